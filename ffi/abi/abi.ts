@@ -1,0 +1,179 @@
+/**
+ * What differs from one operating system's headers to another's: constants under their header names, and the offsets
+ * of every struct field this module reads or writes. All values are in bytes and hold for 64-bit little-endian systems.
+ *
+ * @module
+ */
+
+/** Numbers from the headers, under the names the headers give them. */
+export interface Constants {
+  // <sys/socket.h>
+  readonly AF_UNSPEC: number;
+  readonly AF_INET: number;
+  readonly AF_INET6: number;
+  readonly SOCK_DGRAM: number;
+  readonly SOL_SOCKET: number;
+  readonly SO_TYPE: number;
+  readonly SO_ERROR: number;
+  readonly SO_BROADCAST: number;
+  readonly SO_REUSEADDR: number;
+  readonly SO_REUSEPORT: number;
+  readonly SO_SNDBUF: number;
+  readonly SO_RCVBUF: number;
+  readonly MSG_TRUNC: number;
+  readonly MSG_CTRUNC: number;
+  readonly MSG_DONTWAIT: number;
+  // <netinet/in.h>
+  readonly IPPROTO_IP: number;
+  readonly IPPROTO_IPV6: number;
+  readonly IP_TTL: number;
+  readonly IP_MULTICAST_IF: number;
+  readonly IP_MULTICAST_TTL: number;
+  readonly IP_MULTICAST_LOOP: number;
+  readonly IP_ADD_MEMBERSHIP: number;
+  readonly IP_DROP_MEMBERSHIP: number;
+  readonly IP_ADD_SOURCE_MEMBERSHIP: number;
+  readonly IP_DROP_SOURCE_MEMBERSHIP: number;
+  readonly IPV6_UNICAST_HOPS: number;
+  readonly IPV6_MULTICAST_IF: number;
+  readonly IPV6_MULTICAST_HOPS: number;
+  readonly IPV6_MULTICAST_LOOP: number;
+  readonly IPV6_JOIN_GROUP: number;
+  readonly IPV6_LEAVE_GROUP: number;
+  readonly IPV6_V6ONLY: number;
+  readonly MCAST_JOIN_SOURCE_GROUP: number;
+  readonly MCAST_LEAVE_SOURCE_GROUP: number;
+  // <fcntl.h>
+  readonly F_GETFL: number;
+  readonly F_SETFL: number;
+  readonly F_GETFD: number;
+  readonly F_SETFD: number;
+  readonly FD_CLOEXEC: number;
+  readonly O_NONBLOCK: number;
+  // <poll.h>
+  readonly POLLIN: number;
+  // <net/if.h>
+  readonly IF_NAMESIZE: number;
+}
+
+/** How wide the first field of a sockaddr is: `sa_family_t` alone, or a length byte before it (BSD). */
+export interface FamilyField {
+  /** Offset of `sa_len`, or -1 where the system has none. */
+  readonly sa_len: number;
+  /** Offset of `sa_family`. */
+  readonly sa_family: number;
+  /** Size of `sa_family` in bytes. */
+  readonly sizeof_sa_family: number;
+}
+
+/** Offsets and sizes of the structs that cross the border. */
+export interface Layouts {
+  readonly sockaddr: FamilyField;
+  readonly sockaddr_in: { readonly size: number; readonly sin_port: number; readonly sin_addr: number };
+  readonly sockaddr_in6: {
+    readonly size: number;
+    readonly sin6_port: number;
+    readonly sin6_flowinfo: number;
+    readonly sin6_addr: number;
+    readonly sin6_scope_id: number;
+  };
+  readonly sockaddr_storage: { readonly size: number };
+  readonly iovec: { readonly size: number; readonly iov_base: number; readonly iov_len: number };
+  readonly msghdr: {
+    readonly size: number;
+    readonly msg_name: number;
+    readonly msg_namelen: number;
+    readonly msg_iov: number;
+    readonly msg_iovlen: number;
+    readonly msg_control: number;
+    readonly msg_controllen: number;
+    readonly msg_flags: number;
+  };
+  readonly mmsghdr: { readonly size: number; readonly msg_len: number };
+  readonly pollfd: { readonly size: number; readonly fd: number; readonly events: number; readonly revents: number };
+  readonly ip_mreqn: {
+    readonly size: number;
+    readonly imr_multiaddr: number;
+    readonly imr_address: number;
+    readonly imr_ifindex: number;
+  };
+  readonly ip_mreq_source: {
+    readonly size: number;
+    readonly imr_multiaddr: number;
+    readonly imr_interface: number;
+    readonly imr_sourceaddr: number;
+  };
+  readonly ipv6_mreq: {
+    readonly size: number;
+    readonly ipv6mr_multiaddr: number;
+    readonly ipv6mr_interface: number;
+  };
+  readonly group_source_req: {
+    readonly size: number;
+    readonly gsr_interface: number;
+    readonly gsr_group: number;
+    readonly gsr_source: number;
+  };
+}
+
+/** What only Linux has. */
+export interface LinuxConstants {
+  readonly SOCK_NONBLOCK: number;
+  readonly SOCK_CLOEXEC: number;
+  readonly SO_BINDTODEVICE: number;
+  readonly SO_DOMAIN: number;
+  readonly SO_PROTOCOL: number;
+  // <sys/epoll.h>
+  readonly EPOLL_CLOEXEC: number;
+  readonly EPOLL_CTL_ADD: number;
+  readonly EPOLL_CTL_DEL: number;
+  readonly EPOLL_CTL_MOD: number;
+  readonly EPOLLIN: number;
+  readonly EPOLLOUT: number;
+  readonly EPOLLERR: number;
+  readonly EPOLLHUP: number;
+  readonly epoll_event: { readonly size: number; readonly events: number; readonly data: number };
+  // <sys/eventfd.h>
+  readonly EFD_CLOEXEC: number;
+  readonly EFD_NONBLOCK: number;
+}
+
+/** What only macOS has. */
+export interface DarwinConstants {
+  readonly IP_BOUND_IF: number;
+  readonly IPV6_BOUND_IF: number;
+  // <sys/event.h>
+  readonly EVFILT_READ: number;
+  readonly EVFILT_WRITE: number;
+  readonly EVFILT_USER: number;
+  readonly EV_ADD: number;
+  readonly EV_DELETE: number;
+  readonly EV_CLEAR: number;
+  readonly NOTE_TRIGGER: number;
+  readonly kevent: {
+    readonly size: number;
+    readonly ident: number;
+    readonly filter: number;
+    readonly flags: number;
+    readonly fflags: number;
+    readonly data: number;
+    readonly udata: number;
+  };
+}
+
+/** One operating system, as its headers describe it. */
+export interface Abi {
+  readonly platform: "linux" | "darwin";
+  /** File names under which the C library may be found, most likely first. */
+  readonly libraries: readonly string[];
+  /** The function that returns the address of the calling thread's `errno`. */
+  readonly errnoLocation: "__errno_location" | "__error";
+  readonly constants: Constants;
+  readonly layouts: Layouts;
+  /** Present on Linux only. */
+  readonly linux?: LinuxConstants;
+  /** Present on macOS only. */
+  readonly darwin?: DarwinConstants;
+  /** errno numbers by name, as in `<errno.h>`. */
+  readonly errno: Readonly<Record<string, number>>;
+}

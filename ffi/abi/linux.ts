@@ -1,0 +1,155 @@
+/**
+ * Linux, 64-bit, little-endian (x86-64 and arm64, glibc and musl), from the kernel's uapi headers.
+ *
+ * @module
+ */
+import type { Abi, Constants, Layouts, LinuxConstants } from "./abi.ts";
+
+const constants: Constants = {
+  AF_UNSPEC: 0,
+  AF_INET: 2,
+  AF_INET6: 10,
+  SOCK_DGRAM: 2,
+  SOL_SOCKET: 1,
+  SO_TYPE: 3,
+  SO_ERROR: 4,
+  SO_BROADCAST: 6,
+  SO_REUSEADDR: 2,
+  SO_REUSEPORT: 15,
+  SO_SNDBUF: 7,
+  SO_RCVBUF: 8,
+  MSG_TRUNC: 0x20,
+  MSG_CTRUNC: 0x8,
+  MSG_DONTWAIT: 0x40,
+  IPPROTO_IP: 0,
+  IPPROTO_IPV6: 41,
+  IP_TTL: 2,
+  IP_MULTICAST_IF: 32,
+  IP_MULTICAST_TTL: 33,
+  IP_MULTICAST_LOOP: 34,
+  IP_ADD_MEMBERSHIP: 35,
+  IP_DROP_MEMBERSHIP: 36,
+  IP_ADD_SOURCE_MEMBERSHIP: 39,
+  IP_DROP_SOURCE_MEMBERSHIP: 40,
+  IPV6_UNICAST_HOPS: 16,
+  IPV6_MULTICAST_IF: 17,
+  IPV6_MULTICAST_HOPS: 18,
+  IPV6_MULTICAST_LOOP: 19,
+  IPV6_JOIN_GROUP: 20,
+  IPV6_LEAVE_GROUP: 21,
+  IPV6_V6ONLY: 26,
+  MCAST_JOIN_SOURCE_GROUP: 46,
+  MCAST_LEAVE_SOURCE_GROUP: 47,
+  F_GETFL: 3,
+  F_SETFL: 4,
+  F_GETFD: 1,
+  F_SETFD: 2,
+  FD_CLOEXEC: 1,
+  O_NONBLOCK: 0o4000,
+  POLLIN: 0x1,
+  IF_NAMESIZE: 16,
+};
+
+const layouts: Layouts = {
+  // struct sockaddr { sa_family_t sa_family; char sa_data[14]; };
+  sockaddr: { sa_len: -1, sa_family: 0, sizeof_sa_family: 2 },
+  // struct sockaddr_in { sa_family_t sin_family; in_port_t sin_port; struct in_addr sin_addr; unsigned char pad[8]; };
+  sockaddr_in: { size: 16, sin_port: 2, sin_addr: 4 },
+  // struct sockaddr_in6 { sa_family_t sin6_family; in_port_t sin6_port; uint32_t sin6_flowinfo;
+  //                       struct in6_addr sin6_addr; uint32_t sin6_scope_id; };
+  sockaddr_in6: { size: 28, sin6_port: 2, sin6_flowinfo: 4, sin6_addr: 8, sin6_scope_id: 24 },
+  // struct sockaddr_storage { sa_family_t ss_family; char pad[118]; unsigned long align; };
+  sockaddr_storage: { size: 128 },
+  // struct iovec { void *iov_base; size_t iov_len; };
+  iovec: { size: 16, iov_base: 0, iov_len: 8 },
+  // struct msghdr { void *msg_name; socklen_t msg_namelen; struct iovec *msg_iov; size_t msg_iovlen;
+  //                 void *msg_control; size_t msg_controllen; int msg_flags; };
+  // (musl splits each size_t into an int and zero padding: the same bytes on a little-endian system.)
+  msghdr: {
+    size: 56,
+    msg_name: 0,
+    msg_namelen: 8,
+    msg_iov: 16,
+    msg_iovlen: 24,
+    msg_control: 32,
+    msg_controllen: 40,
+    msg_flags: 48,
+  },
+  // struct mmsghdr { struct msghdr msg_hdr; unsigned int msg_len; };
+  mmsghdr: { size: 64, msg_len: 56 },
+  // struct pollfd { int fd; short events; short revents; };
+  pollfd: { size: 8, fd: 0, events: 4, revents: 6 },
+  // struct ip_mreqn { struct in_addr imr_multiaddr; struct in_addr imr_address; int imr_ifindex; };
+  ip_mreqn: { size: 12, imr_multiaddr: 0, imr_address: 4, imr_ifindex: 8 },
+  // struct ip_mreq_source { struct in_addr imr_multiaddr; struct in_addr imr_interface; struct in_addr imr_sourceaddr; };
+  ip_mreq_source: { size: 12, imr_multiaddr: 0, imr_interface: 4, imr_sourceaddr: 8 },
+  // struct ipv6_mreq { struct in6_addr ipv6mr_multiaddr; int ipv6mr_interface; };
+  ipv6_mreq: { size: 20, ipv6mr_multiaddr: 0, ipv6mr_interface: 16 },
+  // struct group_source_req { uint32_t gsr_interface; struct sockaddr_storage gsr_group, gsr_source; };
+  group_source_req: { size: 264, gsr_interface: 0, gsr_group: 8, gsr_source: 136 },
+};
+
+const linux: Omit<LinuxConstants, "epoll_event"> = {
+  SOCK_NONBLOCK: 0o4000,
+  SOCK_CLOEXEC: 0o2000000,
+  SO_BINDTODEVICE: 25,
+  SO_DOMAIN: 39,
+  SO_PROTOCOL: 38,
+  EPOLL_CLOEXEC: 0o2000000,
+  EPOLL_CTL_ADD: 1,
+  EPOLL_CTL_DEL: 2,
+  EPOLL_CTL_MOD: 3,
+  EPOLLIN: 0x1,
+  EPOLLOUT: 0x4,
+  EPOLLERR: 0x8,
+  EPOLLHUP: 0x10,
+  EFD_CLOEXEC: 0o2000000,
+  EFD_NONBLOCK: 0o4000,
+};
+
+// struct epoll_event { uint32_t events; epoll_data_t data; } EPOLL_PACKED;
+// <linux/eventpoll.h> packs it on x86-64 alone, so that 32-bit programs see the same bytes.
+const epoll_event = {
+  x64: { size: 12, events: 0, data: 4 },
+  arm64: { size: 16, events: 0, data: 8 },
+};
+
+// <asm-generic/errno-base.h> and <asm-generic/errno.h>; EOPNOTSUPP (95) goes by libuv's name for it, ENOTSUP.
+// deno-fmt-ignore
+const errno = {
+  EPERM: 1, ENOENT: 2, ESRCH: 3, EINTR: 4, EIO: 5, ENXIO: 6, E2BIG: 7, ENOEXEC: 8, EBADF: 9, ECHILD: 10, EAGAIN: 11,
+  ENOMEM: 12, EACCES: 13, EFAULT: 14, ENOTBLK: 15, EBUSY: 16, EEXIST: 17, EXDEV: 18, ENODEV: 19, ENOTDIR: 20,
+  EISDIR: 21, EINVAL: 22, ENFILE: 23, EMFILE: 24, ENOTTY: 25, ETXTBSY: 26, EFBIG: 27, ENOSPC: 28, ESPIPE: 29,
+  EROFS: 30, EMLINK: 31, EPIPE: 32, EDOM: 33, ERANGE: 34, EDEADLK: 35, ENAMETOOLONG: 36, ENOLCK: 37, ENOSYS: 38,
+  ENOTEMPTY: 39, ELOOP: 40, ENOMSG: 42, EIDRM: 43, ECHRNG: 44, EL2NSYNC: 45, EL3HLT: 46, EL3RST: 47, ELNRNG: 48,
+  EUNATCH: 49, ENOCSI: 50, EL2HLT: 51, EBADE: 52, EBADR: 53, EXFULL: 54, ENOANO: 55, EBADRQC: 56, EBADSLT: 57,
+  EBFONT: 59, ENOSTR: 60, ENODATA: 61, ETIME: 62, ENOSR: 63, ENONET: 64, ENOPKG: 65, EREMOTE: 66, ENOLINK: 67,
+  EADV: 68, ESRMNT: 69, ECOMM: 70, EPROTO: 71, EMULTIHOP: 72, EDOTDOT: 73, EBADMSG: 74, EOVERFLOW: 75, ENOTUNIQ: 76,
+  EBADFD: 77, EREMCHG: 78, ELIBACC: 79, ELIBBAD: 80, ELIBSCN: 81, ELIBMAX: 82, ELIBEXEC: 83, EILSEQ: 84,
+  ERESTART: 85, ESTRPIPE: 86, EUSERS: 87, ENOTSOCK: 88, EDESTADDRREQ: 89, EMSGSIZE: 90, EPROTOTYPE: 91,
+  ENOPROTOOPT: 92, EPROTONOSUPPORT: 93, ESOCKTNOSUPPORT: 94, ENOTSUP: 95, EPFNOSUPPORT: 96, EAFNOSUPPORT: 97,
+  EADDRINUSE: 98, EADDRNOTAVAIL: 99, ENETDOWN: 100, ENETUNREACH: 101, ENETRESET: 102, ECONNABORTED: 103,
+  ECONNRESET: 104, ENOBUFS: 105, EISCONN: 106, ENOTCONN: 107, ESHUTDOWN: 108, ETOOMANYREFS: 109, ETIMEDOUT: 110,
+  ECONNREFUSED: 111, EHOSTDOWN: 112, EHOSTUNREACH: 113, EALREADY: 114, EINPROGRESS: 115, ESTALE: 116, EUCLEAN: 117,
+  ENOTNAM: 118, ENAVAIL: 119, EISNAM: 120, EREMOTEIO: 121, EDQUOT: 122, ENOMEDIUM: 123, EMEDIUMTYPE: 124,
+  ECANCELED: 125, ENOKEY: 126, EKEYEXPIRED: 127, EKEYREVOKED: 128, EKEYREJECTED: 129, EOWNERDEAD: 130,
+  ENOTRECOVERABLE: 131, ERFKILL: 132,
+};
+
+/**
+ * The Linux ABI of one CPU architecture.
+ *
+ * @param arch `x64` or `arm64`.
+ */
+export function linuxAbi(arch: "x64" | "arm64"): Abi {
+  const musl = arch === "x64" ? "libc.musl-x86_64.so.1" : "libc.musl-aarch64.so.1";
+  return {
+    platform: "linux",
+    libraries: ["libc.so.6", musl, "libc.so"],
+    errnoLocation: "__errno_location",
+    constants,
+    layouts,
+    linux: { ...linux, epoll_event: epoll_event[arch] },
+    errno,
+  };
+}

@@ -1,0 +1,114 @@
+/**
+ * Deno: `Deno.dlopen`.
+ *
+ * @module
+ */
+import type { Abi } from "./abi/abi.ts";
+import { type Binding, type NativeFunction, openFirst, translatePrototypes } from "./binding.ts";
+import type { Memory } from "./memory.ts";
+import type { NetworkPermission } from "./network_permission.ts";
+import { COMMON_PROTOTYPES, type CType, type Prototype } from "./prototypes.ts";
+
+/** As much of the `Deno` namespace as this module uses. */
+export interface DenoNamespace {
+  dlopen(name: string, symbols: Record<string, DenoSymbol>): { symbols: Record<string, NativeFunction> };
+  UnsafePointer: {
+    of(buffer: ArrayBuffer): unknown;
+    value(pointer: unknown): bigint;
+    create(address: bigint): unknown;
+  };
+  UnsafePointerView: { getArrayBuffer(pointer: unknown, length: number): ArrayBuffer };
+  permissions: {
+    querySync(descriptor: { name: "net"; host?: string }): { state: string };
+    requestSync(descriptor: { name: "net"; host?: string }): { state: string };
+  };
+  errors: { NotCapable: new (message: string) => Error };
+  internal: symbol;
+}
+
+interface DenoSymbol {
+  readonly parameters: readonly string[];
+  readonly result: string;
+  readonly name?: string;
+  readonly nonblocking?: boolean;
+}
+
+// Node and Bun want 64-bit results as bigint; an ssize_t fits 32 bits here, as no datagram is larger than 64 KiB.
+const TYPES: Record<CType, string> = {
+  "int": "i32",
+  "unsigned int": "u32",
+  "unsigned long": "u64",
+  "socklen_t": "u32",
+  "size_t": "u64",
+  "ssize_t": "i32",
+  "pointer": "pointer",
+};
+
+const symbolOf = ({ parameters, result }: Prototype): DenoSymbol => ({
+  parameters: parameters.map(([type]) => TYPES[type]),
+  result: TYPES[result],
+});
+
+/** The `Deno` namespace, where there is one. */
+export function denoNamespace(): DenoNamespace | undefined {
+  const deno = (globalThis as unknown as { Deno?: DenoNamespace }).Deno;
+  return typeof deno?.dlopen === "function" ? deno : undefined;
+}
+
+/** A binding that can also wait in `poll` on another thread. */
+export interface DenoBinding extends Binding {
+  /** `poll` on a thread of the runtime's pool. */
+  pollElsewhere(fds: unknown, nfds: unknown, timeout: number): Promise<number>;
+}
+
+/**
+ * Opens the C library.
+ *
+ * @throws {Deno.errors.NotCapable} without `--allow-ffi`.
+ */
+export function denoBinding(deno: DenoNamespace, abi: Abi): DenoBinding {
+  const { UnsafePointer, UnsafePointerView } = deno;
+  const definitions = {
+    ...translatePrototypes(abi, symbolOf),
+    pollElsewhere: { ...symbolOf(COMMON_PROTOTYPES.poll), name: "poll", nonblocking: true },
+    [abi.errnoLocation]: { parameters: [], result: "pointer" },
+  };
+  const { symbols } = openFirst(abi, (name) => deno.dlopen(name, definitions));
+  const errno = new Int32Array(UnsafePointerView.getArrayBuffer(symbols[abi.errnoLocation](), 4));
+  return {
+    functions: symbols,
+    errno: () => errno[0],
+    addressOf: (buffer) => UnsafePointer.value(UnsafePointer.of(buffer)),
+    pointerTo: (memory: Memory, offset) => UnsafePointer.create(memory.address + BigInt(offset)),
+    nullPointer: null,
+    word: (value) => BigInt(value),
+    pollElsewhere: symbols.pollElsewhere as DenoBinding["pollElsewhere"],
+  };
+}
+
+/** How many single grants are remembered. */
+const MAX_REMEMBERED = 4096;
+
+/**
+ * Deno's `net` permission. A state of `prompt` is asked for as Deno's own sockets would: on a terminal Deno asks the user.
+ * That all of it is granted, and single grants, are remembered.
+ */
+export function denoNetworkPermission(deno: DenoNamespace): NetworkPermission {
+  const granted = new Set<string>();
+  let everything: boolean | undefined;
+  return {
+    refusal(host, port) {
+      everything ??= deno.permissions.querySync({ name: "net" }).state === "granted";
+      if (everything) return undefined;
+      const target = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+      if (granted.has(target)) return undefined;
+      if (deno.permissions.requestSync({ name: "net", host: target }).state === "granted") {
+        if (granted.size < MAX_REMEMBERED) granted.add(target);
+        return undefined;
+      }
+      return new deno.errors.NotCapable(
+        `Requires net access to "${target}", run again with the --allow-net flag`,
+      );
+    },
+  };
+}

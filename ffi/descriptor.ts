@@ -1,0 +1,208 @@
+/**
+ * One datagram socket in the kernel, by its descriptor: the system calls that are not on the hot path.
+ *
+ * Results are counts or negative errno numbers, as in {@linkcode Libc}.
+ *
+ * @module
+ */
+import { type Libc, uninterrupted } from "./libc.ts";
+import type { EncodedOption } from "./membership.ts";
+import type { Memory, Pointer } from "./memory.ts";
+import {
+  decodeAddress,
+  type EncodedAddress,
+  encodeUnspecified,
+  familyNumber,
+  type IpVersion,
+  maxAddressSize,
+  type SocketAddress,
+} from "./sockaddr.ts";
+import { type OptionName, optionOf } from "./sockopt.ts";
+
+/** Memory for arguments of calls that are over before anyone else can use it: one per C library. */
+interface Scratch {
+  readonly value: Memory;
+  readonly valueAt: Pointer;
+  readonly length: Memory;
+  readonly lengthAt: Pointer;
+}
+
+const scratches = new WeakMap<Libc, Scratch>();
+
+function scratchOf(libc: Libc): Scratch {
+  let scratch = scratches.get(libc);
+  if (!scratch) {
+    const value = libc.allocate(512);
+    const length = libc.allocate(4);
+    scratch = { value, valueAt: libc.pointer(value), length, lengthAt: libc.pointer(length) };
+    scratches.set(libc, scratch);
+  }
+  return scratch;
+}
+
+/** An open datagram socket. */
+export class Descriptor {
+  /** The descriptor, or -1 once closed. */
+  #fd: number;
+  readonly #libc: Libc;
+
+  private constructor(libc: Libc, fd: number) {
+    this.#libc = libc;
+    this.#fd = fd;
+  }
+
+  /** Makes a socket: non-blocking and close-on-exec. Gives a negative errno where the system refuses. */
+  static open(libc: Libc, version: IpVersion): Descriptor | number {
+    const { abi } = libc;
+    const flags = abi.linux ? abi.linux.SOCK_NONBLOCK | abi.linux.SOCK_CLOEXEC : 0;
+    const fd = libc.socket(familyNumber(abi, version), abi.constants.SOCK_DGRAM | flags, 0);
+    if (fd < 0) return fd;
+    if (!abi.linux) setFlags(libc, fd);
+    return new Descriptor(libc, fd);
+  }
+
+  /**
+   * Takes over a socket that exists, and makes it non-blocking and close-on-exec. The caller has checked what it is with
+   * {@linkcode describeSocket}.
+   */
+  static adopt(libc: Libc, fd: number): Descriptor {
+    setFlags(libc, fd);
+    return new Descriptor(libc, fd);
+  }
+
+  /** The number, for the hot path. -1 once closed. */
+  get fd(): number {
+    return this.#fd;
+  }
+
+  /** bind(2) */
+  bind(address: EncodedAddress): number {
+    return this.#libc.bind(this.#fd, this.#put(address), address.length);
+  }
+
+  /** connect(2): sets the peer. */
+  connect(address: EncodedAddress): number {
+    const at = this.#put(address);
+    return uninterrupted(this.#libc.abi, () => this.#libc.connect(this.#fd, at, address.length));
+  }
+
+  /** connect(2) to AF_UNSPEC: dissolves the association. */
+  disconnect(): number {
+    const { abi } = this.#libc;
+    const result = this.connect(encodeUnspecified(abi));
+    // macOS dissolves it and says one of these all the same.
+    const harmless = abi.darwin && (result === -abi.errno.EAFNOSUPPORT || result === -abi.errno.EINVAL);
+    return harmless ? 0 : result;
+  }
+
+  /** getsockname(2) */
+  localAddress(): SocketAddress | number {
+    return this.#readAddress((at, length) => this.#libc.getsockname(this.#fd, at, length));
+  }
+
+  /** getpeername(2) */
+  remoteAddress(): SocketAddress | number {
+    return this.#readAddress((at, length) => this.#libc.getpeername(this.#fd, at, length));
+  }
+
+  /** setsockopt(2) of an integer option. ENOPROTOOPT where the system has no such option. */
+  setOption(name: OptionName, value: number): number {
+    const option = optionOf(this.#libc.abi, name);
+    if (!option) return -this.#libc.abi.errno.ENOPROTOOPT;
+    const { value: memory, valueAt } = scratchOf(this.#libc);
+    if (option.size === 1) memory.view.setUint8(0, value);
+    else memory.view.setInt32(0, value, true);
+    return this.#libc.setsockopt(this.#fd, option.level, option.name, valueAt, option.size);
+  }
+
+  /** setsockopt(2) of an option with a struct. */
+  setEncodedOption(option: EncodedOption): number {
+    return this.#libc.setsockopt(this.#fd, option.level, option.name, this.#put(option.value), option.value.length);
+  }
+
+  /** getsockopt(2) of an integer option: its value (which is never negative), or a negative errno. */
+  getOption(name: OptionName): number {
+    return readOption(this.#libc, this.#fd, name);
+  }
+
+  /**
+   * Binds the socket to an interface: SO_BINDTODEVICE, on macOS IP_BOUND_IF or IPV6_BOUND_IF.
+   *
+   * @param name The interface's name; empty ends the binding.
+   * @param index Its index; 0 ends the binding.
+   */
+  bindToDevice(version: IpVersion, name: string, index: number): number {
+    const { abi } = this.#libc;
+    if (!abi.linux) return this.setOption(version === 4 ? "IP_BOUND_IF" : "IPV6_BOUND_IF", index);
+    const value = new Uint8Array(abi.constants.IF_NAMESIZE);
+    value.set(new TextEncoder().encode(name).subarray(0, abi.constants.IF_NAMESIZE - 1));
+    return this.setEncodedOption({ level: abi.constants.SOL_SOCKET, name: abi.linux.SO_BINDTODEVICE, value });
+  }
+
+  /** close(2), once: a second call does nothing. Whatever it returns, the descriptor is gone. */
+  close(): void {
+    const fd = this.#fd;
+    if (fd < 0) return;
+    this.#fd = -1;
+    this.#libc.close(fd);
+  }
+
+  #put(bytes: Uint8Array): Pointer {
+    const { value, valueAt } = scratchOf(this.#libc);
+    value.bytes.set(bytes);
+    return valueAt;
+  }
+
+  #readAddress(call: (at: Pointer, length: Pointer) => number): SocketAddress | number {
+    const { value, valueAt, length, lengthAt } = scratchOf(this.#libc);
+    length.view.setUint32(0, maxAddressSize(this.#libc.abi), true);
+    const result = call(valueAt, lengthAt);
+    if (result < 0) return result;
+    return decodeAddress(this.#libc, value, 0) ?? -this.#libc.abi.errno.EAFNOSUPPORT;
+  }
+}
+
+/** What a descriptor of unknown origin is. */
+export interface SocketDescription {
+  /** IPv4 or IPv6, or undefined for any other family. */
+  readonly version: IpVersion | undefined;
+  /** Whether it is a datagram socket. */
+  readonly datagram: boolean;
+}
+
+/** Finds out what a descriptor is. Gives a negative errno: EBADF where it is not open, ENOTSOCK where it is no socket. */
+export function describeSocket(libc: Libc, fd: number): SocketDescription | number {
+  const type = readOption(libc, fd, "SO_TYPE");
+  if (type < 0) return type;
+  const family = readFamily(libc, fd);
+  if (family < 0) return family;
+  const { AF_INET, AF_INET6, SOCK_DGRAM } = libc.abi.constants;
+  const version = family === AF_INET ? 4 : family === AF_INET6 ? 6 : undefined;
+  return { version, datagram: type === SOCK_DGRAM };
+}
+
+/** SO_DOMAIN; on macOS, which has none, the family of the socket's own address. */
+function readFamily(libc: Libc, fd: number): number {
+  if (libc.abi.linux) return readOption(libc, fd, "SO_DOMAIN");
+  const { value, valueAt, length, lengthAt } = scratchOf(libc);
+  length.view.setUint32(0, maxAddressSize(libc.abi), true);
+  const result = libc.getsockname(fd, valueAt, lengthAt);
+  return result < 0 ? result : value.view.getUint8(libc.abi.layouts.sockaddr.sa_family);
+}
+
+function readOption(libc: Libc, fd: number, name: OptionName): number {
+  const option = optionOf(libc.abi, name);
+  if (!option) return -libc.abi.errno.ENOPROTOOPT;
+  const { value, valueAt, length, lengthAt } = scratchOf(libc);
+  value.view.setInt32(0, 0, true);
+  length.view.setUint32(0, option.size, true);
+  const result = libc.getsockopt(fd, option.level, option.name, valueAt, lengthAt);
+  if (result < 0) return result;
+  return option.size === 1 ? value.view.getUint8(0) : value.view.getInt32(0, true);
+}
+
+function setFlags(libc: Libc, fd: number): void {
+  const { F_GETFL, F_SETFL, F_GETFD, F_SETFD, O_NONBLOCK, FD_CLOEXEC } = libc.abi.constants;
+  libc.fcntl(fd, F_SETFL, Math.max(libc.fcntl(fd, F_GETFL, 0), 0) | O_NONBLOCK);
+  libc.fcntl(fd, F_SETFD, Math.max(libc.fcntl(fd, F_GETFD, 0), 0) | FD_CLOEXEC);
+}

@@ -1,0 +1,65 @@
+/**
+ * Node 20 to 25: the npm package koffi, an optional peer dependency.
+ *
+ * @module
+ */
+import process from "node:process";
+import { createRequire } from "node:module";
+import type { Abi } from "./abi/abi.ts";
+import { type Binding, type NativeFunction, openFirst, translatePrototypes } from "./binding.ts";
+import type { CType, Prototype } from "./prototypes.ts";
+
+/** As much of koffi as this module uses. */
+export interface Koffi {
+  load(name: string): { func(name: string, result: string, parameters: string[]): NativeFunction };
+  address(buffer: ArrayBuffer): bigint;
+  errno(): number;
+}
+
+const TYPES: Record<CType, string> = {
+  "int": "int",
+  "unsigned int": "uint32_t",
+  "unsigned long": "uint64_t",
+  "socklen_t": "uint32_t",
+  "size_t": "size_t",
+  "ssize_t": "int",
+  "pointer": "void *",
+};
+
+/** The file koffi is loaded from, found from this module and then from the program, or undefined. */
+export function koffiPath(): string | undefined {
+  for (const base of [import.meta.url, process.argv[1], `${process.cwd()}/`]) {
+    if (!base) continue;
+    try {
+      return createRequire(base).resolve("koffi");
+    } catch {
+      // Not installed where this base looks.
+    }
+  }
+  return undefined;
+}
+
+/** Loads koffi from its file. */
+export function loadKoffi(path: string): Koffi {
+  return createRequire(path)(path) as Koffi;
+}
+
+/** Opens the C library. */
+export function koffiBinding(koffi: Koffi, abi: Abi): Binding {
+  const library = openFirst(abi, (name) => koffi.load(name));
+  const prototypes = translatePrototypes(abi, (prototype: Prototype) => prototype);
+  const functions = Object.fromEntries(
+    Object.entries(prototypes).map(([name, { result, parameters }]) => [
+      name,
+      library.func(name, TYPES[result], parameters.map(([type]) => TYPES[type])),
+    ]),
+  );
+  return {
+    functions,
+    errno: () => koffi.errno(),
+    addressOf: (buffer) => koffi.address(buffer),
+    pointerTo: (memory, offset) => memory.address + BigInt(offset),
+    nullPointer: null,
+    word: (value) => value,
+  };
+}

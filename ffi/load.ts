@@ -1,0 +1,116 @@
+/**
+ * Picks the runtime's FFI, by what is there, and opens the C library: once per thread, when the first socket is made.
+ * Importing this opens nothing.
+ *
+ * @module
+ */
+import process from "node:process";
+import { isMainThread } from "node:worker_threads";
+import type { Abi } from "./abi/abi.ts";
+import { abiOf, SUPPORTED_SYSTEMS } from "./abi/current.ts";
+import { bunBinding, type BunFfi, bunFfi } from "./bun.ts";
+import { denoBinding, type DenoNamespace, denoNamespace, denoNetworkPermission } from "./deno.ts";
+import { koffiBinding, koffiPath, loadKoffi } from "./koffi.ts";
+import type { Libc } from "./libc.ts";
+import { NativeLibc } from "./native_libc.ts";
+import { UNRESTRICTED } from "./network_permission.ts";
+import { nodeBinding, type NodeFfi, nodeFfi, nodeNetworkPermission } from "./node.ts";
+import { opReferences, PoolWaiter } from "./poll/pool_waiter.ts";
+import { bunPollSource, koffiPollSource, nodePollSource } from "./poll/poll_source.ts";
+import { PollThreads, ThreadWaiter } from "./poll/thread_waiter.ts";
+import { Uv, UvWaiter } from "./poll/uv_waiter.ts";
+import type { WaiterFactory } from "./poll/waiter.ts";
+import type { Runtime } from "./runtime.ts";
+
+let loaded: Runtime | undefined;
+
+/**
+ * This thread's runtime.
+ *
+ * @throws {Error} ERR_FEATURE_UNAVAILABLE_ON_PLATFORM on a system that is not supported.
+ * @throws {Error} ERR_DGRAM_FFI_UNAVAILABLE where the runtime has no FFI: it says what to install.
+ * @throws The runtime's own error where FFI is not permitted.
+ */
+export function currentRuntime(): Runtime {
+  return loaded ??= load();
+}
+
+/** For tests: puts another C library (or one wrapped) in the place of this thread's. Returns a function that undoes it. */
+export function replaceLibc(replace: (libc: Libc) => Libc): () => void {
+  const before = currentRuntime();
+  loaded = { ...before, libc: replace(before.libc) };
+  return () => void (loaded = before);
+}
+
+function load(): Runtime {
+  const abi = abiOf();
+  if (!abi) {
+    throw Object.assign(
+      new TypeError(
+        `UDP through libc is not available on ${process.platform} ${process.arch}: ${SUPPORTED_SYSTEMS} are supported`,
+      ),
+      { code: "ERR_FEATURE_UNAVAILABLE_ON_PLATFORM" },
+    );
+  }
+  const deno = denoNamespace();
+  if (deno) return onDeno(deno, abi);
+  const bun = bunFfi();
+  if (bun) return onBun(bun, abi);
+  const node = process.env.DGRAM_FFI_BINDING === "koffi" ? undefined : nodeFfi();
+  if (node) return onNode(node, abi);
+  return onKoffi(abi);
+}
+
+function onDeno(deno: DenoNamespace, abi: Abi): Runtime {
+  const binding = denoBinding(deno, abi);
+  const libc = new NativeLibc(abi, binding);
+  const references = opReferences(deno);
+  return {
+    binding: "deno",
+    libc,
+    network: denoNetworkPermission(deno),
+    createWaiter: (set, onReady) => new PoolWaiter(set, onReady, libc, binding, references),
+  };
+}
+
+function onBun(bun: BunFfi, abi: Abi): Runtime {
+  const libc = new NativeLibc(abi, bunBinding(bun, abi));
+  return { binding: "bun", libc, network: UNRESTRICTED, createWaiter: onThreads(libc, bunPollSource(abi)) };
+}
+
+function onNode(node: NodeFfi, abi: Abi): Runtime {
+  const libc = new NativeLibc(abi, nodeBinding(node, abi));
+  let createWaiter: WaiterFactory;
+  if (isMainThread && node.getCurrentEventLoop) {
+    let uv: Uv | undefined;
+    createWaiter = (set, onReady) => new UvWaiter(set, onReady, uv ??= new Uv(node));
+  } else {
+    createWaiter = onThreads(libc, nodePollSource(abi));
+  }
+  return { binding: "node:ffi", libc, network: nodeNetworkPermission(), createWaiter };
+}
+
+function onKoffi(abi: Abi): Runtime {
+  const path = koffiPath();
+  if (!path) {
+    throw Object.assign(
+      new Error(
+        `Node ${process.versions.node} has no node:ffi. Install the npm package koffi beside this one ` +
+          "(npm install koffi), or use Node 26.1 or later",
+      ),
+      { code: "ERR_DGRAM_FFI_UNAVAILABLE" },
+    );
+  }
+  const libc = new NativeLibc(abi, koffiBinding(loadKoffi(path), abi));
+  return {
+    binding: "koffi",
+    libc,
+    network: nodeNetworkPermission(),
+    createWaiter: onThreads(libc, koffiPollSource(abi, path)),
+  };
+}
+
+function onThreads(libc: Libc, source: string): WaiterFactory {
+  const threads = new PollThreads(libc, source);
+  return (set, onReady) => new ThreadWaiter(set, onReady, threads);
+}

@@ -1,0 +1,136 @@
+/**
+ * Multicast memberships: which option with which struct (layouts in abi/) joins or leaves.
+ *
+ * @module
+ */
+import { parseIp } from "./inet.ts";
+import { interfaceIndex } from "./interfaces.ts";
+import type { Libc } from "./libc.ts";
+import { encodeAddress, type IpVersion } from "./sockaddr.ts";
+
+/** A socket option with its encoded value, ready for setsockopt. */
+export interface EncodedOption {
+  readonly level: number;
+  readonly name: number;
+  readonly value: Uint8Array<ArrayBuffer>;
+}
+
+/** Where a membership holds: by one of the interface's addresses, or by its index. 0 leaves the choice to the kernel. */
+interface Interface {
+  readonly address?: Uint8Array;
+  readonly index: number;
+}
+
+/**
+ * Encodes joining or leaving a group (IP_ADD_MEMBERSHIP, IPV6_JOIN_GROUP and their counterparts).
+ *
+ * @param interface_ An address of the interface, `%` with its name or number behind an IPv6 address, or its name.
+ * @returns The option, or a negative errno.
+ */
+export function encodeMembership(
+  libc: Libc,
+  join: boolean,
+  version: IpVersion,
+  group: string,
+  interface_: string | undefined,
+): EncodedOption | number {
+  const { constants, layouts, errno } = libc.abi;
+  const ip = parseIp(group);
+  if (ip?.version !== version) return -errno.EINVAL;
+  const where = findInterface(libc, version, interface_);
+  if (typeof where === "number") return where;
+  if (version === 4) {
+    const { size, imr_multiaddr, imr_address, imr_ifindex } = layouts.ip_mreqn;
+    const value = new Uint8Array(size);
+    value.set(ip.bytes, imr_multiaddr);
+    if (where.address) value.set(where.address, imr_address);
+    new DataView(value.buffer).setInt32(imr_ifindex, where.index, true);
+    const name = join ? constants.IP_ADD_MEMBERSHIP : constants.IP_DROP_MEMBERSHIP;
+    return { level: constants.IPPROTO_IP, name, value };
+  }
+  const { size, ipv6mr_multiaddr, ipv6mr_interface } = layouts.ipv6_mreq;
+  const value = new Uint8Array(size);
+  value.set(ip.bytes, ipv6mr_multiaddr);
+  const index = where.index || Math.max(ip.zone ? interfaceIndex(libc, ip.zone) : 0, 0);
+  new DataView(value.buffer).setUint32(ipv6mr_interface, index, true);
+  const name = join ? constants.IPV6_JOIN_GROUP : constants.IPV6_LEAVE_GROUP;
+  return { level: constants.IPPROTO_IPV6, name, value };
+}
+
+/**
+ * Encodes joining or leaving a source-specific channel (RFC 4607): IP_ADD_SOURCE_MEMBERSHIP where an IPv4 interface is given
+ * by address, MCAST_JOIN_SOURCE_GROUP (RFC 3678) otherwise.
+ *
+ * @returns The option, or a negative errno.
+ */
+export function encodeSourceMembership(
+  libc: Libc,
+  join: boolean,
+  version: IpVersion,
+  source: string,
+  group: string,
+  interface_: string | undefined,
+): EncodedOption | number {
+  const { constants, layouts, errno } = libc.abi;
+  const sourceAddress = encodeAddress(libc, version, source, 0);
+  const groupAddress = encodeAddress(libc, version, group, 0);
+  if (!sourceAddress || !groupAddress) return -errno.EINVAL;
+  const where = findInterface(libc, version, interface_);
+  if (typeof where === "number") return where;
+  if (version === 4 && where.index === 0) {
+    const { sin_addr } = layouts.sockaddr_in;
+    const { size, imr_multiaddr, imr_interface, imr_sourceaddr } = layouts.ip_mreq_source;
+    const value = new Uint8Array(size);
+    value.set(groupAddress.subarray(sin_addr, sin_addr + 4), imr_multiaddr);
+    value.set(sourceAddress.subarray(sin_addr, sin_addr + 4), imr_sourceaddr);
+    if (where.address) value.set(where.address, imr_interface);
+    const name = join ? constants.IP_ADD_SOURCE_MEMBERSHIP : constants.IP_DROP_SOURCE_MEMBERSHIP;
+    return { level: constants.IPPROTO_IP, name, value };
+  }
+  const { size, gsr_interface, gsr_group, gsr_source } = layouts.group_source_req;
+  const value = new Uint8Array(size);
+  new DataView(value.buffer).setUint32(gsr_interface, where.index, true);
+  value.set(groupAddress, gsr_group);
+  value.set(sourceAddress, gsr_source);
+  return {
+    level: version === 4 ? constants.IPPROTO_IP : constants.IPPROTO_IPV6,
+    name: join ? constants.MCAST_JOIN_SOURCE_GROUP : constants.MCAST_LEAVE_SOURCE_GROUP,
+    value,
+  };
+}
+
+/**
+ * Encodes the interface that multicast leaves by (IP_MULTICAST_IF with an ip_mreqn, IPV6_MULTICAST_IF with an index).
+ *
+ * @returns The option, or a negative errno.
+ */
+export function encodeMulticastInterface(libc: Libc, version: IpVersion, interface_: string): EncodedOption | number {
+  const { constants, layouts } = libc.abi;
+  const where = findInterface(libc, version, interface_);
+  if (typeof where === "number") return where;
+  if (version === 4) {
+    const { size, imr_address, imr_ifindex } = layouts.ip_mreqn;
+    const value = new Uint8Array(size);
+    if (where.address) value.set(where.address, imr_address);
+    new DataView(value.buffer).setInt32(imr_ifindex, where.index, true);
+    return { level: constants.IPPROTO_IP, name: constants.IP_MULTICAST_IF, value };
+  }
+  const value = new Uint8Array(4);
+  new DataView(value.buffer).setUint32(0, where.index, true);
+  return { level: constants.IPPROTO_IPV6, name: constants.IPV6_MULTICAST_IF, value };
+}
+
+/** An address without a zone says nothing of an IPv6 interface: the kernel chooses, as with libuv. */
+function findInterface(libc: Libc, version: IpVersion, interface_: string | undefined): Interface | number {
+  if (interface_ === undefined) return { index: 0 };
+  const ip = parseIp(interface_);
+  if (ip) {
+    if (ip.version !== version) return -libc.abi.errno.EINVAL;
+    if (version === 4) return { address: ip.bytes, index: 0 };
+    return { index: ip.zone ? Math.max(interfaceIndex(libc, ip.zone), 0) : 0 };
+  }
+  // Text that is no address: the name of an interface. What can't be a name either is a bad address.
+  if (!/^[A-Za-z]/.test(interface_)) return -libc.abi.errno.EINVAL;
+  const index = interfaceIndex(libc, interface_);
+  return index < 0 ? -libc.abi.errno.EINVAL : { index };
+}

@@ -1,0 +1,69 @@
+/**
+ * Memory that JavaScript owns and native code addresses.
+ *
+ * The kernel writes through addresses that no garbage collector sees. Hence two rules: an address is only ever made from
+ * a {@linkcode Memory}, which stands on an ArrayBuffer of its own (pooled Buffers may be moved), and whoever stores an
+ * address inside other memory also keeps the object it came from.
+ *
+ * @module
+ */
+
+/** A block of native-visible memory with the views needed to fill and read it. */
+export class Memory {
+  /** The block itself. */
+  readonly buffer: ArrayBuffer;
+  /** All of it, as bytes. */
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** All of it, for fields of other widths. */
+  readonly view: DataView<ArrayBuffer>;
+  /** Where it lies in this process. */
+  readonly address: bigint;
+
+  /** Wraps a block whose address the runtime's binding has found. */
+  constructor(buffer: ArrayBuffer, address: bigint) {
+    this.buffer = buffer;
+    this.bytes = new Uint8Array(buffer);
+    this.view = new DataView(buffer);
+    this.address = address;
+  }
+
+  /** The size in bytes. */
+  get size(): number {
+    return this.buffer.byteLength;
+  }
+
+  /** Sets every byte to zero. */
+  clear(): void {
+    this.bytes.fill(0);
+  }
+
+  /** Writes the address of another block into this one. The caller keeps the other block reachable. */
+  setAddress(offset: number, target: Memory, targetOffset = 0): void {
+    checkRange(target, targetOffset);
+    this.view.setBigUint64(offset, target.address + BigInt(targetOffset), true);
+  }
+}
+
+/** An address in the form the runtime's FFI takes as an argument. It keeps the memory that it points into reachable. */
+export class Pointer {
+  /** The runtime's own form of the address. */
+  readonly value: unknown;
+  /** The memory pointed into. */
+  readonly memory: Memory;
+  /** Bytes from the pointer to the end of its memory. */
+  readonly room: number;
+
+  /** Made by `Libc.pointer`. */
+  constructor(value: unknown, memory: Memory, offset: number) {
+    checkRange(memory, offset);
+    this.value = value;
+    this.memory = memory;
+    this.room = memory.size - offset;
+  }
+}
+
+function checkRange(memory: Memory, offset: number): void {
+  if (!(offset >= 0 && offset < memory.size)) {
+    throw new RangeError(`Cannot point at byte ${offset} of a block of ${memory.size} bytes`);
+  }
+}

@@ -1,0 +1,90 @@
+/**
+ * Node 26.1 and later: `node:ffi`, which Node calls experimental.
+ *
+ * @module
+ */
+import process from "node:process";
+import type { Abi } from "./abi/abi.ts";
+import { type Binding, type NativeFunction, openFirst, translatePrototypes } from "./binding.ts";
+import { type NetworkPermission, UNRESTRICTED } from "./network_permission.ts";
+import type { CType, Prototype } from "./prototypes.ts";
+
+/** As much of `node:ffi` as this module uses. */
+export interface NodeFfi {
+  dlopen(name: string | null, symbols: Record<string, NodeSymbol>): NodeLibrary;
+  getRawPointer(buffer: ArrayBuffer): bigint;
+  toArrayBuffer(pointer: bigint, length: number, copy: boolean): ArrayBuffer;
+  /** Since Node 26.6. */
+  getCurrentEventLoop?(): bigint;
+}
+
+/** An opened library. */
+export interface NodeLibrary {
+  readonly functions: Record<string, NativeFunction>;
+  readonly lib: {
+    registerCallback(signature: NodeSymbol, callback: NativeFunction): bigint;
+    unregisterCallback(pointer: bigint): void;
+  };
+}
+
+interface NodeSymbol {
+  readonly arguments: readonly string[];
+  readonly return: string;
+}
+
+// Pointers are declared as integers: with addresses computed beforehand as bigint such calls take the fast path.
+const TYPES: Record<CType, string> = {
+  "int": "i32",
+  "unsigned int": "u32",
+  "unsigned long": "u64",
+  "socklen_t": "u32",
+  "size_t": "u64",
+  "ssize_t": "i32",
+  "pointer": "u64",
+};
+
+const symbolOf = ({ parameters, result }: Prototype): NodeSymbol => ({
+  arguments: parameters.map(([type]) => TYPES[type]),
+  return: TYPES[result],
+});
+
+/** `node:ffi`, where there is one. */
+export function nodeFfi(): NodeFfi | undefined {
+  return process.getBuiltinModule("node:ffi") as unknown as NodeFfi | undefined;
+}
+
+/**
+ * Opens the C library.
+ *
+ * @throws {Error} ERR_ACCESS_DENIED under the permission model without `--allow-ffi`.
+ */
+export function nodeBinding(ffi: NodeFfi, abi: Abi): Binding {
+  const definitions = {
+    ...translatePrototypes(abi, symbolOf),
+    [abi.errnoLocation]: { arguments: [], return: "u64" },
+  };
+  const { functions } = openFirst(abi, (name) => ffi.dlopen(name, definitions));
+  // Mapped once: calling __errno_location after a failure is too late, as calling anything for the first time sets errno.
+  const errno = new Int32Array(ffi.toArrayBuffer(functions[abi.errnoLocation](), 4, false));
+  return {
+    functions,
+    errno: () => errno[0],
+    addressOf: (buffer) => ffi.getRawPointer(buffer),
+    pointerTo: (memory, offset) => memory.address + BigInt(offset),
+    nullPointer: 0n,
+    word: (value) => BigInt(value),
+  };
+}
+
+/** The `net` scope of Node's permission model (`--permission`), all or nothing. */
+export function nodeNetworkPermission(): NetworkPermission {
+  const { permission } = process as { permission?: { has(scope: string, reference?: string): boolean } };
+  if (!permission) return UNRESTRICTED;
+  return {
+    refusal(host) {
+      if (permission.has("net")) return undefined;
+      const error = new Error("Access to this API has been restricted. Use --allow-net to manage permissions.");
+      return Object.assign(error, { code: "ERR_ACCESS_DENIED", permission: "Net", resource: host });
+    },
+  };
+}

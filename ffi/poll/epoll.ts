@@ -1,0 +1,111 @@
+/**
+ * Linux: epoll(7), level-triggered.
+ *
+ * @module
+ */
+import type { LinuxConstants } from "../abi/abi.ts";
+import { type Libc, uninterrupted } from "../libc.ts";
+import type { Memory, Pointer } from "../memory.ts";
+import { type InterestSet, READABLE, WRITABLE } from "./interest_set.ts";
+
+const MAX_EVENTS = 256;
+const WAKE_TOKEN = 0;
+
+/** An epoll instance, and an eventfd to wake whoever waits for it. */
+export class EpollSet implements InterestSet {
+  readonly fd: number;
+  readonly #libc: Libc;
+  readonly #linux: LinuxConstants;
+  readonly #wakeFd: number;
+  readonly #change: Memory;
+  readonly #changeAt: Pointer;
+  readonly #events: Memory;
+  readonly #eventsAt: Pointer;
+
+  private constructor(libc: Libc, fd: number, wakeFd: number) {
+    this.#libc = libc;
+    this.#linux = libc.abi.linux!;
+    this.fd = fd;
+    this.#wakeFd = wakeFd;
+    this.#change = libc.allocate(this.#linux.epoll_event.size);
+    this.#changeAt = libc.pointer(this.#change);
+    this.#events = libc.allocate(this.#linux.epoll_event.size * MAX_EVENTS);
+    this.#eventsAt = libc.pointer(this.#events);
+  }
+
+  /** Opens one, or gives a negative errno. */
+  static open(libc: Libc): EpollSet | number {
+    const { EPOLL_CLOEXEC, EPOLL_CTL_ADD, EFD_CLOEXEC, EFD_NONBLOCK } = libc.abi.linux!;
+    const fd = libc.epoll_create1(EPOLL_CLOEXEC);
+    if (fd < 0) return fd;
+    // Counts 1 and is never read: always readable, so waking is a matter of watching it.
+    const wakeFd = libc.eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (wakeFd < 0) {
+      libc.close(fd);
+      return wakeFd;
+    }
+    const set = new EpollSet(libc, fd, wakeFd);
+    const added = set.#control(EPOLL_CTL_ADD, wakeFd, WAKE_TOKEN, 0);
+    if (added < 0) {
+      set.close();
+      return added;
+    }
+    return set;
+  }
+
+  add(fd: number, token: number, interest: number): number {
+    return this.#control(this.#linux.EPOLL_CTL_ADD, fd, token, this.#eventsOf(interest));
+  }
+
+  modify(fd: number, token: number, interest: number): number {
+    return this.#control(this.#linux.EPOLL_CTL_MOD, fd, token, this.#eventsOf(interest));
+  }
+
+  remove(fd: number): number {
+    return this.#libc.epoll_ctl(this.fd, this.#linux.EPOLL_CTL_DEL, fd, null);
+  }
+
+  collect(): number {
+    const libc = this.#libc;
+    const found = uninterrupted(libc.abi, () => libc.epoll_wait(this.fd, this.#eventsAt, MAX_EVENTS, 0));
+    if (found < 0) throw new Error(`epoll_wait failed with errno ${-found}`);
+    for (let i = 0; i < found; i++) {
+      if (this.tokenAt(i) === WAKE_TOKEN) this.#control(this.#linux.EPOLL_CTL_MOD, this.#wakeFd, WAKE_TOKEN, 0);
+    }
+    return found;
+  }
+
+  tokenAt(index: number): number {
+    const { size, data } = this.#linux.epoll_event;
+    // 53 bits of the 64 in epoll_data: a number holds them, and no process opens 2^53 sockets.
+    const at = index * size + data;
+    return this.#events.view.getUint32(at, true) + this.#events.view.getUint32(at + 4, true) * 2 ** 32;
+  }
+
+  readinessAt(index: number): number {
+    const { EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP, epoll_event } = this.#linux;
+    const events = this.#events.view.getUint32(index * epoll_event.size + epoll_event.events, true);
+    const readable = events & (EPOLLIN | EPOLLERR | EPOLLHUP) ? READABLE : 0;
+    return readable | (events & (EPOLLOUT | EPOLLERR) ? WRITABLE : 0);
+  }
+
+  wake(): void {
+    this.#control(this.#linux.EPOLL_CTL_MOD, this.#wakeFd, WAKE_TOKEN, this.#linux.EPOLLIN);
+  }
+
+  close(): void {
+    this.#libc.close(this.#wakeFd);
+    this.#libc.close(this.fd);
+  }
+
+  #eventsOf(interest: number): number {
+    return (interest & READABLE ? this.#linux.EPOLLIN : 0) | (interest & WRITABLE ? this.#linux.EPOLLOUT : 0);
+  }
+
+  #control(operation: number, fd: number, token: number, events: number): number {
+    const { epoll_event } = this.#linux;
+    this.#change.view.setUint32(epoll_event.events, events, true);
+    this.#change.view.setBigUint64(epoll_event.data, BigInt(token), true);
+    return this.#libc.epoll_ctl(this.fd, operation, fd, this.#changeAt);
+  }
+}

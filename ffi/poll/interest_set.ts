@@ -1,0 +1,52 @@
+/**
+ * A set of descriptors in the kernel, and which of them are ready: epoll or kqueue.
+ *
+ * Such a set is itself a descriptor that becomes readable when anything in it is ready. A waiter therefore waits for one
+ * descriptor only, and adding or removing sockets needs no wake-up.
+ *
+ * @module
+ */
+import type { Libc } from "../libc.ts";
+import { EpollSet } from "./epoll.ts";
+import { KqueueSet } from "./kqueue.ts";
+
+/** Interest in data to read (and in errors, which come with reading). */
+export const READABLE = 1;
+/** Interest in room to write. */
+export const WRITABLE = 2;
+
+/** One kernel interest set. Calls return 0 or a count, or a negative errno. */
+export interface InterestSet {
+  /** The set's own descriptor: readable when a member is ready. */
+  readonly fd: number;
+  /**
+   * Adds a descriptor.
+   *
+   * @param token Comes back from {@linkcode tokenAt}. Unlike a descriptor number it is never used again, so a late
+   * event can't reach the wrong socket. From 1.
+   */
+  add(fd: number, token: number, interest: number): number;
+  /** Changes what a member is watched for. */
+  modify(fd: number, token: number, interest: number): number;
+  /** Removes a member. To be called before its descriptor is closed: a duplicate elsewhere would keep it in the set. */
+  remove(fd: number): number;
+  /** Asks, without waiting, who is ready; returns how many. A pending {@linkcode wake} is used up. */
+  collect(): number;
+  /** The token of the i-th ready member. */
+  tokenAt(index: number): number;
+  /** What the i-th ready member is ready for: {@linkcode READABLE} and {@linkcode WRITABLE}, or'ed. */
+  readinessAt(index: number): number;
+  /** Makes the set's descriptor readable until the next {@linkcode collect}, so that whoever waits for it returns. */
+  wake(): void;
+  /** Closes the set's descriptors. */
+  close(): void;
+}
+
+/**
+ * Opens an interest set of the kind the system has.
+ *
+ * @returns The set, or a negative errno.
+ */
+export function openInterestSet(libc: Libc): InterestSet | number {
+  return libc.abi.platform === "linux" ? EpollSet.open(libc) : KqueueSet.open(libc);
+}

@@ -1,0 +1,132 @@
+/**
+ * Deno: `poll` on a thread of the runtime's pool, as a non-blocking FFI call.
+ *
+ * @module
+ */
+import process from "node:process";
+import { clearTimeout, setTimeout } from "node:timers";
+import type { DenoBinding, DenoNamespace } from "../deno.ts";
+import type { Libc } from "../libc.ts";
+import type { Pointer } from "../memory.ts";
+import type { InterestSet } from "./interest_set.ts";
+import { readablePollfd } from "./pollfd.ts";
+import type { Waiter } from "./waiter.ts";
+
+/** How often an unreferenced waiter looks where a pending call cannot be unreferenced, in milliseconds. */
+const LOOK_EVERY = 10;
+
+/** `refOpPromise` and `unrefOpPromise` of Deno's core: internal, hence optional here. */
+export interface OpReferences {
+  refOpPromise(promise: Promise<unknown>): void;
+  unrefOpPromise(promise: Promise<unknown>): void;
+}
+
+/** Deno's own functions to reference and unreference a pending call, where this version has them. */
+export function opReferences(deno: DenoNamespace): OpReferences | undefined {
+  const core = (deno as unknown as Record<symbol, { core?: Partial<OpReferences> } | undefined>)[deno.internal]?.core;
+  return typeof core?.refOpPromise === "function" && typeof core.unrefOpPromise === "function"
+    ? core as OpReferences
+    : undefined;
+}
+
+/** Waits on a pool thread. A pending call keeps Deno alive, unless {@linkcode OpReferences} can say otherwise. */
+export class PoolWaiter implements Waiter {
+  readonly #set: InterestSet;
+  readonly #onReady: () => void;
+  readonly #binding: DenoBinding;
+  readonly #pollfd: Pointer;
+  readonly #one: unknown;
+  readonly #references: OpReferences | undefined;
+  #call: Promise<number> | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #armed = false;
+  #referenced = true;
+  #released: (() => void) | undefined;
+
+  constructor(
+    set: InterestSet,
+    onReady: () => void,
+    libc: Libc,
+    binding: DenoBinding,
+    references: OpReferences | undefined,
+  ) {
+    this.#set = set;
+    this.#onReady = onReady;
+    this.#binding = binding;
+    this.#pollfd = readablePollfd(libc, set.fd);
+    this.#one = binding.word(1);
+    this.#references = references;
+  }
+
+  arm(): void {
+    if (this.#armed) return;
+    this.#armed = true;
+    this.#wait();
+  }
+
+  ref(): void {
+    if (this.#referenced) return;
+    this.#referenced = true;
+    if (this.#references) {
+      if (this.#call) this.#references.refOpPromise(this.#call);
+    } else if (this.#armed) {
+      this.#stopTimer();
+      this.#wait();
+    }
+  }
+
+  unref(): void {
+    if (!this.#referenced) return;
+    this.#referenced = false;
+    if (!this.#call) return;
+    if (this.#references) this.#references.unrefOpPromise(this.#call);
+    else this.#set.wake();
+  }
+
+  close(released: () => void): void {
+    this.#armed = false;
+    this.#stopTimer();
+    if (!this.#call) return released();
+    this.#released = released;
+    this.#set.wake();
+  }
+
+  #wait(): void {
+    if (this.#call) return;
+    if (!this.#referenced && !this.#references) return this.#startTimer();
+    this.#call = this.#binding.pollElsewhere(this.#pollfd.value, this.#one, -1);
+    if (!this.#referenced) this.#references?.unrefOpPromise(this.#call);
+    this.#call.then(() => this.#returned());
+  }
+
+  #returned(): void {
+    this.#call = undefined;
+    if (this.#released) return this.#released();
+    if (!this.#armed) return;
+    // A call ended by unref() has nothing to report; if there is something after all, the timer's look finds it.
+    if (!this.#referenced && !this.#references) return this.#startTimer();
+    this.#armed = false;
+    this.#dispatch();
+  }
+
+  /** Looks from a timer that keeps nothing alive. */
+  #startTimer(): void {
+    this.#timer = setTimeout(() => {
+      this.#armed = false;
+      this.#onReady();
+    }, LOOK_EVERY);
+    this.#timer.unref();
+  }
+
+  #stopTimer(): void {
+    if (this.#timer !== undefined) clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /** Outside the promise's reaction, so that what a listener throws is an uncaught exception, not a rejection. */
+  #dispatch(): void {
+    process.nextTick(() => {
+      if (!this.#released) this.#onReady();
+    });
+  }
+}

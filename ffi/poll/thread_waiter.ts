@@ -1,0 +1,233 @@
+/**
+ * Bun, Node with koffi, and Node's Workers: a thread of our own, blocked in `poll`.
+ *
+ * The JavaScript thread arms it through shared memory and is told by a message. Starting a thread takes some 20 ms;
+ * until it is up, the waiter looks from `setImmediate`, so that no datagram waits for it. When its set is closed the thread
+ * is kept for a moment, as programs often open the next socket at once.
+ *
+ * @module
+ */
+import process from "node:process";
+import { clearImmediate, clearTimeout, setImmediate, setTimeout } from "node:timers";
+import { Worker } from "node:worker_threads";
+import type { Libc } from "../libc.ts";
+import type { Memory } from "../memory.ts";
+import type { InterestSet } from "./interest_set.ts";
+import { readablePollfd } from "./pollfd.ts";
+import type { Waiter } from "./waiter.ts";
+
+/** How long a thread without a set is kept, in milliseconds. */
+const LINGER = 250;
+
+/**
+ * How long the thread stays in one `poll`, in milliseconds. The end of a process (or of a Worker) that runs no more of our
+ * code has to wait for the thread to come back from native code; hence it comes back now and then.
+ */
+const LONGEST_POLL = 500;
+
+/** The cell of the shared memory that holds the command. */
+const COMMAND = 0;
+
+/** Commands: a new wait is any change to a number from FIRST_WAIT on. */
+const STOP = 1;
+const PARK = 2;
+const FIRST_WAIT = 3;
+
+/** A JavaScript expression that a new thread evaluates to a function `(address: bigint, timeout: number) => void`. */
+export type PollSource = string;
+
+/** What the thread runs. Inline source, so that bundlers and `--compile` need no second file. */
+const threadSource = (poll: PollSource): string => `
+"use strict";
+const { parentPort, workerData: { cells, pollfd } } = process.getBuiltinModule("node:worker_threads");
+const poll = ${poll};
+parentPort.postMessage("up");
+for (let seen = ${PARK};;) {
+  Atomics.wait(cells, ${COMMAND}, seen);
+  seen = Atomics.load(cells, ${COMMAND});
+  if (seen === ${STOP}) break;
+  if (seen === ${PARK}) continue;
+  while (!poll(pollfd, ${LONGEST_POLL}) && Atomics.load(cells, ${COMMAND}) === seen);
+  if (Atomics.load(cells, ${COMMAND}) === seen) parentPort.postMessage("ready");
+}
+`;
+
+/** Threads that have not ended: they may be reading their pollfd, so it must not be collected. */
+const running = new Set<PollThread>();
+
+/** The thread, and the shared memory through which it is told what to do. */
+class PollThread {
+  readonly #cells = new Int32Array(new SharedArrayBuffer(4));
+  readonly #pollfd: Memory;
+  readonly #fdOffset: number;
+  readonly #worker: Worker;
+  readonly #onStopped: () => void;
+  #up = false;
+  #stopped = false;
+  #serial = FIRST_WAIT;
+  #linger: ReturnType<typeof setTimeout> | undefined;
+  /** Whom to tell. */
+  onReady: () => void = () => {};
+
+  constructor(libc: Libc, poll: PollSource, onStopped: () => void) {
+    this.#onStopped = onStopped;
+    this.#fdOffset = libc.abi.layouts.pollfd.fd;
+    this.#pollfd = readablePollfd(libc, -1).memory;
+    this.#cells[COMMAND] = PARK;
+    // No execArgv: what the program was started with (preloads, flags) is not meant for this thread.
+    const workerData = { cells: this.#cells, pollfd: this.#pollfd.address };
+    this.#worker = new Worker(threadSource(poll), { eval: true, workerData, execArgv: [] });
+    this.#worker.unref();
+    running.add(this);
+    this.#worker.on("exit", () => running.delete(this));
+    this.#worker.on("message", (message) => {
+      if (message === "up") this.#up = true;
+      else this.onReady();
+    });
+    process.on("exit", this.#stop);
+  }
+
+  get isUp(): boolean {
+    return this.#up;
+  }
+
+  /** Has it wait for a descriptor. */
+  wait(fd: number): void {
+    this.#pollfd.view.setInt32(this.#fdOffset, fd, true);
+    this.#serial = this.#serial === 0x7fffffff ? FIRST_WAIT : this.#serial + 1;
+    this.#command(this.#serial);
+  }
+
+  /** Has it wait for nothing, and stop after a while. */
+  park(): void {
+    this.#command(PARK);
+    this.unref();
+    this.onReady = () => {};
+    this.#linger = setTimeout(this.#stop, LINGER);
+    this.#linger.unref();
+  }
+
+  /** Takes it into use again. */
+  resume(): void {
+    if (this.#linger !== undefined) clearTimeout(this.#linger);
+    this.#linger = undefined;
+  }
+
+  ref(): void {
+    this.#worker.ref();
+  }
+
+  unref(): void {
+    this.#worker.unref();
+  }
+
+  #command(command: number): void {
+    Atomics.store(this.#cells, COMMAND, command);
+    Atomics.notify(this.#cells, COMMAND);
+  }
+
+  readonly #stop = (): void => {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    process.removeListener("exit", this.#stop);
+    this.#command(STOP);
+    this.#onStopped();
+  };
+}
+
+/** The threads of this JavaScript thread: those in use, and one that may be parked. */
+export class PollThreads {
+  readonly #libc: Libc;
+  readonly #source: PollSource;
+  #parked: PollThread | undefined;
+
+  constructor(libc: Libc, source: PollSource) {
+    this.#libc = libc;
+    this.#source = source;
+  }
+
+  /** A thread for one waiter. */
+  take(): PollThread {
+    const parked = this.#parked;
+    this.#parked = undefined;
+    parked?.resume();
+    return parked ?? this.#start();
+  }
+
+  /** Gives it back. */
+  put(thread: PollThread): void {
+    thread.park();
+    this.#parked = thread;
+  }
+
+  #start(): PollThread {
+    const thread: PollThread = new PollThread(this.#libc, this.#source, () => {
+      if (this.#parked === thread) this.#parked = undefined;
+    });
+    return thread;
+  }
+}
+
+/** Waits on a thread. */
+export class ThreadWaiter implements Waiter {
+  readonly #set: InterestSet;
+  readonly #onReady: () => void;
+  readonly #threads: PollThreads;
+  readonly #thread: PollThread;
+  #armed = false;
+  #closed = false;
+  #referenced = true;
+  #immediate: ReturnType<typeof setImmediate> | undefined;
+
+  constructor(set: InterestSet, onReady: () => void, threads: PollThreads) {
+    this.#set = set;
+    this.#onReady = onReady;
+    this.#threads = threads;
+    this.#thread = threads.take();
+    this.#thread.onReady = () => this.#fire();
+    this.#thread.ref();
+  }
+
+  arm(): void {
+    if (this.#armed) return;
+    this.#armed = true;
+    if (this.#thread.isUp) this.#thread.wait(this.#set.fd);
+    else this.#lookSoon();
+  }
+
+  ref(): void {
+    this.#referenced = true;
+    this.#thread.ref();
+    this.#immediate?.ref();
+  }
+
+  unref(): void {
+    this.#referenced = false;
+    this.#thread.unref();
+    this.#immediate?.unref();
+  }
+
+  close(released: () => void): void {
+    this.#closed = true;
+    if (this.#immediate) clearImmediate(this.#immediate);
+    // The command first: the thread that the wake-up brings out of poll then sees that it is not to go back.
+    this.#threads.put(this.#thread);
+    this.#set.wake();
+    released();
+  }
+
+  /** While the thread starts. */
+  #lookSoon(): void {
+    this.#immediate = setImmediate(() => {
+      this.#immediate = undefined;
+      this.#fire();
+    });
+    if (!this.#referenced) this.#immediate.unref();
+  }
+
+  #fire(): void {
+    if (this.#closed || !this.#armed) return;
+    this.#armed = false;
+    this.#onReady();
+  }
+}

@@ -1,0 +1,131 @@
+/**
+ * Node's main thread: libuv's own `uv_poll_t` on the interest set, in Node's own event loop. No thread, no wake-up cost.
+ *
+ * Not for Node's Workers: a Worker that is terminated runs no more JavaScript, its loop would end with this handle open,
+ * and Node aborts the process then.
+ *
+ * @module
+ */
+import { clearImmediate, setImmediate } from "node:timers";
+import { UV_POLL, UV_READABLE } from "../abi/uv.ts";
+import type { NodeFfi, NodeLibrary } from "../node.ts";
+import type { InterestSet } from "./interest_set.ts";
+import type { Waiter } from "./waiter.ts";
+
+// size_t uv_handle_size(uv_handle_type type);
+// int uv_poll_init(uv_loop_t *loop, uv_poll_t *handle, int fd);
+// int uv_poll_start(uv_poll_t *handle, int events, uv_poll_cb cb);
+// int uv_poll_stop(uv_poll_t *handle);
+// void uv_ref(uv_handle_t *handle);
+// void uv_unref(uv_handle_t *handle);
+// void uv_close(uv_handle_t *handle, uv_close_cb close_cb);
+const SYMBOLS = {
+  uv_handle_size: { arguments: ["i32"], return: "u64" },
+  uv_poll_init: { arguments: ["u64", "u64", "i32"], return: "i32" },
+  uv_poll_start: { arguments: ["u64", "i32", "u64"], return: "i32" },
+  uv_poll_stop: { arguments: ["u64"], return: "i32" },
+  uv_ref: { arguments: ["u64"], return: "void" },
+  uv_unref: { arguments: ["u64"], return: "void" },
+  uv_close: { arguments: ["u64", "u64"], return: "void" },
+} as const;
+
+// typedef void (*uv_poll_cb)(uv_poll_t *handle, int status, int events);
+const UV_POLL_CB = { arguments: ["u64", "i32", "i32"], return: "void" };
+// typedef void (*uv_close_cb)(uv_handle_t *handle);
+const UV_CLOSE_CB = { arguments: ["u64"], return: "void" };
+
+/** libuv, opened once per process, and the handles it holds addresses of. */
+export class Uv {
+  readonly functions: NodeLibrary["functions"];
+  readonly loop: bigint;
+  /** What libuv can still reach, by address: open handles and those whose close callback has yet to come. */
+  readonly #handles = new Map<bigint, { memory: ArrayBuffer; onReadable: (() => void) | undefined }>();
+  readonly #ffi: NodeFfi;
+  readonly #pollCallback: bigint;
+  readonly #closeCallback: bigint;
+
+  constructor(ffi: NodeFfi) {
+    const { functions, lib } = ffi.dlopen(null, SYMBOLS);
+    this.functions = functions;
+    this.loop = ffi.getCurrentEventLoop!();
+    this.#ffi = ffi;
+    // Two callbacks for all handles; they live as long as the process and must never throw.
+    this.#pollCallback = lib.registerCallback(UV_POLL_CB, (handle) => this.#handles.get(handle)?.onReadable?.());
+    this.#closeCallback = lib.registerCallback(UV_CLOSE_CB, (handle) => void this.#handles.delete(handle));
+  }
+
+  /** Opens a `uv_poll_t` on a descriptor. */
+  openPoll(fd: number, onReadable: () => void): bigint {
+    const memory = new ArrayBuffer(Number(this.functions.uv_handle_size(UV_POLL)));
+    const handle = this.#ffi.getRawPointer(memory);
+    const result = this.functions.uv_poll_init(this.loop, handle, fd);
+    if (result < 0) throw new Error(`uv_poll_init failed with ${result}`);
+    this.#handles.set(handle, { memory, onReadable });
+    return handle;
+  }
+
+  /** Starts to wait for a handle's descriptor. */
+  startPoll(handle: bigint): void {
+    this.functions.uv_poll_start(handle, UV_READABLE, this.#pollCallback);
+  }
+
+  /** Closes a handle. libuv lets go of the descriptor at once, and of the memory in its close callback. */
+  closePoll(handle: bigint): void {
+    this.#handles.get(handle)!.onReadable = undefined;
+    this.functions.uv_poll_stop(handle);
+    this.functions.uv_close(handle, this.#closeCallback);
+  }
+}
+
+/** Waits in Node's own loop. */
+export class UvWaiter implements Waiter {
+  readonly #uv: Uv;
+  readonly #handle: bigint;
+  readonly #onReady: () => void;
+  #started = false;
+  #armed = false;
+  #referenced = true;
+  #immediate: ReturnType<typeof setImmediate> | undefined;
+
+  constructor(set: InterestSet, onReady: () => void, uv: Uv) {
+    this.#uv = uv;
+    this.#onReady = onReady;
+    this.#handle = uv.openPoll(set.fd, () => this.#readable());
+  }
+
+  arm(): void {
+    this.#armed = true;
+    // Started once and left so: stopping and starting again would cost two system calls a wake-up.
+    if (!this.#started) this.#uv.startPoll(this.#handle);
+    this.#started = true;
+  }
+
+  ref(): void {
+    this.#referenced = true;
+    this.#uv.functions.uv_ref(this.#handle);
+    this.#immediate?.ref();
+  }
+
+  unref(): void {
+    this.#referenced = false;
+    this.#uv.functions.uv_unref(this.#handle);
+    this.#immediate?.unref();
+  }
+
+  close(released: () => void): void {
+    if (this.#immediate) clearImmediate(this.#immediate);
+    this.#uv.closePoll(this.#handle);
+    released();
+  }
+
+  /** Runs inside libuv, where nothing may throw and no microtask runs: the work follows in the same loop turn. */
+  #readable(): void {
+    if (!this.#armed || this.#immediate) return;
+    this.#immediate = setImmediate(() => {
+      this.#immediate = undefined;
+      this.#armed = false;
+      this.#onReady();
+    });
+    if (!this.#referenced) this.#immediate.unref();
+  }
+}

@@ -1,0 +1,206 @@
+/**
+ * The C functions this module calls, each declared once, as data. A runtime's binding only translates this table into
+ * its own notation; `tests/prototypes_test.ts` has a C compiler compare it with the headers.
+ *
+ * @module
+ */
+
+/** The C types that occur. */
+export type CType = "int" | "unsigned int" | "unsigned long" | "socklen_t" | "size_t" | "ssize_t" | "pointer";
+
+/** One function: its result and its parameters, in order, with type and name. */
+export interface Prototype {
+  readonly result: CType;
+  readonly parameters: readonly (readonly [type: CType, name: string])[];
+  /** The declaration in the header, to be checked by a compiler. */
+  readonly declaration: string;
+}
+
+/** The functions every system has. */
+export const COMMON_PROTOTYPES = {
+  socket: {
+    declaration: "int socket(int domain, int type, int protocol)",
+    result: "int",
+    parameters: [["int", "domain"], ["int", "type"], ["int", "protocol"]],
+  },
+  bind: {
+    declaration: "int bind(int fd, const struct sockaddr *addr, socklen_t len)",
+    result: "int",
+    parameters: [["int", "fd"], ["pointer", "addr"], ["socklen_t", "len"]],
+  },
+  connect: {
+    declaration: "int connect(int fd, const struct sockaddr *addr, socklen_t len)",
+    result: "int",
+    parameters: [["int", "fd"], ["pointer", "addr"], ["socklen_t", "len"]],
+  },
+  getsockname: {
+    declaration: "int getsockname(int fd, struct sockaddr *addr, socklen_t *len)",
+    result: "int",
+    parameters: [["int", "fd"], ["pointer", "addr"], ["pointer", "len"]],
+  },
+  getpeername: {
+    declaration: "int getpeername(int fd, struct sockaddr *addr, socklen_t *len)",
+    result: "int",
+    parameters: [["int", "fd"], ["pointer", "addr"], ["pointer", "len"]],
+  },
+  setsockopt: {
+    declaration: "int setsockopt(int fd, int level, int optname, const void *optval, socklen_t optlen)",
+    result: "int",
+    parameters: [["int", "fd"], ["int", "level"], ["int", "optname"], ["pointer", "optval"], ["socklen_t", "optlen"]],
+  },
+  getsockopt: {
+    declaration: "int getsockopt(int fd, int level, int optname, void *optval, socklen_t *optlen)",
+    result: "int",
+    parameters: [["int", "fd"], ["int", "level"], ["int", "optname"], ["pointer", "optval"], ["pointer", "optlen"]],
+  },
+  sendmsg: {
+    declaration: "ssize_t sendmsg(int fd, const struct msghdr *msg, int flags)",
+    result: "ssize_t",
+    parameters: [["int", "fd"], ["pointer", "msg"], ["int", "flags"]],
+  },
+  recvmsg: {
+    declaration: "ssize_t recvmsg(int fd, struct msghdr *msg, int flags)",
+    result: "ssize_t",
+    parameters: [["int", "fd"], ["pointer", "msg"], ["int", "flags"]],
+  },
+  sendto: {
+    declaration:
+      "ssize_t sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *addr, socklen_t len)",
+    result: "ssize_t",
+    parameters: [
+      ["int", "fd"],
+      ["pointer", "buf"],
+      ["size_t", "n"],
+      ["int", "flags"],
+      ["pointer", "addr"],
+      ["socklen_t", "len"],
+    ],
+  },
+  recvfrom: {
+    declaration: "ssize_t recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *addr, socklen_t *len)",
+    result: "ssize_t",
+    parameters: [
+      ["int", "fd"],
+      ["pointer", "buf"],
+      ["size_t", "n"],
+      ["int", "flags"],
+      ["pointer", "addr"],
+      ["pointer", "len"],
+    ],
+  },
+  close: {
+    declaration: "int close(int fd)",
+    result: "int",
+    parameters: [["int", "fd"]],
+  },
+  poll: {
+    declaration: "int poll(struct pollfd *fds, nfds_t nfds, int timeout)",
+    result: "int",
+    parameters: [["pointer", "fds"], ["unsigned long", "nfds"], ["int", "timeout"]],
+  },
+  if_nametoindex: {
+    declaration: "unsigned int if_nametoindex(const char *ifname)",
+    result: "unsigned int",
+    parameters: [["pointer", "ifname"]],
+  },
+  if_indextoname: {
+    declaration: "char *if_indextoname(unsigned int ifindex, char *ifname)",
+    result: "pointer",
+    parameters: [["unsigned int", "ifindex"], ["pointer", "ifname"]],
+  },
+} as const satisfies Record<string, Prototype>;
+
+/** What Linux adds. */
+export const LINUX_PROTOTYPES = {
+  // int fcntl(int fd, int cmd, ...): variadic, which on both Linux ABIs passes the third argument like a named one.
+  fcntl: {
+    declaration: "int fcntl(int fd, int cmd, ...)",
+    result: "int",
+    parameters: [["int", "fd"], ["int", "cmd"], ["int", "arg"]],
+  },
+  sendmmsg: {
+    declaration: "int sendmmsg(int fd, struct mmsghdr *msgvec, unsigned int vlen, int flags)",
+    result: "int",
+    parameters: [["int", "fd"], ["pointer", "msgvec"], ["unsigned int", "vlen"], ["int", "flags"]],
+  },
+  recvmmsg: {
+    declaration: "int recvmmsg(int fd, struct mmsghdr *msgvec, unsigned int vlen, int flags, struct timespec *timeout)",
+    result: "int",
+    parameters: [
+      ["int", "fd"],
+      ["pointer", "msgvec"],
+      ["unsigned int", "vlen"],
+      ["int", "flags"],
+      ["pointer", "timeout"],
+    ],
+  },
+  epoll_create1: {
+    declaration: "int epoll_create1(int flags)",
+    result: "int",
+    parameters: [["int", "flags"]],
+  },
+  epoll_ctl: {
+    declaration: "int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)",
+    result: "int",
+    parameters: [["int", "epfd"], ["int", "op"], ["int", "fd"], ["pointer", "event"]],
+  },
+  epoll_wait: {
+    declaration: "int epoll_wait(int epfd, struct epoll_event *events, int maxevents, int timeout)",
+    result: "int",
+    parameters: [["int", "epfd"], ["pointer", "events"], ["int", "maxevents"], ["int", "timeout"]],
+  },
+  eventfd: {
+    declaration: "int eventfd(unsigned int initval, int flags)",
+    result: "int",
+    parameters: [["unsigned int", "initval"], ["int", "flags"]],
+  },
+} as const satisfies Record<string, Prototype>;
+
+/** What macOS adds. */
+export const DARWIN_PROTOTYPES = {
+  // int fcntl(int fd, int cmd, ...): Apple's arm64 ABI passes variadic arguments on the stack. With eight integer
+  // arguments before it, which fill x0 to x7, the ninth lies there; the six between are never read. The x86-64 ABI
+  // passes the third in a register, so it is given in both places.
+  fcntl: {
+    declaration: "int fcntl(int fd, int cmd, ...)",
+    result: "int",
+    parameters: [
+      ["int", "fd"],
+      ["int", "cmd"],
+      ["size_t", "arg in rdx"],
+      ["size_t", "x3"],
+      ["size_t", "x4"],
+      ["size_t", "x5"],
+      ["size_t", "x6"],
+      ["size_t", "x7"],
+      ["size_t", "arg on the stack"],
+    ],
+  },
+  kqueue: { declaration: "int kqueue(void)", result: "int", parameters: [] },
+  kevent: {
+    declaration: "int kevent(int kq, const struct kevent *changelist, int nchanges, struct kevent *eventlist, " +
+      "int nevents, const struct timespec *timeout)",
+    result: "int",
+    parameters: [
+      ["int", "kq"],
+      ["pointer", "changelist"],
+      ["int", "nchanges"],
+      ["pointer", "eventlist"],
+      ["int", "nevents"],
+      ["pointer", "timeout"],
+    ],
+  },
+} as const satisfies Record<string, Prototype>;
+
+/** Name of a C function that some system has. */
+export type FunctionName =
+  | keyof typeof COMMON_PROTOTYPES
+  | keyof typeof LINUX_PROTOTYPES
+  | keyof typeof DARWIN_PROTOTYPES;
+
+/** The prototypes of one platform. */
+export function prototypesOf(platform: "linux" | "darwin"): Partial<Record<FunctionName, Prototype>> {
+  return platform === "linux"
+    ? { ...COMMON_PROTOTYPES, ...LINUX_PROTOTYPES }
+    : { ...COMMON_PROTOTYPES, ...DARWIN_PROTOTYPES };
+}

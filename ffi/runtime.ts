@@ -1,0 +1,23 @@
+/**
+ * What the rest of the module needs of the runtime it finds itself in.
+ *
+ * @module
+ */
+import type { Libc } from "./libc.ts";
+import type { NetworkPermission } from "./network_permission.ts";
+import type { WaiterFactory } from "./poll/waiter.ts";
+
+/** The ways to call C that this module knows. */
+export type BindingName = "deno" | "bun" | "node:ffi" | "koffi";
+
+/** One runtime, its C library opened. */
+export interface Runtime {
+  /** Which FFI is in use. */
+  readonly binding: BindingName;
+  /** The C library. */
+  readonly libc: Libc;
+  /** The runtime's network sandbox. */
+  readonly network: NetworkPermission;
+  /** Makes the runtime's kind of waiter. */
+  readonly createWaiter: WaiterFactory;
+}

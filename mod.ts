@@ -1,0 +1,53 @@
+/**
+ * UDP for Deno, Bun and Node with the surface of Node's `dgram`, straight from libc.
+ *
+ * @example
+ * ```ts
+ * import { createSocket } from "@dgram/ffi";
+ *
+ * const server = createSocket("udp4", (message, remote) => {
+ *   server.send(message, remote.port, remote.address);
+ * });
+ * server.bind(0, "127.0.0.1", () => console.log("echo on port", server.address().port));
+ * ```
+ *
+ * @module
+ */
+import { Socket } from "./src/socket.ts";
+import type { AdoptOptions, RemoteInfo, SocketEvents, SocketOptions, SocketType } from "./src/types.ts";
+
+export { Socket };
+export type { Bytes } from "./src/socket.ts";
+export type {
+  AddressInfo,
+  AdoptOptions,
+  BindOptions,
+  BindSyncOptions,
+  LookupCallback,
+  LookupFunction,
+  RemoteInfo,
+  SendCallback,
+  SocketEvents,
+  SocketOptions,
+  SocketType,
+} from "./src/types.ts";
+
+/**
+ * Makes a UDP socket. It has no descriptor until it is bound, which sending and connecting do if need be.
+ *
+ * @param options `"udp4"`, `"udp6"`, or an object with that as `type` and more; with `fd` an open socket is taken over.
+ * @param callback Added as a listener for `'message'`.
+ * @throws {TypeError} ERR_SOCKET_BAD_TYPE, ERR_INVALID_ARG_TYPE; ERR_INVALID_FD_TYPE where `fd` is no UDP socket.
+ * @throws {Error} ERR_FEATURE_UNAVAILABLE_ON_PLATFORM on a system that is not supported; ERR_DGRAM_FFI_UNAVAILABLE on a Node
+ * without `node:ffi` and without koffi; the runtime's own error where FFI is not permitted.
+ */
+export function createSocket(
+  options: SocketType | SocketOptions | AdoptOptions,
+  callback?: (message: SocketEvents["message"][0], remote: RemoteInfo) => void,
+): Socket {
+  return new Socket(options, callback);
+}
+
+/** The module as one object, for `import dgram from`. */
+const dgram: { createSocket: typeof createSocket; Socket: typeof Socket } = { createSocket, Socket };
+export default dgram;

@@ -1,0 +1,42 @@
+/**
+ * Descriptors that were opened elsewhere: which of them can become a socket here.
+ *
+ * @module
+ */
+import { fstatSync } from "node:fs";
+import { isatty } from "node:tty";
+import { describeSocket } from "../ffi/descriptor.ts";
+import { errnoName } from "../ffi/errno.ts";
+import type { Libc } from "../ffi/libc.ts";
+import type { IpVersion } from "../ffi/sockaddr.ts";
+import { errnoError, invalidFdType } from "./errors.ts";
+
+/**
+ * The IP version of an open UDP socket.
+ *
+ * @throws {TypeError} ERR_INVALID_FD_TYPE where the descriptor is something else.
+ * @throws {Error} EAFNOSUPPORT where it is not of the version asked for.
+ */
+export function adoptableVersion(libc: Libc, fd: number, wanted: IpVersion | undefined): IpVersion {
+  const socket = describeSocket(libc, fd);
+  if (typeof socket === "number") throw invalidFdType(typeOfNonSocket(fd));
+  if (!socket.datagram || socket.version === undefined) {
+    throw invalidFdType(socket.version === undefined ? "PIPE" : "TCP");
+  }
+  if (wanted !== undefined && wanted !== socket.version) {
+    throw errnoError(libc.abi.errno.EAFNOSUPPORT, errnoName(libc.abi, libc.abi.errno.EAFNOSUPPORT), "open");
+  }
+  return socket.version;
+}
+
+/** In libuv's words (`uv_guess_handle`). */
+function typeOfNonSocket(fd: number): string {
+  try {
+    const stat = fstatSync(fd);
+    if (stat.isFIFO()) return "PIPE";
+    if (stat.isCharacterDevice()) return isatty(fd) ? "TTY" : "FILE";
+    return stat.isFile() ? "FILE" : "UNKNOWN";
+  } catch {
+    return "INVALID";
+  }
+}

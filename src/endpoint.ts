@@ -1,0 +1,271 @@
+/**
+ * A socket in the kernel together with its place in the poll loop: everything under `Socket` that has a descriptor.
+ *
+ * Results are counts or negative errno numbers. Before there is a descriptor all calls give EBADF, as in Node.
+ *
+ * @module
+ */
+import { AsyncResource } from "node:async_hooks";
+import { Descriptor } from "../ffi/descriptor.ts";
+import { interfaceIndex } from "../ffi/interfaces.ts";
+import {
+  type EncodedOption,
+  encodeMembership,
+  encodeMulticastInterface,
+  encodeSourceMembership,
+} from "../ffi/membership.ts";
+import { encodeAddress, type EncodedAddress, type IpVersion, type SocketAddress } from "../ffi/sockaddr.ts";
+import type { OptionName } from "../ffi/sockopt.ts";
+import type { Engine } from "./engine.ts";
+import type { Datagram } from "./inbox.ts";
+import { ANY } from "./lookup.ts";
+import type { Watch } from "./loop.ts";
+import { Receiver, type ReceivingSocket } from "./receiver.ts";
+import { Sender, type SendingSocket, type SendRequest } from "./sender.ts";
+
+/** Who hears what the endpoint receives. */
+export interface EndpointOwner {
+  listeners(): number;
+  onDatagram(datagram: Datagram): void;
+  onReceiveError(errno: number): void;
+}
+
+/** How to bind. */
+export interface BindFlags {
+  readonly reuseAddr: boolean;
+  readonly reusePort: boolean;
+  readonly ipv6Only: boolean;
+}
+
+/** One UDP socket below its public surface. */
+export class Endpoint implements SendingSocket, ReceivingSocket {
+  readonly version: IpVersion;
+  readonly #engine: Engine;
+  readonly #owner: EndpointOwner;
+  readonly #sender: Sender;
+  readonly #receiver: Receiver;
+  /** Gives listeners the asynchronous context in which the socket was made. */
+  readonly #context = new AsyncResource("UDPWRAP");
+  readonly #EBADF: number;
+  #descriptor: Descriptor | undefined;
+  #watch: Watch | undefined;
+  #bound = false;
+  #referenced = true;
+  #awaitsRoom = false;
+
+  constructor(engine: Engine, version: IpVersion, owner: EndpointOwner) {
+    this.version = version;
+    this.#engine = engine;
+    this.#owner = owner;
+    const { errno } = engine.runtime.libc.abi;
+    this.#EBADF = errno.EBADF;
+    this.#sender = new Sender(engine.runtime.libc, engine.outbox, this);
+    this.#receiver = new Receiver(engine.inbox, this, errno.EAGAIN);
+  }
+
+  /** The descriptor, or -1 where there is none yet or none any more. */
+  get fd(): number {
+    return this.#descriptor?.fd ?? -1;
+  }
+
+  /** Makes the descriptor, unless there is one. */
+  open(): number {
+    if (this.#descriptor) return 0;
+    const opened = Descriptor.open(this.#engine.runtime.libc, this.version);
+    if (typeof opened === "number") return opened;
+    this.#descriptor = opened;
+    return 0;
+  }
+
+  /** Takes over a descriptor that was found fit. */
+  adopt(fd: number): void {
+    this.#descriptor = Descriptor.adopt(this.#engine.runtime.libc, fd);
+  }
+
+  /** bind(2) with the options that must be set before it. Opens the descriptor. */
+  bind(address: string, port: number, flags: BindFlags): number {
+    const { libc } = this.#engine.runtime;
+    const encoded = encodeAddress(libc, this.version, address, port);
+    if (!encoded || (flags.ipv6Only && this.version === 4)) return -libc.abi.errno.EINVAL;
+    const result = this.#prepareBind(flags);
+    if (result < 0) return result;
+    const bound = this.#descriptor!.bind(encoded);
+    this.#bound = bound === 0;
+    // macOS says EAFNOSUPPORT where Linux says EINVAL.
+    return bound === -libc.abi.errno.EAFNOSUPPORT ? -libc.abi.errno.EINVAL : bound;
+  }
+
+  /** Binds to any address and a port of the system's choice, unless the socket is bound already. */
+  bindIfUnbound(): number {
+    if (this.#bound) return 0;
+    return this.bind(ANY[this.version], 0, { reuseAddr: false, reusePort: false, ipv6Only: false });
+  }
+
+  /** Lets datagrams come in. EEXIST where the descriptor is another socket's already. */
+  startReceiving(): number {
+    this.#bound = true;
+    const receive = (): void => this.#receiver.receive();
+    const watch = this.#engine.loop.watch(this.fd, {
+      onReadable: () => this.#context.runInAsyncScope(receive),
+      onWritable: () => this.#sender.resume(),
+    });
+    if (typeof watch === "number") return watch;
+    this.#watch = watch;
+    this.#updateReference();
+    return 0;
+  }
+
+  /** connect(2) */
+  connect(address: string, port: number): number {
+    const { libc } = this.#engine.runtime;
+    const encoded = encodeAddress(libc, this.version, address, port);
+    if (!encoded) return -libc.abi.errno.EINVAL;
+    return this.#with((descriptor) => descriptor.connect(encoded));
+  }
+
+  /** connect(2) to nobody. */
+  disconnect(): number {
+    this.#engine.outbox.flush();
+    return this.#with((descriptor) => descriptor.disconnect());
+  }
+
+  /** getsockname(2) */
+  localAddress(): SocketAddress | number {
+    return this.#descriptor?.localAddress() ?? -this.#EBADF;
+  }
+
+  /** getpeername(2) */
+  remoteAddress(): SocketAddress | number {
+    return this.#descriptor?.remoteAddress() ?? -this.#EBADF;
+  }
+
+  /** Encodes a destination; undefined where the text is no address of this socket's family. */
+  encode(address: string, port: number): EncodedAddress | undefined {
+    return encodeAddress(this.#engine.runtime.libc, this.version, address, port);
+  }
+
+  /** Sends a message: at the end of the turn, or as soon as there is room. */
+  send(
+    parts: readonly Uint8Array[],
+    length: number,
+    address: EncodedAddress | undefined,
+    request: SendRequest | undefined,
+  ): void {
+    this.#sender.send(parts, length, address, request);
+  }
+
+  /** Bytes and messages that wait for room in the kernel. */
+  get sendQueue(): { size: number; count: number } {
+    return { size: this.#sender.queuedBytes, count: this.#sender.queuedCount };
+  }
+
+  /** setsockopt(2) */
+  setOption(name: OptionName, value: number): number {
+    return this.#with((descriptor) => descriptor.setOption(name, value));
+  }
+
+  /** getsockopt(2) */
+  getOption(name: OptionName): number {
+    return this.#with((descriptor) => descriptor.getOption(name));
+  }
+
+  /** Binds to an interface, or to none. Opens the descriptor, so that it can be done before bind(2). */
+  bindToDevice(name: string): number {
+    const { libc } = this.#engine.runtime;
+    const index = name === "" ? 0 : interfaceIndex(libc, name);
+    if (index < 0) return index;
+    const opened = this.open();
+    return opened < 0 ? opened : this.#descriptor!.bindToDevice(this.version, name, index);
+  }
+
+  /** Joins or leaves a multicast group; binds first. */
+  setMembership(join: boolean, group: string, interface_: string | undefined): number {
+    const { libc } = this.#engine.runtime;
+    return this.#setEncoded(true, encodeMembership(libc, join, this.version, group, interface_));
+  }
+
+  /** Joins or leaves a source-specific channel; binds first. */
+  setSourceMembership(join: boolean, source: string, group: string, interface_: string | undefined): number {
+    const { libc } = this.#engine.runtime;
+    return this.#setEncoded(true, encodeSourceMembership(libc, join, this.version, source, group, interface_));
+  }
+
+  /** Chooses the interface that multicast leaves by. */
+  setMulticastInterface(interface_: string): number {
+    const { libc } = this.#engine.runtime;
+    return this.#setEncoded(false, encodeMulticastInterface(libc, this.version, interface_));
+  }
+
+  /** Whether a receiving socket keeps the process alive. */
+  setReferenced(referenced: boolean): void {
+    this.#referenced = referenced;
+    this.#updateReference();
+  }
+
+  /** For the receiver. */
+  listeners(): number {
+    return this.#owner.listeners();
+  }
+
+  /** For the receiver. */
+  deliver(datagram: Datagram): void {
+    if (this.fd >= 0) this.#owner.onDatagram(datagram);
+  }
+
+  /** For the receiver. */
+  fail(errno: number): void {
+    this.#owner.onReceiveError(errno);
+  }
+
+  /** For the sender. A message that waits keeps even an unreferenced socket's process alive. */
+  awaitRoom(waiting: boolean): void {
+    if (this.#awaitsRoom === waiting) return;
+    this.#awaitsRoom = waiting;
+    this.#watch?.setWritable(waiting);
+    this.#updateReference();
+  }
+
+  /** Sends what this turn has collected, leaves the loop, closes the descriptor, and cancels what still waits. */
+  close(): void {
+    this.#engine.outbox.flush();
+    this.#watch?.end();
+    this.#watch = undefined;
+    this.#receiver.stop();
+    this.#descriptor?.close();
+    this.#sender.cancel();
+    this.#context.emitDestroy();
+  }
+
+  #prepareBind({ reuseAddr, reusePort, ipv6Only }: BindFlags): number {
+    const { abi } = this.#engine.runtime.libc;
+    const opened = this.open();
+    if (opened < 0) return opened;
+    if (reusePort && !abi.linux) return -abi.errno.ENOTSUP;
+    // On macOS SO_REUSEADDR alone does not let two sockets share an address.
+    const reuse = abi.linux ? "SO_REUSEADDR" : "SO_REUSEPORT";
+    const wanted: [boolean, OptionName][] = [
+      [reuseAddr, reuse],
+      [reusePort, "SO_REUSEPORT"],
+      [ipv6Only, "IPV6_V6ONLY"],
+    ];
+    for (const [isWanted, option] of wanted) {
+      const result = isWanted ? this.setOption(option, 1) : 0;
+      if (result < 0) return result;
+    }
+    return 0;
+  }
+
+  #setEncoded(binds: boolean, option: EncodedOption | number): number {
+    if (typeof option === "number") return option;
+    const bound = binds ? this.bindIfUnbound() : 0;
+    return bound < 0 ? bound : this.#with((descriptor) => descriptor.setEncodedOption(option));
+  }
+
+  #with(call: (descriptor: Descriptor) => number): number {
+    return this.#descriptor ? call(this.#descriptor) : -this.#EBADF;
+  }
+
+  #updateReference(): void {
+    this.#watch?.setReferenced(this.#referenced || this.#awaitsRoom);
+  }
+}

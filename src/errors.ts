@@ -1,0 +1,160 @@
+/**
+ * Errors as Node makes them: class, `code` and message are what programs test for.
+ *
+ * @module
+ */
+import { getSystemErrorMap, inspect } from "node:util";
+
+type ErrorClass = new (message: string) => Error;
+
+/** An error of Node's own kind: its class, a `code`, and the code in its text. */
+function coded(ErrorClass: ErrorClass, code: string, message: string): Error & { code: string } {
+  const error = new ErrorClass(message);
+  const { name } = error;
+  // The stack's first line is made from the name when the stack is first read: so it shows the code, too.
+  error.name = `${name} [${code}]`;
+  void error.stack;
+  Object.defineProperty(error, "name", { value: name, configurable: true, writable: true, enumerable: false });
+  Object.defineProperty(error, "toString", {
+    value: () => `${name} [${code}]: ${error.message}`,
+    configurable: true,
+    writable: true,
+    enumerable: false,
+  });
+  return Object.assign(error, { code });
+}
+
+/** ERR_INVALID_ARG_TYPE. @param expected How the message goes on after "must be", as in `of type number`. */
+export function invalidArgType(name: string, expected: string, value: unknown): Error {
+  const kind = name.includes(".") ? "property" : "argument";
+  const message = `The "${name}" ${kind} must be ${expected}. Received ${describe(value)}`;
+  return coded(TypeError, "ERR_INVALID_ARG_TYPE", message);
+}
+
+/** ERR_OUT_OF_RANGE */
+export function outOfRange(name: string, range: string, value: unknown): Error {
+  return coded(
+    RangeError,
+    "ERR_OUT_OF_RANGE",
+    `The value of "${name}" is out of range. It must be ${range}. Received ${inspect(value)}`,
+  );
+}
+
+/** ERR_INVALID_ARG_VALUE */
+export function invalidArgValue(name: string, reason: string, value: unknown): Error {
+  const kind = name.includes(".") ? "property" : "argument";
+  const message = `The ${kind} '${name}' ${reason}. Received ${inspect(value)}`;
+  return coded(TypeError, "ERR_INVALID_ARG_VALUE", message);
+}
+
+/** ERR_MISSING_ARGS for one argument. */
+export function missingArg(name: string): Error {
+  return coded(TypeError, "ERR_MISSING_ARGS", `The "${name}" argument must be specified`);
+}
+
+/** ERR_SOCKET_BAD_PORT */
+export function badPort(name: string, port: unknown, allowZero: boolean): Error {
+  const message = `${name} should be ${allowZero ? ">=" : ">"} 0 and < 65536. Received ${describe(port)}.`;
+  return coded(RangeError, "ERR_SOCKET_BAD_PORT", message);
+}
+
+/** ERR_SOCKET_BAD_TYPE */
+export function badSocketType(): Error {
+  return coded(TypeError, "ERR_SOCKET_BAD_TYPE", "Bad socket type specified. Valid types are: udp4, udp6");
+}
+
+/** ERR_SOCKET_BAD_BUFFER_SIZE */
+export function badBufferSize(): Error {
+  return coded(TypeError, "ERR_SOCKET_BAD_BUFFER_SIZE", "Buffer size must be a positive integer");
+}
+
+/** ERR_SOCKET_ALREADY_BOUND */
+export function alreadyBound(): Error {
+  return coded(Error, "ERR_SOCKET_ALREADY_BOUND", "Socket is already bound");
+}
+
+/** ERR_SOCKET_DGRAM_NOT_RUNNING */
+export function notRunning(): Error {
+  return coded(Error, "ERR_SOCKET_DGRAM_NOT_RUNNING", "Not running");
+}
+
+/** ERR_SOCKET_DGRAM_IS_CONNECTED */
+export function isConnected(): Error {
+  return coded(Error, "ERR_SOCKET_DGRAM_IS_CONNECTED", "Already connected");
+}
+
+/** ERR_SOCKET_DGRAM_NOT_CONNECTED */
+export function notConnected(): Error {
+  return coded(Error, "ERR_SOCKET_DGRAM_NOT_CONNECTED", "Not connected");
+}
+
+/** ERR_BUFFER_OUT_OF_BOUNDS */
+export function outOfBufferBounds(name: string): Error {
+  return coded(RangeError, "ERR_BUFFER_OUT_OF_BOUNDS", `"${name}" is outside of buffer bounds`);
+}
+
+/** ERR_INVALID_FD_TYPE */
+export function invalidFdType(type: string): Error {
+  return coded(TypeError, "ERR_INVALID_FD_TYPE", `Unsupported fd type: ${type}`);
+}
+
+/** ERR_IP_BLOCKED */
+export function ipBlocked(ip: string): Error {
+  return coded(Error, "ERR_IP_BLOCKED", `IP(${ip}) is blocked by net.BlockList`);
+}
+
+/** A failed system call, as it appears in `'error'` events and callbacks. */
+export interface SystemError extends Error {
+  /** The negative errno. */
+  errno: number;
+  /** Its name. */
+  code: string;
+  /** The call that failed. */
+  syscall: string;
+  /** The address concerned, where there is one. */
+  address?: string;
+  /** The port concerned, where there is one. */
+  port?: number;
+}
+
+/** A failed call that concerns no address. */
+export function errnoError(errno: number, code: string, syscall: string): SystemError {
+  return Object.assign(new Error(`${syscall} ${code}`), { errno: -errno, code, syscall });
+}
+
+/** A failed call that concerns an address and perhaps a port. */
+export function hostPortError(
+  errno: number,
+  code: string,
+  syscall: string,
+  address: string | undefined,
+  port: number | undefined | null,
+): SystemError {
+  const details = port && port > 0 ? ` ${address}:${port}` : address ? ` ${address}` : "";
+  const error = new Error(`${syscall} ${code}${details}`);
+  return Object.assign(error, { errno: -errno, code, syscall, address }, port ? { port } : {}) as SystemError;
+}
+
+/** ERR_SOCKET_BUFFER_SIZE: the one place where Node's dgram uses its SystemError. */
+export function bufferSizeError(errno: number, code: string, syscall: string): Error {
+  const message = getSystemErrorMap().get(-errno)?.[1] ?? code;
+  const error = coded(
+    Error,
+    "ERR_SOCKET_BUFFER_SIZE",
+    `Could not get or set buffer size: ${syscall} returned ${code} (${message})`,
+  );
+  Object.defineProperty(error, "name", { value: "SystemError", configurable: true, writable: true, enumerable: false });
+  return Object.assign(error, { errno: -errno, syscall, info: { errno: -errno, code, message, syscall } });
+}
+
+/** What was received, as Node's messages put it. */
+function describe(value: unknown): string {
+  if (value === null || value === undefined) return String(value);
+  if (typeof value === "function") return value.name ? `function ${value.name}` : "function ";
+  if (typeof value === "object") {
+    const { constructor } = value;
+    return constructor?.name ? `an instance of ${constructor.name}` : inspect(value, { depth: -1 });
+  }
+  const text = inspect(value, { colors: false });
+  return `type ${typeof value} (${text.length > 28 ? `${text.slice(0, 25)}...` : text})`;
+}

@@ -1,0 +1,37 @@
+/**
+ * Host names to addresses.
+ *
+ * @module
+ */
+import { lookup as dnsLookup } from "node:dns";
+import { isIP } from "node:net";
+import process from "node:process";
+import type { IpVersion } from "../ffi/sockaddr.ts";
+import type { LookupCallback, LookupFunction } from "./types.ts";
+
+/** Where datagrams go whose destination has a port but no address. */
+export const LOOPBACK: Record<IpVersion, string> = { 4: "127.0.0.1", 6: "::1" };
+
+/** The address that stands for all local ones. */
+export const ANY: Record<IpVersion, string> = { 4: "0.0.0.0", 6: "::" };
+
+/** Whether resolving a text is only a matter of handing it back at the next tick. */
+export function needsNoLookup(lookup: LookupFunction | undefined, address: string): boolean {
+  return lookup === undefined && (address === "" || isIP(address) !== 0);
+}
+
+/**
+ * Resolves a host name for a socket; the callback never runs before this returns. An empty name is the loopback address.
+ *
+ * @param lookup The user's function, which is asked even for IP addresses, as in Node; undefined: `dns.lookup`.
+ */
+export function resolve(
+  lookup: LookupFunction | undefined,
+  version: IpVersion,
+  hostname: string,
+  callback: LookupCallback,
+): void {
+  const name = hostname || LOOPBACK[version];
+  if (needsNoLookup(lookup, name)) process.nextTick(callback, null, name, isIP(name));
+  else (lookup ?? dnsLookup as LookupFunction)(name, version, callback);
+}

@@ -1,0 +1,158 @@
+/**
+ * The poll loop of one JavaScript thread: which sockets are ready, in fair turns, and whether any keeps the process alive.
+ *
+ * @module
+ */
+import { setImmediate } from "node:timers";
+import { errnoName } from "../ffi/errno.ts";
+import { type InterestSet, openInterestSet, READABLE, WRITABLE } from "../ffi/poll/interest_set.ts";
+import type { Waiter } from "../ffi/poll/waiter.ts";
+import type { Runtime } from "../ffi/runtime.ts";
+import { errnoError } from "./errors.ts";
+
+/** What a socket does when it is its turn. Both take a bounded amount of work and come again while there is more. */
+export interface Watcher {
+  /** There is data, or an error to fetch. */
+  onReadable(): void;
+  /** There is room to send. */
+  onWritable(): void;
+}
+
+/** A descriptor in the loop. */
+export interface Watch {
+  /** Asks to be told of room to send as well, or no more. */
+  setWritable(writable: boolean): void;
+  /** While referenced, the watch keeps the process alive. So it begins. */
+  setReferenced(referenced: boolean): void;
+  /** Leaves the loop. To be called before the descriptor is closed; no turn comes afterwards. */
+  end(): void;
+}
+
+/** A loop with its interest set open: the last watch that ends closes it. */
+interface OpenSet {
+  readonly set: InterestSet;
+  readonly waiter: Waiter;
+}
+
+interface Entry {
+  readonly fd: number;
+  readonly watcher: Watcher;
+  referenced: boolean;
+}
+
+/** The loop. It holds nothing, no descriptor and no thread, while nothing is watched. */
+export class PollLoop {
+  readonly #runtime: Runtime;
+  readonly #entries = new Map<number, Entry>();
+  #open: OpenSet | undefined;
+  #lastToken = 0;
+  #referenced = 0;
+  /** Tokens whose turn is due, with what they are ready for. */
+  #due: { token: number; readiness: number }[] = [];
+  #running = false;
+  #lookScheduled = false;
+
+  constructor(runtime: Runtime) {
+    this.#runtime = runtime;
+  }
+
+  /**
+   * Watches a descriptor for reading.
+   *
+   * @returns The watch, or a negative errno: EEXIST where the descriptor is watched already.
+   */
+  watch(fd: number, watcher: Watcher): Watch | number {
+    const { set, waiter } = this.#open ??= this.#openSet();
+    const token = ++this.#lastToken;
+    const added = set.add(fd, token, READABLE);
+    if (added < 0) {
+      this.#closeIfUnused();
+      return added;
+    }
+    const entry: Entry = { fd, watcher, referenced: false };
+    this.#entries.set(token, entry);
+    this.#setReferenced(entry, true);
+    if (!this.#lookScheduled && !this.#running) waiter.arm();
+    return {
+      setWritable: (writable) => {
+        if (this.#entries.has(token)) set.modify(fd, token, writable ? READABLE | WRITABLE : READABLE);
+      },
+      setReferenced: (referenced) => {
+        if (this.#entries.has(token)) this.#setReferenced(entry, referenced);
+      },
+      end: () => this.#end(token),
+    };
+  }
+
+  #openSet(): OpenSet {
+    const set = openInterestSet(this.#runtime.libc);
+    if (typeof set === "number") {
+      throw errnoError(-set, errnoName(this.#runtime.libc.abi, -set), "epoll_create1");
+    }
+    const waiter = this.#runtime.createWaiter(set, () => this.#look());
+    waiter.unref();
+    return { set, waiter };
+  }
+
+  #end(token: number): void {
+    const entry = this.#entries.get(token);
+    if (!entry) return;
+    this.#setReferenced(entry, false);
+    this.#entries.delete(token);
+    this.#open!.set.remove(entry.fd);
+    this.#closeIfUnused();
+  }
+
+  #closeIfUnused(): void {
+    if (this.#entries.size > 0 || !this.#open) return;
+    const { set, waiter } = this.#open;
+    this.#open = undefined;
+    waiter.close(() => set.close());
+  }
+
+  #setReferenced(entry: Entry, referenced: boolean): void {
+    if (entry.referenced === referenced) return;
+    entry.referenced = referenced;
+    this.#referenced += referenced ? 1 : -1;
+    if (referenced && this.#referenced === 1) this.#open?.waiter.ref();
+    if (!referenced && this.#referenced === 0) this.#open?.waiter.unref();
+  }
+
+  /** Asks who is ready and gives everyone a turn. */
+  #look(): void {
+    if (!this.#open || this.#running) return;
+    const { set } = this.#open;
+    const found = set.collect();
+    for (let i = 0; i < found; i++) this.#due.push({ token: set.tokenAt(i), readiness: set.readinessAt(i) });
+    this.#takeTurns();
+  }
+
+  /** A listener may throw in its turn: then the others' turns follow from the next look, and none is lost. */
+  #takeTurns(): void {
+    const active = this.#due.length > 0;
+    this.#running = true;
+    try {
+      for (let next = this.#due.shift(); next; next = this.#due.shift()) {
+        // Looked up each time: the socket may have been closed in another one's turn.
+        if (next.readiness & WRITABLE) this.#entries.get(next.token)?.watcher.onWritable();
+        if (next.readiness & READABLE) this.#entries.get(next.token)?.watcher.onReadable();
+      }
+    } finally {
+      this.#running = false;
+      if (active) this.#lookAgain();
+      else this.#open?.waiter.arm();
+    }
+  }
+
+  /** After activity more is likely to follow: one look costs less than a wake-up. */
+  #lookAgain(): void {
+    if (this.#lookScheduled || !this.#open) return;
+    this.#lookScheduled = true;
+    const immediate = setImmediate(() => {
+      this.#lookScheduled = false;
+      if (this.#due.length > 0) this.#takeTurns();
+      else this.#look();
+    });
+    if (this.#referenced === 0) immediate.unref();
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * The options of `createSocket`, checked.
+ *
+ * @module
+ */
+import type { BlockList } from "node:net";
+import type { IpVersion } from "../ffi/sockaddr.ts";
+import { badSocketType, outOfRange } from "./errors.ts";
+import type { AdoptOptions, LookupFunction, SocketOptions, SocketType } from "./types.ts";
+import {
+  validateAbortSignal,
+  validateBlockList,
+  validateFunction,
+  validateNumber,
+  validateUint32,
+} from "./validate.ts";
+
+/** Checked options. */
+export interface CheckedOptions {
+  /** Undefined where it is the descriptor's to say. */
+  readonly version: IpVersion | undefined;
+  readonly fd: number | undefined;
+  readonly reuseAddr: boolean;
+  readonly reusePort: boolean;
+  readonly ipv6Only: boolean;
+  readonly recvBufferSize: number;
+  readonly sendBufferSize: number;
+  readonly lookup: LookupFunction | undefined;
+  readonly signal: AbortSignal | undefined;
+  readonly receiveBlockList: BlockList | undefined;
+  readonly sendBlockList: BlockList | undefined;
+}
+
+/** Checks what `createSocket` was given, with Node's errors. */
+export function checkOptions(given: SocketType | SocketOptions | AdoptOptions): CheckedOptions {
+  const options: Partial<SocketOptions> = given !== null && typeof given === "object" ? given : { type: given };
+  const { fd, lookup, signal, receiveBlockList, sendBlockList } = options;
+  if (options.recvBufferSize) validateUint32(options.recvBufferSize, "options.recvBufferSize");
+  if (options.sendBufferSize) validateUint32(options.sendBufferSize, "options.sendBufferSize");
+  validateBlockList(receiveBlockList, "options.receiveBlockList");
+  validateBlockList(sendBlockList, "options.sendBlockList");
+  const version = versionOf(options.type, fd !== undefined && fd !== null);
+  if (lookup !== undefined) validateFunction(lookup, "lookup");
+  if (signal !== undefined) validateAbortSignal(signal, "options.signal");
+  if (fd !== undefined && fd !== null) validateFd(fd);
+  return {
+    version,
+    fd: fd ?? undefined,
+    reuseAddr: Boolean(options.reuseAddr),
+    reusePort: Boolean(options.reusePort),
+    ipv6Only: Boolean(options.ipv6Only),
+    recvBufferSize: options.recvBufferSize || 0,
+    sendBufferSize: options.sendBufferSize || 0,
+    lookup,
+    signal,
+    receiveBlockList: receiveBlockList || undefined,
+    sendBlockList: sendBlockList || undefined,
+  };
+}
+
+/** The public name of a version. */
+export function typeOf(version: IpVersion): SocketType {
+  return version === 4 ? "udp4" : "udp6";
+}
+
+function versionOf(type: unknown, mayBeMissing: boolean): IpVersion | undefined {
+  if (type === "udp4") return 4;
+  if (type === "udp6") return 6;
+  if (type === undefined && mayBeMissing) return undefined;
+  throw badSocketType();
+}
+
+function validateFd(fd: unknown): asserts fd is number {
+  validateNumber(fd, "options.fd");
+  if (!Number.isInteger(fd) || fd < 0 || fd > 0x7fffffff) {
+    throw outOfRange("options.fd", "an integer >= 0 && <= 2147483647", fd);
+  }
+}

@@ -1,0 +1,87 @@
+/**
+ * The many forms of `send`'s arguments, brought into one.
+ *
+ * @module
+ */
+import { Buffer } from "node:buffer";
+import { invalidArgType, isConnected, outOfBufferBounds } from "./errors.ts";
+import type { SendCallback } from "./types.ts";
+import { validatePort, validateString } from "./validate.ts";
+
+const BYTES = "of type string or an instance of Buffer, TypedArray, or DataView";
+
+/** What is to be sent, and where. */
+export interface SendArguments {
+  /** The payload's pieces. */
+  readonly parts: readonly Uint8Array[];
+  /** Their length in all. */
+  readonly length: number;
+  /** The destination's port; undefined on a connected socket. */
+  readonly port: number | undefined;
+  /** The destination's address or host name as it was given. */
+  readonly address: string | undefined;
+  readonly callback: SendCallback | undefined;
+}
+
+/**
+ * Tells the forms apart as Node does: `(msg, offset, length, port, address, callback)` with everything after `msg` optional,
+ * where the offset and length are there if an address or a port stands behind them (or, on a connected socket, if the
+ * length is a number).
+ */
+export function parseSendArguments(connected: boolean, values: readonly unknown[]): SendArguments {
+  let [message, offset, length, port, address, callback] = values;
+  if (!connected) {
+    if (address || (port && typeof port !== "function")) message = sliceOf(message, offset, length);
+    else [port, address, callback] = [offset, length, port];
+  } else {
+    if (typeof length === "number") {
+      message = sliceOf(message, offset, length);
+      if (typeof port === "function") [port, callback] = [undefined, port];
+    } else {
+      callback = offset;
+    }
+    if (port || address) throw isConnected();
+  }
+  const parts = partsOf(message);
+  const validPort = connected ? undefined : validatePort(port, "Port", false);
+  if (typeof callback !== "function") callback = undefined;
+  if (typeof address === "function") [callback, address] = [address, undefined];
+  else if (address !== undefined && address !== null) validateString(address, "address");
+  return {
+    parts,
+    length: parts.reduce((sum, part) => sum + part.byteLength, 0),
+    port: validPort,
+    address: (address ?? undefined) as string | undefined,
+    callback: callback as SendCallback | undefined,
+  };
+}
+
+function sliceOf(message: unknown, offset: unknown, length: unknown): Uint8Array {
+  const bytes = bytesOf(message);
+  if (!bytes) throw invalidArgType("buffer", BYTES, message);
+  const start = (offset as number) >>> 0;
+  const size = (length as number) >>> 0;
+  if (start > bytes.byteLength) throw outOfBufferBounds("offset");
+  if (start + size > bytes.byteLength) throw outOfBufferBounds("length");
+  return bytes.subarray(start, start + size);
+}
+
+function partsOf(message: unknown): readonly Uint8Array[] {
+  if (!Array.isArray(message)) {
+    const bytes = bytesOf(message);
+    if (!bytes) throw invalidArgType("buffer", BYTES, message);
+    return [bytes];
+  }
+  return message.map((part) => {
+    const bytes = bytesOf(part);
+    if (!bytes) throw invalidArgType("buffer list arguments", BYTES, message);
+    return bytes;
+  });
+}
+
+/** The bytes of a string or of any view, not copied. */
+function bytesOf(value: unknown): Uint8Array | undefined {
+  if (typeof value === "string") return Buffer.from(value);
+  if (value instanceof Uint8Array) return value;
+  return ArrayBuffer.isView(value) ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength) : undefined;
+}

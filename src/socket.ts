@@ -1,0 +1,779 @@
+/**
+ * The dgram Socket: states, events and argument forms. What touches the kernel is the endpoint's.
+ *
+ * @module
+ */
+import { channel } from "node:diagnostics_channel";
+import { errorMonitor, EventEmitter } from "node:events";
+import { isIP } from "node:net";
+import process from "node:process";
+import { errnoName } from "../ffi/errno.ts";
+import type { OptionName } from "../ffi/sockopt.ts";
+import { adoptableVersion } from "./adoption.ts";
+import { Endpoint } from "./endpoint.ts";
+import { currentEngine, type Engine } from "./engine.ts";
+import {
+  alreadyBound,
+  badBufferSize,
+  bufferSizeError,
+  errnoError,
+  hostPortError,
+  ipBlocked,
+  isConnected,
+  missingArg,
+  notConnected,
+  notRunning,
+} from "./errors.ts";
+import type { Datagram } from "./inbox.ts";
+import { ANY, LOOPBACK, needsNoLookup, resolve } from "./lookup.ts";
+import { type CheckedOptions, checkOptions, typeOf } from "./options.ts";
+import { parseSendArguments, type SendArguments } from "./send_arguments.ts";
+import { SendOperation } from "./send_operation.ts";
+import type {
+  AddressInfo,
+  AdoptOptions,
+  BindOptions,
+  BindSyncOptions,
+  RemoteInfo,
+  SendCallback,
+  SocketEvents,
+  SocketOptions,
+  SocketType,
+} from "./types.ts";
+import { validateIp, validateNumber, validateObject, validatePort, validateString } from "./validate.ts";
+
+const socketChannel = channel("udp.socket");
+
+type BindState = "unbound" | "binding" | "bound";
+type ConnectState = "disconnected" | "connecting" | "connected";
+
+/** Any bytes that can be sent. */
+export type Bytes = string | NodeJS.ArrayBufferView;
+
+/**
+ * A UDP socket with the surface of Node's `dgram.Socket`.
+ *
+ * Made by {@linkcode createSocket}. Events: `'message'`, `'listening'`, `'connect'`, `'close'`, `'error'`
+ * ({@linkcode SocketEvents}). A method called on a closed socket throws ERR_SOCKET_DGRAM_NOT_RUNNING; Node throws a
+ * TypeError of its own making in some of them.
+ */
+export class Socket extends EventEmitter<SocketEvents> {
+  /** `udp4` or `udp6`. */
+  readonly type: SocketType;
+
+  readonly #engine: Engine;
+  readonly #options: CheckedOptions;
+  /** Undefined once closed. */
+  #endpoint: Endpoint | undefined;
+  #bindState: BindState = "unbound";
+  #connectState: ConnectState = "disconnected";
+  /** What waits until the socket is bound. */
+  #queue: (() => void)[] | undefined;
+
+  /**
+   * See {@linkcode createSocket}, which is the way to make one.
+   *
+   * @param options The type, or options.
+   * @param listener Added as a listener for `'message'`.
+   */
+  constructor(
+    options: SocketType | SocketOptions | AdoptOptions,
+    listener?: (message: SocketEvents["message"][0], remote: RemoteInfo) => void,
+  ) {
+    super();
+    this.#options = checkOptions(options);
+    this.#engine = currentEngine();
+    const { fd } = this.#options;
+    const { libc } = this.#engine.runtime;
+    const version = fd === undefined ? this.#options.version! : adoptableVersion(libc, fd, this.#options.version);
+    this.type = typeOf(version);
+    this.#endpoint = new Endpoint(this.#engine, version, {
+      listeners: () => this.listenerCount("message"),
+      onDatagram: (datagram) => this.#onDatagram(datagram),
+      onReceiveError: (errno) => this.emit("error", errnoError(errno, this.#nameOf(errno), "recvmsg")),
+    });
+    if (typeof listener === "function") this.on("message", listener);
+    if (fd !== undefined) this.#adoptAtCreation(fd);
+    this.#closeOnAbort(this.#options.signal);
+    if (socketChannel.hasSubscribers) socketChannel.publish({ socket: this });
+  }
+
+  /**
+   * Binds the socket to a local address, upon which it receives. Emits `'listening'` (bind(2)), or `'error'`: with the
+   * failed call's errno, with the lookup's error, or with the runtime's own where the network is not permitted.
+   *
+   * @param port 0 or left out: one that the system chooses. As in Node only the low 16 bits count.
+   * @param address An IP address or a host name; left out: all local addresses.
+   * @param callback Added as a listener for `'listening'`, once; dropped if an error comes first.
+   * @throws {Error} ERR_SOCKET_ALREADY_BOUND, also while a first `bind()` is under way.
+   */
+  bind(port?: number, address?: string, callback?: () => void): this;
+  /** Binds to all local addresses. */
+  bind(port: number, callback: () => void): this;
+  /** Binds to all local addresses and a port that the system chooses. */
+  bind(callback: () => void): this;
+  /**
+   * Binds with options. With `fd` the socket takes over an open datagram socket instead, whatever its own address.
+   *
+   * @throws {TypeError} ERR_INVALID_FD_TYPE where `fd` is no UDP socket.
+   * @throws {Error} EEXIST where it belongs to another socket of this module; EAFNOSUPPORT where it is of the other family.
+   */
+  bind(options: BindOptions, callback?: () => void): this;
+  bind(...values: unknown[]): this {
+    this.#running();
+    if (this.#bindState !== "unbound") throw alreadyBound();
+    this.#bindState = "binding";
+    const last = values.at(-1);
+    if (typeof last === "function") this.#onceListening(last as () => void);
+    const options = bindOptionsOf(values);
+    if (options.fd !== undefined) this.#bindDescriptor(options.fd);
+    else this.#bindAddress(options.address || "", options.port);
+    return this;
+  }
+
+  /**
+   * Binds at once. `'listening'` is emitted at the next tick.
+   *
+   * @param options.port 0 to 65535; 0 or left out: one that the system chooses.
+   * @param options.address An IP address, not a host name; left out: all local addresses.
+   * @returns The bound address.
+   * @throws {Error} ERR_SOCKET_ALREADY_BOUND; the failed call's errno; ERR_INVALID_ARG_VALUE for a host name.
+   */
+  bindSync(options: BindSyncOptions = {}): AddressInfo {
+    validateObject(options, "options");
+    const port = validatePort(options.port ?? 0, "options.port", true);
+    const given = options.address;
+    if (given !== undefined && given !== null) validateString(given, "options.address");
+    if (given) validateIp(given, "options.address", "bindSync");
+    const endpoint = this.#running();
+    if (this.#bindState !== "unbound") throw alreadyBound();
+    const address = given || ANY[endpoint.version];
+    const failure = this.#bindNow(endpoint, address, port);
+    if (failure) throw failure;
+    this.#startReceiving(endpoint, () => process.nextTick(() => this.#emitIfOpen("listening")));
+    return this.address();
+  }
+
+  /**
+   * Gives the socket a peer: what it sends goes there, and it receives from there only (connect(2)). Binds first if need be.
+   * Emits `'connect'`. A failure goes to the callback, or else to `'error'`.
+   *
+   * @param port 1 to 65535.
+   * @param address An IP address or a host name; left out: the loopback address.
+   * @param callback Called when it is done or has failed.
+   * @throws {RangeError} ERR_SOCKET_BAD_PORT.
+   * @throws {Error} ERR_SOCKET_DGRAM_IS_CONNECTED, also while a first `connect()` is under way.
+   */
+  connect(port: number, address?: string, callback?: (error?: Error) => void): void;
+  /** Connects to a port of the loopback address. */
+  connect(port: number, callback: (error?: Error) => void): void;
+  connect(port: unknown, address?: unknown, callback?: unknown): void {
+    const validPort = validatePort(port, "Port", false);
+    if (typeof address === "function") [callback, address] = [address, ""];
+    else if (address === undefined) address = "";
+    validateString(address, "address");
+    if (this.#connectState !== "disconnected") throw isConnected();
+    this.#connectState = "connecting";
+    if (this.#bindState === "unbound") this.bind({ port: 0, exclusive: true });
+    const target = address;
+    const listener = callback as ((error?: Error) => void) | undefined;
+    const connect = (): void => this.#resolveAndConnect(validPort, target, listener);
+    if (this.#bindState === "bound") connect();
+    else this.#enqueue(connect);
+  }
+
+  /**
+   * Gives the socket a peer at once. `'connect'` is emitted at the next tick.
+   *
+   * @param port 1 to 65535.
+   * @param address An IP address, not a host name; left out: the loopback address.
+   * @throws {Error} ERR_SOCKET_DGRAM_IS_CONNECTED; ERR_SOCKET_ALREADY_BOUND while `bind()` is under way; the failed
+   * call's errno.
+   */
+  connectSync(port: number, address?: string): void {
+    const validPort = validatePort(port, "Port", false);
+    if (address !== undefined && address !== null) validateString(address, "address");
+    if (address) validateIp(address, "address", "connectSync");
+    const endpoint = this.#running();
+    if (this.#connectState !== "disconnected") throw isConnected();
+    if (this.#bindState === "binding") throw alreadyBound();
+    if (this.#bindState === "unbound") this.bindSync();
+    const failure = this.#connectNow(endpoint, address || LOOPBACK[endpoint.version], validPort, address);
+    if (failure) throw failure;
+    this.#connectState = "connected";
+    process.nextTick(() => this.#emitIfOpen("connect"));
+  }
+
+  /**
+   * Takes the peer away again.
+   *
+   * @throws {Error} ERR_SOCKET_DGRAM_NOT_CONNECTED where there is none.
+   */
+  disconnect(): void {
+    if (this.#connectState !== "connected") throw notConnected();
+    this.#check(this.#running().disconnect(), "connect");
+    this.#connectState = "disconnected";
+  }
+
+  /**
+   * Sends a datagram. Messages leave in the order of their `send()`. An unbound socket is bound first, to a port of the
+   * system's choice; messages wait until then, and while the kernel's buffer is full.
+   *
+   * The bytes are copied before `send()` returns, once the socket is bound and no host name has to be resolved; otherwise
+   * they must not be changed until the callback is called. Unlike in Node, a message that was sent before `close()` leaves.
+   *
+   * @param message Bytes, text (as UTF-8), or an array of both, whose pieces make one datagram; at most 65,507 bytes over IPv4
+   * and 65,527 over IPv6.
+   * @param offset Where in `message` the datagram starts, in bytes.
+   * @param length How many bytes it has.
+   * @param port The destination's port, 1 to 65535; not on a connected socket.
+   * @param address The destination: an IP address or a host name; left out: the loopback address.
+   * @param callback Called with null and the number of bytes once the kernel has the message, or with the error. Without it
+   * an error of the lookup is emitted as `'error'`, one of sending goes unnoticed, as in Node.
+   * @throws {TypeError} ERR_INVALID_ARG_TYPE.
+   * @throws {RangeError} ERR_SOCKET_BAD_PORT, ERR_BUFFER_OUT_OF_BOUNDS.
+   * @throws {Error} ERR_SOCKET_DGRAM_IS_CONNECTED where a destination is given on a connected socket.
+   */
+  send(
+    message: Bytes | readonly Bytes[],
+    port?: number,
+    address?: string,
+    callback?: SendCallback,
+  ): void;
+  /** Sends to a port of the loopback address. */
+  send(message: Bytes | readonly Bytes[], port?: number, callback?: SendCallback): void;
+  /** Sends to the peer of a connected socket. */
+  send(message: Bytes | readonly Bytes[], callback?: SendCallback): void;
+  /** Sends a part of a buffer. */
+  send(
+    message: Bytes,
+    offset: number,
+    length: number,
+    port?: number,
+    address?: string,
+    callback?: SendCallback,
+  ): void;
+  /** Sends a part of a buffer to a port of the loopback address. */
+  send(message: Bytes, offset: number, length: number, port?: number, callback?: SendCallback): void;
+  /** Sends a part of a buffer to the peer of a connected socket. */
+  send(message: Bytes, offset: number, length: number, callback?: SendCallback): void;
+  send(...values: unknown[]): void {
+    const message = parseSendArguments(this.#connectState === "connected", values);
+    this.#running();
+    if (this.#bindState === "unbound") this.bind({ port: 0, exclusive: true });
+    if (this.#bindState === "bound") this.#sendNow(message);
+    else this.#enqueue(() => this.#sendNow(message));
+  }
+
+  /**
+   * `send` with all arguments.
+   *
+   * @deprecated Use {@linkcode Socket.send}.
+   */
+  sendto(message: Bytes, offset: number, length: number, port: number, address: string, callback?: SendCallback): void {
+    validateNumber(offset, "offset");
+    validateNumber(length, "length");
+    validateNumber(port, "port");
+    validateString(address, "address");
+    this.send(message, offset, length, port, address, callback);
+  }
+
+  /**
+   * Closes the socket. Messages already handed to `send()` on a bound socket leave first; those the kernel has no room for fail
+   * with ECANCELED. `'close'` is emitted at the next tick.
+   *
+   * @param callback Added as a listener for `'close'`.
+   * @throws {Error} ERR_SOCKET_DGRAM_NOT_RUNNING where it is closed already.
+   */
+  close(callback?: () => void): this {
+    if (typeof callback === "function") this.on("close", callback);
+    if (this.#queue) {
+      this.#queue.push(() => this.close());
+      return this;
+    }
+    const endpoint = this.#running();
+    this.#endpoint = undefined;
+    endpoint.close();
+    process.nextTick(() => this.emit("close"));
+    return this;
+  }
+
+  /** `close()` as a promise, for `await using`. Does nothing on a closed socket. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#endpoint) return;
+    await new Promise<void>((resolve) => this.close(resolve));
+  }
+
+  /**
+   * The local address (getsockname(2)).
+   *
+   * @throws {Error} EBADF before the socket is bound.
+   */
+  address(): AddressInfo {
+    const address = this.#running().localAddress();
+    if (typeof address === "number") throw this.#errorOf(-address, "getsockname");
+    return address;
+  }
+
+  /**
+   * The peer's address (getpeername(2)).
+   *
+   * @throws {Error} ERR_SOCKET_DGRAM_NOT_CONNECTED where there is none.
+   */
+  remoteAddress(): AddressInfo {
+    const endpoint = this.#running();
+    if (this.#connectState !== "connected") throw notConnected();
+    const address = endpoint.remoteAddress();
+    if (typeof address === "number") throw this.#errorOf(-address, "getpeername");
+    return address;
+  }
+
+  /** From now on the bound socket keeps the process alive. That is how it starts. */
+  ref(): this {
+    this.#endpoint?.setReferenced(true);
+    return this;
+  }
+
+  /** From now on the socket does not keep the process alive. */
+  unref(): this {
+    this.#endpoint?.setReferenced(false);
+    return this;
+  }
+
+  /**
+   * Allows sending to broadcast addresses (SO_BROADCAST).
+   *
+   * @returns True. (Node: nothing.)
+   * @throws {Error} EBADF before the socket is bound.
+   */
+  setBroadcast(flag: boolean): true {
+    return this.#set("SO_BROADCAST", flag ? 1 : 0, "setBroadcast");
+  }
+
+  /**
+   * How many routers a datagram may pass (IP_TTL, IPV6_UNICAST_HOPS).
+   *
+   * @param ttl 1 to 255.
+   * @returns `ttl`.
+   * @throws {Error} EINVAL outside that range, EBADF before the socket is bound.
+   */
+  setTTL(ttl: number): number {
+    validateNumber(ttl, "ttl");
+    this.#setHops("IP_TTL", "IPV6_UNICAST_HOPS", ttl, 1, "setTTL");
+    return ttl;
+  }
+
+  /**
+   * How many routers a multicast datagram may pass (IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS).
+   *
+   * @param ttl 0 to 255; 0 keeps it on this host.
+   * @returns `ttl`.
+   * @throws {Error} EINVAL outside that range, EBADF before the socket is bound.
+   */
+  setMulticastTTL(ttl: number): number {
+    validateNumber(ttl, "ttl");
+    this.#setHops("IP_MULTICAST_TTL", "IPV6_MULTICAST_HOPS", ttl, 0, "setMulticastTTL");
+    return ttl;
+  }
+
+  /**
+   * Whether multicast that is sent comes back to this host (IP_MULTICAST_LOOP, IPV6_MULTICAST_LOOP).
+   *
+   * @returns `flag`.
+   * @throws {Error} EBADF before the socket is bound.
+   */
+  setMulticastLoopback(flag: boolean): boolean {
+    const option = this.type === "udp4" ? "IP_MULTICAST_LOOP" : "IPV6_MULTICAST_LOOP";
+    this.#set(option, flag ? 1 : 0, "setMulticastLoopback");
+    return flag;
+  }
+
+  /**
+   * The interface that multicast leaves by (IP_MULTICAST_IF, IPV6_MULTICAST_IF).
+   *
+   * @param multicastInterface For IPv4 one of the interface's addresses, for IPv6 any address with `%` and the interface's name
+   * or number behind it, or (unlike Node) the interface's name. `0.0.0.0` or `::`: the system's choice.
+   * @returns True. (Node: nothing.)
+   * @throws {Error} EINVAL where it is none of these, EBADF before the socket is bound, or what the kernel says.
+   */
+  setMulticastInterface(multicastInterface: string): true {
+    const endpoint = this.#running();
+    validateString(multicastInterface, "interfaceAddress");
+    return this.#check(endpoint.setMulticastInterface(multicastInterface), "setMulticastInterface");
+  }
+
+  /**
+   * Joins a multicast group (IP_ADD_MEMBERSHIP, IPV6_JOIN_GROUP). An unbound socket is bound first.
+   *
+   * @param multicastAddress The group.
+   * @param multicastInterface The interface, as in {@linkcode Socket.setMulticastInterface}; left out: the system's choice.
+   * @returns True. (Node: nothing.)
+   * @throws {Error} EINVAL for a bad address, EADDRINUSE where it is joined already, ENODEV without such an interface.
+   */
+  addMembership(multicastAddress: string, multicastInterface?: string): true {
+    return this.#setMembership(true, multicastAddress, multicastInterface);
+  }
+
+  /**
+   * Leaves a multicast group (IP_DROP_MEMBERSHIP, IPV6_LEAVE_GROUP). Closing the socket does it, too.
+   *
+   * @param multicastAddress The group.
+   * @param multicastInterface The interface; left out: the one that joined without one.
+   * @returns True. (Node: nothing.)
+   * @throws {Error} EADDRNOTAVAIL where it was not joined.
+   */
+  dropMembership(multicastAddress: string, multicastInterface?: string): true {
+    return this.#setMembership(false, multicastAddress, multicastInterface);
+  }
+
+  /**
+   * Joins a source-specific channel: a group, but only what one host sends to it (IP_ADD_SOURCE_MEMBERSHIP,
+   * MCAST_JOIN_SOURCE_GROUP; RFC 4607). An unbound socket is bound first.
+   *
+   * @param sourceAddress The sender.
+   * @param groupAddress The group.
+   * @param multicastInterface The interface, as in {@linkcode Socket.setMulticastInterface}; left out: the system's choice.
+   * @returns True. (Node: nothing.)
+   */
+  addSourceSpecificMembership(sourceAddress: string, groupAddress: string, multicastInterface?: string): true {
+    return this.#setSourceMembership(true, sourceAddress, groupAddress, multicastInterface);
+  }
+
+  /**
+   * Leaves a source-specific channel (IP_DROP_SOURCE_MEMBERSHIP, MCAST_LEAVE_SOURCE_GROUP).
+   *
+   * @param sourceAddress The sender.
+   * @param groupAddress The group.
+   * @param multicastInterface The interface; left out: the one that joined without one.
+   * @returns True. (Node: nothing.)
+   */
+  dropSourceSpecificMembership(sourceAddress: string, groupAddress: string, multicastInterface?: string): true {
+    return this.#setSourceMembership(false, sourceAddress, groupAddress, multicastInterface);
+  }
+
+  /**
+   * Has the socket use one interface only (SO_BINDTODEVICE; IP_BOUND_IF and IPV6_BOUND_IF on macOS). Best called before
+   * `bind()`. Not in Node.
+   *
+   * @param device The interface's name; left out, null or empty: any interface again.
+   * @returns True.
+   * @throws {Error} ENODEV without such an interface; EPERM where the system wants a privilege (Linux: CAP_NET_RAW, to change
+   * an interface that is set).
+   */
+  bindToDevice(device?: string | null): true {
+    const endpoint = this.#running();
+    if (device !== undefined && device !== null) validateString(device, "device");
+    return this.#check(endpoint.bindToDevice(device ?? ""), "bindToDevice");
+  }
+
+  /**
+   * Size of the kernel's receive buffer in bytes (SO_RCVBUF). Linux reports twice what was set.
+   *
+   * @throws {Error} ERR_SOCKET_BUFFER_SIZE before the socket is bound.
+   */
+  getRecvBufferSize(): number {
+    return this.#bufferSize("SO_RCVBUF", "uv_recv_buffer_size");
+  }
+
+  /**
+   * Size of the kernel's send buffer in bytes (SO_SNDBUF). Linux reports twice what was set.
+   *
+   * @throws {Error} ERR_SOCKET_BUFFER_SIZE before the socket is bound.
+   */
+  getSendBufferSize(): number {
+    return this.#bufferSize("SO_SNDBUF", "uv_send_buffer_size");
+  }
+
+  /**
+   * Sets the size of the kernel's receive buffer (SO_RCVBUF). The system limits it (Linux: net.core.rmem_max).
+   *
+   * @param size In bytes; an integer from 0, which changes nothing.
+   * @returns True. (Node: nothing.)
+   * @throws {TypeError} ERR_SOCKET_BAD_BUFFER_SIZE.
+   * @throws {Error} ERR_SOCKET_BUFFER_SIZE before the socket is bound.
+   */
+  setRecvBufferSize(size: number): true {
+    this.#bufferSize("SO_RCVBUF", "uv_recv_buffer_size", size);
+    return true;
+  }
+
+  /**
+   * Sets the size of the kernel's send buffer (SO_SNDBUF). The system limits it (Linux: net.core.wmem_max).
+   *
+   * @param size In bytes; an integer from 0, which changes nothing.
+   * @returns True. (Node: nothing.)
+   * @throws {TypeError} ERR_SOCKET_BAD_BUFFER_SIZE.
+   * @throws {Error} ERR_SOCKET_BUFFER_SIZE before the socket is bound.
+   */
+  setSendBufferSize(size: number): true {
+    this.#bufferSize("SO_SNDBUF", "uv_send_buffer_size", size);
+    return true;
+  }
+
+  /** Bytes that `send()` was given and the kernel has no room for yet. */
+  getSendQueueSize(): number {
+    return this.#running().sendQueue.size;
+  }
+
+  /** Messages that `send()` was given and the kernel has no room for yet. */
+  getSendQueueCount(): number {
+    return this.#running().sendQueue.count;
+  }
+
+  #running(): Endpoint {
+    if (!this.#endpoint) throw notRunning();
+    return this.#endpoint;
+  }
+
+  #closeOnAbort(signal: AbortSignal | undefined): void {
+    if (!signal) return;
+    const abort = (): void => {
+      if (this.#endpoint) this.close();
+    };
+    if (signal.aborted) return abort();
+    signal.addEventListener("abort", abort, { once: true });
+    this.once("close", () => signal.removeEventListener("abort", abort));
+  }
+
+  #adoptAtCreation(fd: number): void {
+    const endpoint = this.#endpoint!;
+    endpoint.adopt(fd);
+    if (typeof endpoint.remoteAddress() !== "number") this.#connectState = "connected";
+    const local = endpoint.localAddress();
+    if (typeof local === "number" || local.port === 0) return;
+    this.#startReceiving(endpoint, () => process.nextTick(() => this.#emitIfOpen("listening")));
+  }
+
+  #onceListening(callback: () => void): void {
+    const forget = (): void => {
+      this.removeListener("error", forget);
+      this.removeListener("listening", listening);
+    };
+    const listening = (): void => {
+      forget();
+      callback.call(this);
+    };
+    this.on("error", forget);
+    this.on("listening", listening);
+  }
+
+  #bindDescriptor(fd: number): void {
+    const endpoint = this.#endpoint!;
+    try {
+      adoptableVersion(this.#engine.runtime.libc, fd, endpoint.version);
+      endpoint.adopt(fd);
+    } catch (error) {
+      this.#bindState = "unbound";
+      throw error;
+    }
+    this.#startReceiving(endpoint, () => this.emit("listening"));
+  }
+
+  #bindAddress(address: string, port: unknown): void {
+    const endpoint = this.#endpoint!;
+    resolve(this.#options.lookup, endpoint.version, address || ANY[endpoint.version], (error, ip) => {
+      // Closed in the meantime.
+      if (this.#endpoint !== endpoint) return;
+      const failure = error ?? this.#bindNow(endpoint, ip, (Number(port) || 0) & 0xffff);
+      if (failure) {
+        this.#bindState = "unbound";
+        this.emit("error", failure);
+      } else {
+        this.#startReceiving(endpoint, () => this.emit("listening"));
+      }
+    });
+  }
+
+  /** @returns The error, if it fails. */
+  #bindNow(endpoint: Endpoint, ip: string, port: number): Error | undefined {
+    const refusal = this.#engine.runtime.network.refusal(ip, port);
+    if (refusal) return refusal;
+    const result = endpoint.bind(ip, port, this.#options);
+    return result < 0 ? this.#hostPortError(-result, "bind", ip, port) : undefined;
+  }
+
+  #startReceiving(endpoint: Endpoint, announce: () => void): void {
+    const result = endpoint.startReceiving();
+    if (result < 0) {
+      this.#bindState = "unbound";
+      throw this.#errorOf(-result, "open");
+    }
+    this.#bindState = "bound";
+    const { recvBufferSize, sendBufferSize } = this.#options;
+    if (recvBufferSize) this.setRecvBufferSize(recvBufferSize);
+    if (sendBufferSize) this.setSendBufferSize(sendBufferSize);
+    announce();
+  }
+
+  /** Has something wait until the socket is bound. If binding fails, all that waits is dropped, as in Node. */
+  #enqueue(action: () => void): void {
+    if (!this.#queue) {
+      this.#queue = [];
+      const drop = (): void => {
+        this.removeListener("listening", run);
+        this.#queue = undefined;
+      };
+      const run = (): void => {
+        this.removeListener(errorMonitor as never, drop);
+        const queue = this.#queue ?? [];
+        this.#queue = undefined;
+        for (const action of queue) action();
+      };
+      this.once(errorMonitor as never, drop);
+      this.once("listening", run);
+    }
+    this.#queue.push(action);
+  }
+
+  #resolveAndConnect(port: number, address: string, callback: ((error?: Error) => void) | undefined): void {
+    if (callback) this.once("connect", callback);
+    const endpoint = this.#endpoint!;
+    resolve(this.#options.lookup, endpoint.version, address, (error, ip) => {
+      if (this.#endpoint !== endpoint) return;
+      const failure = error ?? this.#connectNow(endpoint, ip, port, address);
+      this.#connectState = failure ? "disconnected" : "connected";
+      process.nextTick(() => {
+        if (!failure) return this.#emitIfOpen("connect");
+        if (!callback) return this.emit("error", failure);
+        this.removeListener("connect", callback);
+        callback(failure);
+      });
+    });
+  }
+
+  /** @param given The address as the caller wrote it, for the error. @returns The error, if it fails. */
+  #connectNow(endpoint: Endpoint, ip: string, port: number, given: string | undefined): Error | undefined {
+    const refusal = this.#refusalOf(ip, port);
+    if (refusal) return refusal;
+    const result = endpoint.connect(ip, port);
+    return result < 0 ? this.#hostPortError(-result, "connect", given, port) : undefined;
+  }
+
+  #refusalOf(ip: string, port: number): Error | undefined {
+    if (this.#options.sendBlockList?.check(withoutZone(ip), isIP(ip) === 6 ? "ipv6" : "ipv4")) return ipBlocked(ip);
+    return this.#engine.runtime.network.refusal(ip, port);
+  }
+
+  #sendNow(message: SendArguments): void {
+    const { port, address, callback } = message;
+    const operation = callback
+      ? new SendOperation(callback, (errno) => this.#hostPortError(errno, "send", address, port))
+      : undefined;
+    const { lookup } = this.#options;
+    const endpoint = this.#endpoint!;
+    if (port === undefined) {
+      endpoint.send(message.parts, message.length, undefined, operation);
+      operation?.schedule(1);
+    } else if (needsNoLookup(lookup, address ?? "")) {
+      this.#sendTo(endpoint, message, address || LOOPBACK[endpoint.version], operation);
+      operation?.schedule(2);
+    } else {
+      resolve(lookup, endpoint.version, address ?? "", (error, ip) => {
+        if (error) {
+          process.nextTick(callback ? callback as (error: Error) => void : () => this.emit("error", error), error);
+        } else if (this.#endpoint === endpoint) {
+          this.#sendTo(endpoint, message, ip, operation);
+          operation?.schedule(1);
+        }
+      });
+    }
+  }
+
+  #sendTo(endpoint: Endpoint, { parts, length, port }: SendArguments, ip: string, operation?: SendOperation): void {
+    const refusal = this.#refusalOf(ip, port!);
+    if (refusal) {
+      if (operation) operation.fail(refusal);
+      return;
+    }
+    const address = endpoint.encode(ip, port!);
+    if (address) endpoint.send(parts, length, address, operation);
+    else operation?.finish(this.#engine.runtime.libc.abi.errno.EINVAL, 0);
+  }
+
+  #onDatagram({ message, info }: Datagram): void {
+    const { receiveBlockList } = this.#options;
+    const family = info.family === "IPv6" ? "ipv6" : "ipv4";
+    if (receiveBlockList?.check(withoutZone(info.address), family)) return;
+    this.emit("message", message, info);
+  }
+
+  #emitIfOpen(event: "listening" | "connect"): void {
+    if (this.#endpoint) this.emit(event);
+  }
+
+  #setMembership(join: boolean, group: string, interface_: string | undefined): true {
+    const endpoint = this.#running();
+    if (!group) throw missingArg("multicastAddress");
+    const result = endpoint.setMembership(join, String(group), optionalText(interface_));
+    return this.#check(result, join ? "addMembership" : "dropMembership");
+  }
+
+  #setSourceMembership(join: boolean, source: string, group: string, interface_: string | undefined): true {
+    const endpoint = this.#running();
+    validateString(source, "sourceAddress");
+    validateString(group, "groupAddress");
+    const result = endpoint.setSourceMembership(join, source, group, optionalText(interface_));
+    return this.#check(result, join ? "addSourceSpecificMembership" : "dropSourceSpecificMembership");
+  }
+
+  #setHops(option4: OptionName, option6: OptionName, ttl: number, least: number, method: string): void {
+    // The kernel takes -1 as "the default" and cuts off fractions; Node (libuv) does not let them through.
+    if (this.#running().fd >= 0 && !(ttl >= least && ttl <= 255)) {
+      throw this.#errorOf(this.#engine.runtime.libc.abi.errno.EINVAL, method);
+    }
+    this.#set(this.type === "udp4" ? option4 : option6, ttl, method);
+  }
+
+  #set(option: OptionName, value: number, method: string): true {
+    return this.#check(this.#running().setOption(option, value), method);
+  }
+
+  #bufferSize(option: OptionName, call: string, size = 0): number {
+    if (size >>> 0 !== size) throw badBufferSize();
+    const endpoint = this.#running();
+    // libuv's call, whose name is in Node's error, sets where the size is not 0 and gets where it is.
+    const result = size > 0 ? endpoint.setOption(option, Math.min(size, 0x7fffffff)) : endpoint.getOption(option);
+    if (result < 0) throw bufferSizeError(-result, this.#nameOf(-result), call);
+    return result;
+  }
+
+  #check(result: number, call: string): true {
+    if (result < 0) throw this.#errorOf(-result, call);
+    return true;
+  }
+
+  #nameOf(errno: number): string {
+    return errnoName(this.#engine.runtime.libc.abi, errno);
+  }
+
+  #errorOf(errno: number, call: string): Error {
+    return errnoError(errno, this.#nameOf(errno), call);
+  }
+
+  #hostPortError(errno: number, call: string, address: string | undefined, port: number | undefined): Error {
+    return hostPortError(errno, this.#nameOf(errno), call, address, port);
+  }
+}
+
+/** `bind`'s forms brought into one. */
+function bindOptionsOf(values: readonly unknown[]): BindOptions {
+  const [port, address] = values;
+  if (port !== null && typeof port === "object") {
+    const { fd, ...options } = port as BindOptions;
+    const adopts = typeof fd === "number" && fd === (fd | 0) && fd > 0;
+    return adopts ? { ...options, fd } : options;
+  }
+  return {
+    port: typeof port === "function" ? undefined : port as number,
+    address: typeof address === "function" ? undefined : address as string,
+  };
+}
+
+function optionalText(value: unknown): string | undefined {
+  return value === undefined || value === null ? undefined : String(value);
+}
+
+function withoutZone(ip: string): string {
+  const percent = ip.indexOf("%");
+  return percent < 0 ? ip : ip.slice(0, percent);
+}

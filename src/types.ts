@@ -1,0 +1,116 @@
+/**
+ * The types of the public surface, as `@types/node` has them for `node:dgram`.
+ *
+ * @module
+ */
+import type { Buffer } from "node:buffer";
+import type { BlockList } from "node:net";
+
+/** The protocol of a socket: UDP over IPv4 or over IPv6. */
+export type SocketType = "udp4" | "udp6";
+
+/** Who sent a datagram: the second argument of `'message'` listeners. */
+export interface RemoteInfo {
+  /** The sender's IP address. A link-local IPv6 address has `%` and the interface it came by behind it. */
+  address: string;
+  /** The protocol it came by. */
+  family: "IPv4" | "IPv6";
+  /** The sender's port. */
+  port: number;
+  /** How many bytes the datagram has. */
+  size: number;
+}
+
+/** A socket's own address or its peer's, as `address()` and `remoteAddress()` return it. */
+export interface AddressInfo {
+  /** The IP address. */
+  address: string;
+  /** `IPv4` or `IPv6`. */
+  family: string;
+  /** The port. */
+  port: number;
+}
+
+/** What a {@linkcode LookupFunction} is called back with: an error, or an address and its family (4 or 6). */
+export type LookupCallback = (error: Error | null, address: string, family: number) => void;
+
+/**
+ * Resolves a host name to one IP address. Called with the address family wanted, 4 or 6, as second argument.
+ * `dns.lookup` is one.
+ */
+// deno-lint-ignore no-explicit-any
+export type LookupFunction = (hostname: string, options: any, callback: LookupCallback) => void;
+
+/** Options of {@linkcode createSocket}. */
+export interface SocketOptions {
+  /** `udp4` or `udp6`. May be left out with `fd`. */
+  type: SocketType;
+  /**
+   * The number of an open datagram socket to take over, inherited or made elsewhere (not in Node). It is checked to be a
+   * datagram socket of the family that `type` names, and closed with this socket.
+   */
+  fd?: number | undefined;
+  /** Lets `bind()` reuse an address that another socket is bound to (SO_REUSEADDR). Default: false. */
+  reuseAddr?: boolean | undefined;
+  /** Lets several sockets bind one port, among which the kernel spreads datagrams (SO_REUSEPORT; Linux). Default: false. */
+  reusePort?: boolean | undefined;
+  /** Turns dual stack off: the socket takes IPv6 only (IPV6_V6ONLY). Default: false. */
+  ipv6Only?: boolean | undefined;
+  /** Size of the kernel's receive buffer in bytes (SO_RCVBUF). */
+  recvBufferSize?: number | undefined;
+  /** Size of the kernel's send buffer in bytes (SO_SNDBUF). */
+  sendBufferSize?: number | undefined;
+  /** Resolves host names. Default: `dns.lookup`. */
+  lookup?: LookupFunction | undefined;
+  /** Aborting it closes the socket. */
+  signal?: AbortSignal | undefined;
+  /** Datagrams from these addresses are not delivered. */
+  receiveBlockList?: BlockList | undefined;
+  /** Sending and connecting to these addresses fails with ERR_IP_BLOCKED. */
+  sendBlockList?: BlockList | undefined;
+}
+
+/** {@linkcode SocketOptions} for a descriptor that exists already; its family says the type. */
+export interface AdoptOptions extends Omit<SocketOptions, "type" | "fd"> {
+  /** Must agree with the descriptor where it is given. */
+  type?: SocketType | undefined;
+  /** The descriptor. */
+  fd: number;
+}
+
+/** Options of `bind()`. */
+export interface BindOptions {
+  /** The port; 0 or left out: one that the system chooses. */
+  port?: number | undefined;
+  /** The local address or host name; left out: all of them. */
+  address?: string | undefined;
+  /** In a cluster worker: not to share the port with the other workers. */
+  exclusive?: boolean | undefined;
+  /** The number of an open datagram socket to use; `port` and `address` are ignored then. */
+  fd?: number | undefined;
+}
+
+/** Options of `bindSync()`. */
+export interface BindSyncOptions {
+  /** The port, 0 to 65535; 0 or left out: one that the system chooses. */
+  port?: number | undefined;
+  /** The local IP address; left out: all of them. */
+  address?: string | undefined;
+}
+
+/** Called when a message has been handed to the kernel, or could not be. */
+export type SendCallback = (error: Error | null, bytes: number) => void;
+
+/** The events of a socket, with what listeners get. */
+export interface SocketEvents {
+  /** A datagram arrived. */
+  message: [message: Buffer<ArrayBuffer>, remote: RemoteInfo];
+  /** The socket is bound and receives. */
+  listening: [];
+  /** The socket has a peer. */
+  connect: [];
+  /** The socket is closed; no event follows. */
+  close: [];
+  /** Something failed that no callback was told of. */
+  error: [error: Error];
+}

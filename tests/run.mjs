@@ -1,0 +1,114 @@
+/**
+ * Runs the test suite in every runtime and sums up. Plain JavaScript for Node 20.
+ *
+ * node tests/run.mjs [--only=deno,bun,node,koffi] [file ...]
+ *
+ * `koffi` is the Node that runs this script, where it is older than 26, on compiled sources; otherwise Node 26 with koffi.
+ */
+import { spawnSync } from "node:child_process";
+import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const work = join(root, ".work");
+const bin = (name) => join(root, "node_modules", ".bin", name);
+
+const args = process.argv.slice(2);
+const only = args.find((arg) => arg.startsWith("--only="))?.slice("--only=".length).split(",");
+const named = args.filter((arg) => !arg.startsWith("--"));
+const files = named.length > 0 ? named.map((file) => relative(root, file)) : testFiles();
+
+function testFiles() {
+  return readdirSync(join(root, "tests")).filter((name) => name.endsWith("_test.ts")).sort().map((name) =>
+    `tests/${name}`
+  );
+}
+
+/** The compiled twin of a source file. */
+const compiled = (file) => join(".work/js", file.replace(/\.ts$/, ".js"));
+
+/** Node older than 26, to be found where npm was started from; npm puts Node 26 first in PATH. */
+function nodeForKoffi() {
+  const outer = process.env.npm_node_execpath ?? process.execPath;
+  const version = spawnSync(outer, ["--version"], { encoding: "utf8" }).stdout.trim();
+  return Number(version.slice(1).split(".")[0]) < 26 ? outer : bin("node");
+}
+
+const junit = (name) => join(work, `${name}.xml`);
+const nodeFlags = (name) => [
+  "--no-warnings",
+  "--expose-gc",
+  "--test",
+  "--test-concurrency=1",
+  "--test-reporter=spec",
+  "--test-reporter-destination=stdout",
+  "--test-reporter=junit",
+  `--test-reporter-destination=${junit(name)}`,
+];
+
+const runtimes = {
+  deno: () => run(bin("deno"), ["test", "-A", "--quiet", `--junit-path=${junit("deno")}`, ...files]),
+  bun: () =>
+    run(bin("bun"), [
+      "test",
+      "--timeout=60000",
+      "--reporter=junit",
+      `--reporter-outfile=${junit("bun")}`,
+      ...files.map((file) => `./${file}`),
+    ]),
+  node: () => run(bin("node"), [...nodeFlags("node"), ...files]),
+  koffi: () => {
+    rmSync(join(work, "js"), { recursive: true, force: true });
+    const built = run(bin("tsc"), []);
+    if (built !== 0) return built;
+    return run(nodeForKoffi(), [...nodeFlags("koffi"), ...files.map(compiled)], { DGRAM_FFI_BINDING: "koffi" });
+  },
+};
+
+function run(command, parameters, environment = {}) {
+  const env = { ...process.env, ...environment, NO_COLOR: "1" };
+  const { status, error } = spawnSync(command, parameters, { cwd: root, stdio: ["ignore", "inherit", "inherit"], env });
+  if (error) console.error(error.message);
+  return status ?? 1;
+}
+
+/** Counts the test cases of a JUnit report. */
+function count(name) {
+  const counts = { passed: 0, failed: 0, skipped: 0 };
+  let report;
+  try {
+    report = readFileSync(junit(name), "utf8");
+  } catch {
+    return counts;
+  }
+  for (const [, attributes, body = ""] of report.matchAll(/<testcase\b([^>]*?)(?:\/>|>(.*?)<\/testcase>)/gs)) {
+    if (/<skipped\b/.test(body)) counts.skipped++;
+    else if (/<(failure|error)\b/.test(body) || /\bfailure=/.test(attributes)) counts.failed++;
+    else counts.passed++;
+  }
+  return counts;
+}
+
+mkdirSync(work, { recursive: true });
+const total = { passed: 0, failed: 0, skipped: 0 };
+const lines = [];
+let broken = false;
+for (const [name, start] of Object.entries(runtimes)) {
+  if (only && !only.includes(name)) continue;
+  console.log(`\n=== ${name}`);
+  rmSync(junit(name), { force: true });
+  const status = start();
+  const counts = count(name);
+  for (const key of Object.keys(total)) total[key] += counts[key];
+  const empty = counts.passed === 0;
+  broken ||= status !== 0 || counts.failed > 0 || empty;
+  lines.push(
+    `${name.padEnd(6)} passed ${counts.passed}, failed ${counts.failed}, skipped ${counts.skipped}` +
+      (status !== 0 || empty ? `  (exit code ${status})` : ""),
+  );
+}
+console.log(`\n${lines.join("\n")}`);
+if (broken && total.failed === 0) total.failed = 1;
+console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
+process.exitCode = broken ? 1 : 0;

@@ -1,0 +1,185 @@
+/**
+ * One way to write a test for all runtimes. In Deno it runs with the sanitizers on, elsewhere under `node:test`.
+ *
+ * Every test gets tools that make sockets and put things away. Afterwards all sockets are closed, and a UDP descriptor that is
+ * still open fails the test.
+ *
+ * @module
+ */
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { test as nodeTest } from "node:test";
+import { assertEquals } from "@std/assert";
+import { createSocket, type RemoteInfo, type Socket, type SocketOptions, type SocketType } from "../../mod.ts";
+
+/** What differs between the two protocols. */
+export interface Family {
+  readonly type: SocketType;
+  readonly version: 4 | 6;
+  readonly name: "IPv4" | "IPv6";
+  readonly loopback: string;
+  readonly any: string;
+}
+
+/** Both. */
+export const FAMILIES: readonly Family[] = [
+  { type: "udp4", version: 4, name: "IPv4", loopback: "127.0.0.1", any: "0.0.0.0" },
+  { type: "udp6", version: 6, name: "IPv6", loopback: "::1", any: "::" },
+];
+
+/** A datagram as `'message'` gave it. */
+export interface Received {
+  readonly message: Uint8Array;
+  readonly text: string;
+  readonly remote: RemoteInfo;
+}
+
+/** What a test works with. */
+export class Tools {
+  readonly #sockets: Socket[] = [];
+  readonly #cleanups: (() => unknown)[] = [];
+
+  /** Makes a socket that is closed at the test's end. */
+  socket(options: SocketType | SocketOptions): Socket {
+    return this.track(createSocket(options));
+  }
+
+  /** Has a socket that was made otherwise closed at the test's end. */
+  track(socket: Socket): Socket {
+    this.#sockets.push(socket);
+    return socket;
+  }
+
+  /** A socket bound to the loopback address of its family and a port of the system's choice. */
+  async bound(options: SocketType | SocketOptions, address?: string): Promise<Socket> {
+    const socket = this.socket(options);
+    const loopback = socket.type === "udp4" ? "127.0.0.1" : "::1";
+    await new Promise<void>((resolve, reject) => {
+      socket.once("error", reject);
+      socket.bind(0, address ?? loopback, () => {
+        socket.removeListener("error", reject);
+        resolve();
+      });
+    });
+    return socket;
+  }
+
+  /** Has something done at the test's end, last registered first. */
+  cleanup(action: () => unknown): void {
+    this.#cleanups.push(action);
+  }
+
+  /** For the harness. */
+  async putAway(): Promise<void> {
+    for (const socket of this.#sockets) await closed(socket);
+    for (const action of this.#cleanups.reverse()) await action();
+  }
+}
+
+/** Closes a socket, unless it is closed, and waits until it is. */
+export async function closed(socket: Socket): Promise<void> {
+  await socket[Symbol.asyncDispose]();
+}
+
+/** The next datagram of a socket. An `'error'` rejects. */
+export function nextMessage(socket: Socket): Promise<Received> {
+  return new Promise((resolve, reject) => {
+    const onMessage = (message: Uint8Array, remote: RemoteInfo): void => {
+      socket.removeListener("error", onError);
+      resolve({ message, text: new TextDecoder().decode(message), remote });
+    };
+    const onError = (error: Error): void => {
+      socket.removeListener("message", onMessage);
+      reject(error);
+    };
+    socket.once("message", onMessage);
+    socket.once("error", onError);
+  });
+}
+
+/** The next `count` datagrams of a socket. */
+export function nextMessages(socket: Socket, count: number): Promise<Received[]> {
+  return new Promise((resolve) => {
+    const received: Received[] = [];
+    const onMessage = (message: Uint8Array, remote: RemoteInfo): void => {
+      received.push({ message, text: new TextDecoder().decode(message), remote });
+      if (received.length < count) return;
+      socket.removeListener("message", onMessage);
+      resolve(received);
+    };
+    socket.on("message", onMessage);
+  });
+}
+
+/** The arguments of the next event of that name. */
+export function nextEvent(socket: Socket, event: "listening" | "connect" | "close" | "error"): Promise<unknown[]> {
+  return new Promise((resolve) => socket.once(event as "error", (...values: unknown[]) => resolve(values)));
+}
+
+/** `send` as a promise of the number of bytes. */
+export function sent(
+  socket: Socket,
+  message: string | Uint8Array,
+  port?: number,
+  address?: string,
+): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const callback = (error: Error | null, bytes: number): void => error ? reject(error) : resolve(bytes);
+    if (port === undefined) socket.send(message, callback);
+    else socket.send(message, port, address, callback);
+  });
+}
+
+type Body = (tools: Tools) => void | Promise<void>;
+
+/** Options of one test. */
+export interface TestOptions {
+  /** Why it cannot run here; undefined: it can. */
+  readonly skip?: string | undefined;
+}
+
+interface DenoTest {
+  test(definition: { name: string; ignore: boolean; fn: () => Promise<void> }): void;
+}
+
+/** Declares a test, named by the behaviour it checks. */
+export function test(name: string, body: Body, options: TestOptions = {}): void {
+  const run = async (): Promise<void> => {
+    const before = udpDescriptors();
+    const tools = new Tools();
+    try {
+      await body(tools);
+    } finally {
+      await tools.putAway();
+    }
+    assertEquals(udpDescriptors().filter((inode) => !before.includes(inode)), [], "UDP descriptors left open");
+  };
+  if (options.skip) console.log(`skipped: ${name}: ${options.skip}`);
+  const deno = (globalThis as unknown as { Deno?: DenoTest }).Deno;
+  if (deno) deno.test({ name, ignore: Boolean(options.skip), fn: run });
+  else nodeTest(name, { skip: options.skip ?? false, timeout: 60_000 }, run);
+}
+
+/** Declares a test once for each protocol. */
+export function testBoth(name: string, body: (tools: Tools, family: Family) => void | Promise<void>): void {
+  for (const family of FAMILIES) test(`${name} (${family.name})`, (tools) => body(tools, family));
+}
+
+/** The inodes of this process's UDP sockets (Linux). */
+export function udpDescriptors(): string[] {
+  const inodes = new Set<string>();
+  for (const table of ["/proc/self/net/udp", "/proc/self/net/udp6"]) {
+    for (const line of readFileSync(table, "utf8").split("\n").slice(1)) inodes.add(line.trim().split(/\s+/)[9]);
+  }
+  return openDescriptors().flatMap((link) => /^socket:\[(\d+)\]$/.exec(link)?.[1] ?? []).filter((i) => inodes.has(i));
+}
+
+/** Where each of this process's descriptors leads (Linux). */
+export function openDescriptors(): string[] {
+  return readdirSync("/proc/self/fd").flatMap((fd) => {
+    try {
+      return [readlinkSync(`/proc/self/fd/${fd}`)];
+    } catch {
+      return [];
+    }
+  });
+}

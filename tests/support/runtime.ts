@@ -1,0 +1,76 @@
+/**
+ * The runtime the tests are running in, and how to start a script in the same one.
+ *
+ * @module
+ */
+import { type ChildProcess, spawn, type SpawnOptions } from "node:child_process";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+
+/** `koffi` is Node with the FFI of that package. */
+export type RuntimeName = "deno" | "bun" | "node" | "koffi";
+
+/** This one. */
+export const runtime: RuntimeName = nameOf();
+
+function nameOf(): RuntimeName {
+  if (process.versions.deno) return "deno";
+  if (process.versions.bun) return "bun";
+  return process.env.DGRAM_FFI_BINDING === "koffi" || !process.getBuiltinModule("node:ffi") ? "koffi" : "node";
+}
+
+/** `.ts`, or `.js` where the tests run compiled. */
+const extension = import.meta.url.slice(import.meta.url.lastIndexOf("."));
+
+/** The path of a script below tests/fixtures, given without extension. */
+export function fixture(name: string): string {
+  return fileURLToPath(new URL(`../fixtures/${name}${extension}`, import.meta.url));
+}
+
+/** The command line that runs a script in this runtime with all permissions. */
+export function commandFor(script: string, args: readonly string[] = []): [string, ...string[]] {
+  const flags = runtime === "deno" ? ["run", "-A", "--quiet"] : runtime === "bun" ? [] : ["--no-warnings"];
+  return [process.execPath, ...flags, script, ...args];
+}
+
+/** A script that ended. */
+export interface Ended {
+  readonly code: number | null;
+  readonly signal: string | null;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** How long it ran, in milliseconds. */
+  readonly duration: number;
+}
+
+/** Starts a fixture in this runtime. */
+export function startFixture(name: string, args: readonly string[] = [], options: SpawnOptions = {}): ChildProcess {
+  const [command, ...rest] = commandFor(fixture(name), args);
+  return spawn(command, rest, { stdio: ["ignore", "pipe", "pipe"], ...options });
+}
+
+/** Runs a fixture to its end, which must come within `timeout` milliseconds: later it is killed with SIGKILL. */
+export function runFixture(
+  name: string,
+  args: readonly string[] = [],
+  options: SpawnOptions & { timeout?: number } = {},
+): Promise<Ended> {
+  const { timeout = 20_000, ...rest } = options;
+  return ended(startFixture(name, args, rest), timeout);
+}
+
+/** Waits for a process to end and collects what it printed. */
+export function ended(child: ChildProcess, timeout: number): Promise<Ended> {
+  const start = performance.now();
+  const killer = setTimeout(() => child.kill("SIGKILL"), timeout);
+  const printed = { stdout: "", stderr: "" };
+  child.stdout?.on("data", (chunk) => printed.stdout += chunk);
+  child.stderr?.on("data", (chunk) => printed.stderr += chunk);
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (code, signal) => {
+      clearTimeout(killer);
+      resolve({ code, signal, ...printed, duration: performance.now() - start });
+    });
+  });
+}
