@@ -81,14 +81,12 @@ export function formatIPv4(bytes: Uint8Array, offset = 0): string {
 export function formatIPv6(bytes: Uint8Array, offset = 0): string {
   const groups = Array.from({ length: 8 }, (_, i) => bytes[offset + 2 * i] * 256 + bytes[offset + 2 * i + 1]);
   const zeros = longestRunOfZeros(groups);
-  const endsInIPv4 = zeros.start === 0 &&
-    (zeros.length === 6 || (zeros.length === 5 && groups[5] === 0xffff) || (zeros.length === 7 && groups[7] !== 1));
+  const endsInIPv4 = zeros.start === 0 && (zeros.length === 6 || (zeros.length === 5 && groups[5] === 0xffff));
   const texts = groups.map((group) => group.toString(16));
   if (endsInIPv4) texts.splice(6, 2, formatIPv4(bytes, offset + 12));
   if (zeros.length < 2) return texts.join(":");
   const behind = zeros.start + zeros.length;
-  // A run of seven reaches into what became dotted decimal.
-  return `${texts.slice(0, zeros.start).join(":")}::${texts.slice(Math.min(behind, endsInIPv4 ? 6 : 8)).join(":")}`;
+  return `${texts.slice(0, zeros.start).join(":")}::${texts.slice(behind).join(":")}`;
 }
 
 function longestRunOfZeros(groups: number[]): { start: number; length: number } {

@@ -1,6 +1,6 @@
 /**
  * The C functions this module calls, each declared once, as data. A runtime's binding only translates this table into
- * its own notation; `tests/prototypes_test.ts` has a C compiler compare it with the headers.
+ * its own notation; `tests/headers_test.ts` has a C compiler compare it with the headers.
  *
  * @module
  */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { lookup as dnsLookup } from "node:dns";
+import dns from "node:dns";
 import { isIP } from "node:net";
 import process from "node:process";
 import type { IpVersion } from "../ffi/sockaddr.ts";
@@ -15,23 +15,31 @@ export const LOOPBACK: Record<IpVersion, string> = { 4: "127.0.0.1", 6: "::1" };
 /** The address that stands for all local ones. */
 export const ANY: Record<IpVersion, string> = { 4: "0.0.0.0", 6: "::" };
 
+/** The system's resolver, as it was when this module was loaded. */
+const dnsLookup = dns.lookup as LookupFunction;
+
+/** What a socket resolves names with if it is given nothing: `dns.lookup`, even where a program has put in its own. */
+export function defaultLookup(): LookupFunction {
+  return dns.lookup as LookupFunction;
+}
+
 /** Whether resolving a text is only a matter of handing it back at the next tick. */
-export function needsNoLookup(lookup: LookupFunction | undefined, address: string): boolean {
-  return lookup === undefined && (address === "" || isIP(address) !== 0);
+export function needsNoLookup(lookup: LookupFunction, address: string): boolean {
+  return lookup === dnsLookup && (address === "" || isIP(address) !== 0);
 }
 
 /**
  * Resolves a host name for a socket; the callback never runs before this returns. An empty name is the loopback address.
  *
- * @param lookup The user's function, which is asked even for IP addresses, as in Node; undefined: `dns.lookup`.
+ * @param lookup The user's function, which is asked even for IP addresses, as in Node; or `dns.lookup`.
  */
 export function resolve(
-  lookup: LookupFunction | undefined,
+  lookup: LookupFunction,
   version: IpVersion,
   hostname: string,
   callback: LookupCallback,
 ): void {
   const name = hostname || LOOPBACK[version];
   if (needsNoLookup(lookup, name)) process.nextTick(callback, null, name, isIP(name));
-  else (lookup ?? dnsLookup as LookupFunction)(name, version, callback);
+  else lookup(name, version, callback);
 }

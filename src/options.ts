@@ -6,6 +6,7 @@
 import type { BlockList } from "node:net";
 import type { IpVersion } from "../ffi/sockaddr.ts";
 import { badSocketType, outOfRange } from "./errors.ts";
+import { defaultLookup } from "./lookup.ts";
 import type { AdoptOptions, LookupFunction, SocketOptions, SocketType } from "./types.ts";
 import {
   validateAbortSignal,
@@ -25,7 +26,7 @@ export interface CheckedOptions {
   readonly ipv6Only: boolean;
   readonly recvBufferSize: number;
   readonly sendBufferSize: number;
-  readonly lookup: LookupFunction | undefined;
+  readonly lookup: LookupFunction;
   readonly signal: AbortSignal | undefined;
   readonly receiveBlockList: BlockList | undefined;
   readonly sendBlockList: BlockList | undefined;
@@ -51,7 +52,7 @@ export function checkOptions(given: SocketType | SocketOptions | AdoptOptions): 
     ipv6Only: Boolean(options.ipv6Only),
     recvBufferSize: options.recvBufferSize || 0,
     sendBufferSize: options.sendBufferSize || 0,
-    lookup,
+    lookup: lookup ?? defaultLookup(),
     signal,
     receiveBlockList: receiveBlockList || undefined,
     sendBlockList: sendBlockList || undefined,

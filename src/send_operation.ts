@@ -18,20 +18,34 @@ type Outcome = { readonly error: Error } | { readonly bytes: number };
 export class SendOperation implements SendRequest {
   readonly #callback: SendCallback;
   readonly #errorOf: (errno: number) => Error;
+  readonly #isOpen: () => boolean;
   #outcome: Outcome | undefined;
   /** Set once its tick has come and the message still waits for room. */
   #context: AsyncResource | undefined;
 
-  /** @param errorOf Makes the error for an errno. */
-  constructor(callback: SendCallback, errorOf: (errno: number) => Error) {
+  /**
+   * @param errorOf Makes the error for an errno.
+   * @param isOpen Whether the socket is open.
+   */
+  constructor(callback: SendCallback, errorOf: (errno: number) => Error, isOpen: () => boolean) {
     this.#callback = callback;
     this.#errorOf = errorOf;
+    this.#isOpen = isOpen;
   }
 
-  /** Queues the callback. @param ticks How many ticks from now it is due: 1 or 2. */
-  schedule(ticks: 1 | 2): void {
-    if (ticks === 1) process.nextTick(report, this);
-    else process.nextTick(relay, this);
+  /** Queues the callback for the next tick. */
+  schedule(): void {
+    process.nextTick(report, this);
+  }
+
+  /** Queues it for the tick after the next, where Node's lookup would be over. Closing the socket before means no callback. */
+  scheduleAfterLookup(): void {
+    process.nextTick(relay, this);
+  }
+
+  /** The tick of the lookup has come. */
+  relay(): void {
+    if (this.#isOpen()) process.nextTick(report, this);
   }
 
   finish(errno: number, bytes: number): void {
@@ -66,5 +80,5 @@ function report(operation: SendOperation): void {
 }
 
 function relay(operation: SendOperation): void {
-  process.nextTick(report, operation);
+  operation.relay();
 }

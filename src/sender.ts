@@ -38,7 +38,9 @@ export class Sender {
   readonly #outbox: Outbox;
   readonly #socket: SendingSocket;
   #waiting: WaitingMessage[] = [];
-  #waitingBytes = 0;
+  /** What was sent and the kernel does not have yet, whether it waits here or in the outbox. */
+  #queuedCount = 0;
+  #queuedBytes = 0;
 
   constructor(libc: Libc, outbox: Outbox, socket: SendingSocket) {
     this.#libc = libc;
@@ -46,16 +48,14 @@ export class Sender {
     this.#socket = socket;
   }
 
-  /** Bytes that wait for room in the kernel. */
+  /** Bytes that the kernel does not have yet. */
   get queuedBytes(): number {
-    this.#outbox.flush();
-    return this.#waitingBytes;
+    return this.#queuedBytes;
   }
 
-  /** Messages that wait for room in the kernel. */
+  /** Messages that the kernel does not have yet. */
   get queuedCount(): number {
-    this.#outbox.flush();
-    return this.#waiting.length;
+    return this.#queuedCount;
   }
 
   /** Sends a message, behind those that wait. Its bytes are copied before this returns. */
@@ -65,9 +65,11 @@ export class Sender {
     address: EncodedAddress | undefined,
     request: SendRequest | undefined,
   ): void {
-    if (this.#waiting.length > 0) this.#keep(joined(parts, length), address, request);
+    this.#queuedCount++;
+    this.#queuedBytes += length;
+    if (this.#waiting.length > 0) this.#waiting.push({ bytes: joined(parts, length), address, request });
     else if (!this.#outbox.add(this, parts, length, address, request)) {
-      request?.finish(this.#libc.abi.errno.EMSGSIZE, 0);
+      this.#finish(length, request, this.#libc.abi.errno.EMSGSIZE, 0);
     }
   }
 
@@ -77,7 +79,7 @@ export class Sender {
     const blockedAt = this.#waiting.length > 0 ? first : this.#sendBatch(vector, messages, first, end);
     for (let i = blockedAt; i < end; i++) {
       const { offset, length, address, request } = messages[i];
-      this.#keep(vector.data.bytes.slice(offset, offset + length), address, request);
+      this.#waiting.push({ bytes: vector.data.bytes.slice(offset, offset + length), address, request });
     }
     if (blockedAt < end) this.#socket.awaitRoom(true);
   }
@@ -89,7 +91,6 @@ export class Sender {
     const behind = this.#waiting;
     this.#waiting = [];
     for (const { bytes, address, request } of batch) {
-      this.#waitingBytes -= bytes.length;
       this.#outbox.add(this, [bytes], bytes.length, address, request);
     }
     this.#outbox.flush();
@@ -102,8 +103,9 @@ export class Sender {
   cancel(): void {
     const waiting = this.#waiting;
     this.#waiting = [];
-    this.#waitingBytes = 0;
-    for (const { request } of waiting) request?.finish(this.#libc.abi.errno.ECANCELED, 0);
+    for (const { bytes, request } of waiting) {
+      this.#finish(bytes.length, request, this.#libc.abi.errno.ECANCELED, 0);
+    }
   }
 
   /** @returns The index of the first message that found no room, or `end`. */
@@ -114,17 +116,22 @@ export class Sender {
       const sent = uninterrupted(libc.abi, () => libc.sendmmsg(this.#socket.fd, vector.at(next), end - next, 0));
       if (sent === -EAGAIN || sent === -ENOBUFS) return next;
       // A batch ends before the message that fails; its own error comes when it stands first.
-      if (sent < 0) messages[next++].request?.finish(-sent, 0);
+      if (sent < 0) {
+        const { length, request } = messages[next++];
+        this.#finish(length, request, -sent, 0);
+      }
       for (const until = next + Math.max(sent, 0); next < until; next++) {
-        messages[next].request?.finish(0, vector.lengthAt(next));
+        const { length, request } = messages[next];
+        this.#finish(length, request, 0, vector.lengthAt(next));
       }
     }
     return end;
   }
 
-  #keep(bytes: Uint8Array, address: EncodedAddress | undefined, request: SendRequest | undefined): void {
-    this.#waiting.push({ bytes, address, request });
-    this.#waitingBytes += bytes.length;
+  #finish(length: number, request: SendRequest | undefined, errno: number, sent: number): void {
+    this.#queuedCount--;
+    this.#queuedBytes -= length;
+    request?.finish(errno, sent);
   }
 }
 

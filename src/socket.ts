@@ -10,6 +10,7 @@ import process from "node:process";
 import { errnoName } from "../ffi/errno.ts";
 import type { OptionName } from "../ffi/sockopt.ts";
 import { adoptableVersion } from "./adoption.ts";
+import { isClusterWorker } from "./cluster.ts";
 import { Endpoint } from "./endpoint.ts";
 import { currentEngine, type Engine } from "./engine.ts";
 import {
@@ -127,7 +128,7 @@ export class Socket extends EventEmitter<SocketEvents> {
     if (typeof last === "function") this.#onceListening(last as () => void);
     const options = bindOptionsOf(values);
     if (options.fd !== undefined) this.#bindDescriptor(options.fd);
-    else this.#bindAddress(options.address || "", options.port);
+    else this.#bindAddress(options);
     return this;
   }
 
@@ -569,12 +570,13 @@ export class Socket extends EventEmitter<SocketEvents> {
     this.#startReceiving(endpoint, () => this.emit("listening"));
   }
 
-  #bindAddress(address: string, port: unknown): void {
+  #bindAddress({ address, port, exclusive }: BindOptions): void {
     const endpoint = this.#endpoint!;
     resolve(this.#options.lookup, endpoint.version, address || ANY[endpoint.version], (error, ip) => {
       // Closed in the meantime.
       if (this.#endpoint !== endpoint) return;
-      const failure = error ?? this.#bindNow(endpoint, ip, (Number(port) || 0) & 0xffff);
+      const sharesPort = !exclusive && isClusterWorker();
+      const failure = error ?? this.#bindNow(endpoint, ip, (Number(port) || 0) & 0xffff, sharesPort);
       if (failure) {
         this.#bindState = "unbound";
         this.emit("error", failure);
@@ -585,10 +587,11 @@ export class Socket extends EventEmitter<SocketEvents> {
   }
 
   /** @returns The error, if it fails. */
-  #bindNow(endpoint: Endpoint, ip: string, port: number): Error | undefined {
+  #bindNow(endpoint: Endpoint, ip: string, port: number, sharesPort = false): Error | undefined {
     const refusal = this.#engine.runtime.network.refusal(ip, port);
     if (refusal) return refusal;
-    const result = endpoint.bind(ip, port, this.#options);
+    const { reuseAddr, reusePort, ipv6Only } = this.#options;
+    const result = endpoint.bind(ip, port, { reuseAddr, reusePort: reusePort || sharesPort, ipv6Only });
     return result < 0 ? this.#hostPortError(-result, "bind", ip, port) : undefined;
   }
 
@@ -657,23 +660,27 @@ export class Socket extends EventEmitter<SocketEvents> {
   #sendNow(message: SendArguments): void {
     const { port, address, callback } = message;
     const operation = callback
-      ? new SendOperation(callback, (errno) => this.#hostPortError(errno, "send", address, port))
+      ? new SendOperation(
+        callback,
+        (errno) => this.#hostPortError(errno, "send", address, port),
+        () => this.#endpoint !== undefined,
+      )
       : undefined;
     const { lookup } = this.#options;
     const endpoint = this.#endpoint!;
     if (port === undefined) {
       endpoint.send(message.parts, message.length, undefined, operation);
-      operation?.schedule(1);
+      operation?.schedule();
     } else if (needsNoLookup(lookup, address ?? "")) {
       this.#sendTo(endpoint, message, address || LOOPBACK[endpoint.version], operation);
-      operation?.schedule(2);
+      operation?.scheduleAfterLookup();
     } else {
       resolve(lookup, endpoint.version, address ?? "", (error, ip) => {
         if (error) {
           process.nextTick(callback ? callback as (error: Error) => void : () => this.emit("error", error), error);
         } else if (this.#endpoint === endpoint) {
           this.#sendTo(endpoint, message, ip, operation);
-          operation?.schedule(1);
+          operation?.schedule();
         }
       });
     }

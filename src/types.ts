@@ -84,7 +84,11 @@ export interface BindOptions {
   port?: number | undefined;
   /** The local address or host name; left out: all of them. */
   address?: string | undefined;
-  /** In a cluster worker: not to share the port with the other workers. */
+  /**
+   * In a worker of `node:cluster`: not to share the port with the other workers. Without it each worker opens the port with
+   * SO_REUSEPORT, and the kernel spreads senders among them; in Node they share one descriptor. Port 0 is a port of its own
+   * for each worker.
+   */
   exclusive?: boolean | undefined;
   /** The number of an open datagram socket to use; `port` and `address` are ignored then. */
   fd?: number | undefined;

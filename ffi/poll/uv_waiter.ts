@@ -6,6 +6,7 @@
  *
  * @module
  */
+import process from "node:process";
 import { clearImmediate, setImmediate } from "node:timers";
 import { UV_POLL, UV_READABLE } from "../abi/uv.ts";
 import type { NodeFfi, NodeLibrary } from "../node.ts";
@@ -31,27 +32,27 @@ const SYMBOLS = {
 
 // typedef void (*uv_poll_cb)(uv_poll_t *handle, int status, int events);
 const UV_POLL_CB = { arguments: ["u64", "i32", "i32"], return: "void" };
-// typedef void (*uv_close_cb)(uv_handle_t *handle);
-const UV_CLOSE_CB = { arguments: ["u64"], return: "void" };
+
+/** No callback: libuv runs the last ones when the process ends, at which time JavaScript may no longer be called. */
+const NO_CLOSE_CB = 0n;
 
 /** libuv, opened once per process, and the handles it holds addresses of. */
 export class Uv {
   readonly functions: NodeLibrary["functions"];
   readonly loop: bigint;
-  /** What libuv can still reach, by address: open handles and those whose close callback has yet to come. */
+  /** What libuv can still reach, by address: open handles and those it has not finished closing. */
   readonly #handles = new Map<bigint, { memory: ArrayBuffer; onReadable: (() => void) | undefined }>();
   readonly #ffi: NodeFfi;
   readonly #pollCallback: bigint;
-  readonly #closeCallback: bigint;
 
   constructor(ffi: NodeFfi) {
     const { functions, lib } = ffi.dlopen(null, SYMBOLS);
     this.functions = functions;
     this.loop = ffi.getCurrentEventLoop!();
     this.#ffi = ffi;
-    // Two callbacks for all handles; they live as long as the process and must never throw.
+    // One callback for all handles; it lives as long as the process and must never throw.
     this.#pollCallback = lib.registerCallback(UV_POLL_CB, (handle) => this.#handles.get(handle)?.onReadable?.());
-    this.#closeCallback = lib.registerCallback(UV_CLOSE_CB, (handle) => void this.#handles.delete(handle));
+    process.on("exit", () => this.#stopAll());
   }
 
   /** Opens a `uv_poll_t` on a descriptor. */
@@ -69,11 +70,20 @@ export class Uv {
     this.functions.uv_poll_start(handle, UV_READABLE, this.#pollCallback);
   }
 
-  /** Closes a handle. libuv lets go of the descriptor at once, and of the memory in its close callback. */
+  /** Closes a handle. libuv lets go of the descriptor at once, and of the memory at the end of the loop's turn. */
   closePoll(handle: bigint): void {
     this.#handles.get(handle)!.onReadable = undefined;
     this.functions.uv_poll_stop(handle);
-    this.functions.uv_close(handle, this.#closeCallback);
+    this.functions.uv_close(handle, NO_CLOSE_CB);
+    // The second of two immediates runs in a later turn for certain.
+    setImmediate(() => setImmediate(() => this.#handles.delete(handle)).unref()).unref();
+  }
+
+  /** The process ends: see {@linkcode NO_CLOSE_CB}. */
+  #stopAll(): void {
+    for (const [handle, { onReadable }] of this.#handles) {
+      if (onReadable) this.functions.uv_poll_stop(handle);
+    }
   }
 }
 
