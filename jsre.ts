@@ -15,17 +15,21 @@
  *
  * @module
  */
+import dns from "node:dns";
 import { linuxAbi } from "./ffi/abi/linux.ts";
+import { invalidArgValue } from "./src/errors.ts";
 import { Socket } from "./src/socket.ts";
 import type {
   AdoptOptions,
   BindOptions,
   LookupCallback,
+  LookupFunction,
   RemoteInfo,
   SocketEvents,
   SocketOptions,
   SocketType,
 } from "./src/types.ts";
+import { validateNumber } from "./src/validate.ts";
 
 export type {
   AddressInfo,
@@ -56,15 +60,17 @@ export type JsreLookup =
   | ((hostname: string, callback: JsreLookupCallback) => void)
   | ((hostname: string, domain: number, callback: JsreLookupCallback) => void);
 
-/** Options of {@linkcode createSocket}: those of the main entry, with JSRE's form of `lookup`. */
-export interface JsreOptions extends Omit<SocketOptions, "lookup"> {
-  /** Resolves host names. */
-  lookup?: JsreLookup | undefined;
+/** Options of {@linkcode createSocket}: those of the main entry, with JSRE's forms of `lookup` and `fd`. */
+export interface JsreOptions extends Omit<SocketOptions, "lookup" | "fd"> {
+  /** Resolves host names. `dns.lookup`, the default, is also taken as it is. */
+  lookup?: JsreLookup | LookupFunction | undefined;
+  /** The number of an open datagram socket to take over; the empty text: none. */
+  fd?: number | string | undefined;
 }
 
-/** Options of `bind()`: JSRE's documentation has `fd` as a string. */
+/** Options of `bind()`, with JSRE's form of `fd`. */
 export interface JsreBindOptions extends Omit<BindOptions, "fd"> {
-  /** The number of an open datagram socket to use. */
+  /** The number of an open datagram socket to use; the empty text: none. */
   fd?: number | string | undefined;
 }
 
@@ -116,12 +122,10 @@ export class Dgram extends CommonSocketClass {
   bind(port?: number, address?: string, callback?: () => void): this;
   /** Binds with options, or takes over the socket `fd`. */
   bind(options: JsreBindOptions, callback?: () => void): this;
-  bind(...values: unknown[]): this {
-    const [options] = values;
-    if (options !== null && typeof options === "object" && typeof (options as JsreBindOptions).fd === "string") {
-      values[0] = { ...options, fd: Number((options as JsreBindOptions).fd) };
-    }
-    (node.bind as (...values: unknown[]) => unknown).apply(this, values);
+  bind(options?: unknown, ...values: unknown[]): this {
+    const isObject = options !== null && typeof options === "object";
+    const nodeOptions = isObject ? withNumericFd(options as JsreBindOptions) : options;
+    (node.bind as (...values: unknown[]) => unknown).call(this, nodeOptions, ...values);
     return this;
   }
 
@@ -197,12 +201,12 @@ export class Dgram extends CommonSocketClass {
 
   /** SO_RCVBUF. @param size 1024 to 16,777,216 bytes. @returns Whether it worked. */
   setRecvBufferSize(size: number): boolean {
-    return isBufferSize(size) && succeeds(() => node.setRecvBufferSize.call(this, size));
+    return isInRange(size) && succeeds(() => node.setRecvBufferSize.call(this, size));
   }
 
   /** SO_SNDBUF. @param size 1024 to 16,777,216 bytes. @returns Whether it worked. */
   setSendBufferSize(size: number): boolean {
-    return isBufferSize(size) && succeeds(() => node.setSendBufferSize.call(this, size));
+    return isInRange(size) && succeeds(() => node.setSendBufferSize.call(this, size));
   }
 }
 
@@ -218,26 +222,37 @@ export function createSocket(options: SocketType | JsreOptions, callback?: Messa
 }
 
 function nodeOptions(options: SocketType | JsreOptions): SocketType | SocketOptions {
-  if (options === null || typeof options !== "object" || typeof options.lookup !== "function") {
-    return options as SocketType | SocketOptions;
-  }
-  const lookup = options.lookup as (...values: unknown[]) => void;
-  return {
-    ...options,
-    lookup: (hostname: string, version: number, callback: LookupCallback) => {
-      const done = (error: Error | null | undefined, address: string): void =>
-        callback(error ?? null, address, version);
-      if (lookup.length < 3) lookup(hostname, done);
-      else lookup(hostname, version === 4 ? AF_INET : AF_INET6, done);
-    },
+  if (options === null || typeof options !== "object") return options;
+  const { lookup } = options;
+  const adapted = withNumericFd(options);
+  return (typeof lookup === "function" ? { ...adapted, lookup: nodeLookup(lookup) } : adapted) as SocketOptions;
+}
+
+/** The options with a descriptor that was given as text as a number. */
+function withNumericFd<T extends { fd?: number | string | undefined }>(options: T): T {
+  const { fd } = options;
+  if (typeof fd !== "string") return options;
+  if (!/^\d*$/.test(fd)) throw invalidArgValue("options.fd", "must be a number", fd);
+  return { ...options, fd: fd === "" ? undefined : Number(fd) };
+}
+
+/** A lookup of Node's form from one of JSRE's. */
+function nodeLookup(lookup: JsreLookup | LookupFunction): LookupFunction {
+  if (lookup === dns.lookup) return lookup as LookupFunction;
+  const jsreLookup = lookup as (...values: unknown[]) => void;
+  return (hostname: string, version: number, callback: LookupCallback) => {
+    const done = (error: Error | null | undefined, address: string): void => callback(error ?? null, address, version);
+    if (jsreLookup.length < 3) jsreLookup(hostname, done);
+    else jsreLookup(hostname, version === 4 ? AF_INET : AF_INET6, done);
   };
 }
 
-function isBufferSize(size: unknown): boolean {
-  return Number.isInteger(size) && (size as number) >= MIN_BUFFER_SIZE && (size as number) <= MAX_BUFFER_SIZE;
+function isInRange(size: unknown): boolean {
+  validateNumber(size, "size");
+  return size >= MIN_BUFFER_SIZE && size <= MAX_BUFFER_SIZE;
 }
 
-/** Whether an operation works. Arguments of the wrong type are the caller's mistake, and throw. */
+/** Whether an operation works. Arguments that could never be right (TypeError) are the caller's mistake, and throw. */
 function succeeds(operation: () => unknown): boolean {
   try {
     operation();

@@ -1,5 +1,5 @@
 /**
- * Puts this module in the place of the built-in `dgram`, for a whole process: `require("dgram")`, default and named imports of
+ * Puts this module in the place of the built-in `dgram`, for a whole thread: `require("dgram")`, default and named imports of
  * `dgram` and `node:dgram`, and `process.getBuiltinModule`, in the program and in the packages it uses.
  *
  * Load it before anything else:
@@ -10,23 +10,28 @@
  * node --import=dgram-ffi/register main.js
  * ```
  *
- * What it does not reach: sockets of the built-in that exist already; in Bun, and in Deno below 2.8, named imports of modules
- * that were loaded before it; Workers that are not given the same flag (Node and Bun hand it on, see the tests).
+ * A program may also import it itself, first of all. Then it reaches all but the named imports (`import { createSocket }
+ * from "node:dgram"`) of modules that are linked together with the program, which in Deno and Bun are the built-in's; those
+ * of modules that are loaded later, by `await import()`, are reached.
+ *
+ * Workers: Node hands `--import` on to them. In Bun they take the option `preload` of their own. Anywhere a Worker can import
+ * this module itself, as above.
+ *
+ * Sockets of the built-in that exist already stay as they are.
  *
  * @module
  */
 import module from "node:module";
 import process from "node:process";
-import { createSocket, Socket } from "./mod.ts";
+import builtin, { type Builtin, createSocket, Socket } from "./stand_in.ts";
 
-/** The built-in module's own functions, and how to take this module out of their place. */
+/** How to take this module out of the built-in's place. */
 interface Registration {
-  readonly createSocket: unknown;
-  readonly Socket: unknown;
+  readonly before: Builtin;
   readonly removeHooks: () => void;
 }
 
-/** What Node types do not know, or some runtime does not have. */
+/** What Node's types do not know, or some runtime does not have. */
 interface ModuleHooks {
   registerHooks?(hooks: { resolve: ResolveHook }): { deregister(): void };
   syncBuiltinESMExports?(): void;
@@ -34,7 +39,7 @@ interface ModuleHooks {
 
 type ResolveHook = (
   specifier: string,
-  context: unknown,
+  context: { readonly conditions: readonly string[] },
   next: (specifier: string, context: unknown) => unknown,
 ) => unknown;
 
@@ -43,44 +48,39 @@ let registration: Registration | undefined;
 /** Takes the built-in module's place. Done by importing this module. A second call does nothing. */
 export function register(): void {
   if (registration) return;
-  const builtin = builtinDgram();
-  registration = {
-    createSocket: builtin.createSocket,
-    Socket: builtin.Socket,
-    removeHooks: redirectImports(),
-  };
-  replace(createSocket, Socket);
+  registration = { before: { ...builtin }, removeHooks: redirectImports() };
+  replace({ createSocket, Socket });
 }
 
-/** Gives the built-in module its place back. Imports that were resolved in between keep this module. */
+/** Gives the built-in module its place back. In Deno and Bun, named imports that were made in between keep this module. */
 export function unregister(): void {
   if (!registration) return;
   registration.removeHooks();
-  replace(registration.createSocket, registration.Socket);
+  replace(registration.before);
   registration = undefined;
 }
 
-/** The object that every `require("dgram")` returns. */
-function builtinDgram(): Record<"createSocket" | "Socket", unknown> {
-  return process.getBuiltinModule("node:dgram") as unknown as Record<"createSocket" | "Socket", unknown>;
-}
-
-function replace(newCreateSocket: unknown, newSocket: unknown): void {
-  const builtin = builtinDgram();
-  builtin.createSocket = newCreateSocket;
-  builtin.Socket = newSocket;
+function replace({ createSocket, Socket }: Builtin): void {
+  Object.assign(builtin, { createSocket, Socket });
   // Node: named imports follow.
   (module as ModuleHooks).syncBuiltinESMExports?.();
 }
 
-/** Deno fixes a built-in's named exports: there its imports are sent to this module. */
+/**
+ * Deno fixes a built-in's named exports: there imports are sent to the stand-in. `require` is left alone: it returns the
+ * built-in's object anyway, and would load a second copy of this module.
+ */
 function redirectImports(): () => void {
   const { registerHooks } = module as ModuleHooks;
   if (!process.versions.deno || !registerHooks) return () => {};
-  const url = new URL(import.meta.url.endsWith(".ts") ? "./mod.ts" : "./mod.js", import.meta.url).href;
+  const url = new URL(import.meta.url.endsWith(".ts") ? "./stand_in.ts" : "./stand_in.js", import.meta.url).href;
   const hooks = registerHooks({
-    resolve: (specifier, context, next) =>
-      specifier === "dgram" || specifier === "node:dgram" ? { url, shortCircuit: true } : next(specifier, context),
+    resolve(specifier, context, next) {
+      const isDgram = specifier === "dgram" || specifier === "node:dgram";
+      return isDgram && !context.conditions.includes("require")
+        ? { url, shortCircuit: true }
+        : next(specifier, context);
+    },
   });
   return () => hooks.deregister();
 }

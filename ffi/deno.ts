@@ -19,11 +19,18 @@ export interface DenoNamespace {
   };
   UnsafePointerView: { getArrayBuffer(pointer: unknown, length: number): ArrayBuffer };
   permissions: {
-    querySync(descriptor: { name: "net"; host?: string }): { state: string };
-    requestSync(descriptor: { name: "net"; host?: string }): { state: string };
+    querySync(descriptor: { name: "net"; host?: string }): PermissionStatus;
+    requestSync(descriptor: { name: "net"; host?: string }): PermissionStatus;
   };
   errors: { NotCapable: new (message: string) => Error };
   internal: symbol;
+}
+
+/** Deno keeps it up to date when the permission is requested or revoked. */
+interface PermissionStatus {
+  readonly state: string;
+  /** Granted, but for something that `--deny-net` names. */
+  readonly partial: boolean;
 }
 
 interface DenoSymbol {
@@ -91,15 +98,15 @@ const MAX_REMEMBERED = 4096;
 
 /**
  * Deno's `net` permission. A state of `prompt` is asked for as Deno's own sockets would: on a terminal Deno asks the user.
- * That all of it is granted, and single grants, are remembered.
+ * That all of it is granted, for as long as it is, and single grants are remembered.
  */
 export function denoNetworkPermission(deno: DenoNamespace): NetworkPermission {
   const granted = new Set<string>();
-  let everything: boolean | undefined;
+  let everything: PermissionStatus | undefined;
   return {
     refusal(host, port) {
-      everything ??= deno.permissions.querySync({ name: "net" }).state === "granted";
-      if (everything) return undefined;
+      everything ??= deno.permissions.querySync({ name: "net" });
+      if (everything.state === "granted" && !everything.partial) return undefined;
       const target = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
       if (granted.has(target)) return undefined;
       if (deno.permissions.requestSync({ name: "net", host: target }).state === "granted") {

@@ -37,6 +37,6 @@ function typeOfNonSocket(fd: number): string {
     if (stat.isCharacterDevice()) return isatty(fd) ? "TTY" : "FILE";
     return stat.isFile() ? "FILE" : "UNKNOWN";
   } catch {
-    return "INVALID";
+    return "UNKNOWN";
   }
 }

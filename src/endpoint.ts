@@ -49,7 +49,9 @@ export class Endpoint implements SendingSocket, ReceivingSocket {
   readonly #EBADF: number;
   #descriptor: Descriptor | undefined;
   #watch: Watch | undefined;
-  #bound = false;
+  /** Whether bind(2) was tried, or somebody else did: then nothing here binds by itself. */
+  #wasBound = false;
+  #connected = false;
   #referenced = true;
   #awaitsRoom = false;
 
@@ -80,6 +82,13 @@ export class Endpoint implements SendingSocket, ReceivingSocket {
   /** Takes over a descriptor that was found fit. */
   adopt(fd: number): void {
     this.#descriptor = Descriptor.adopt(this.#engine.runtime.libc, fd);
+    this.#wasBound = true;
+    this.#connected = typeof this.remoteAddress() !== "number";
+  }
+
+  /** Gives an adopted descriptor back: it is not to be closed with this socket. */
+  release(): void {
+    this.#descriptor = undefined;
   }
 
   /** bind(2) with the options that must be set before it. Opens the descriptor. */
@@ -89,21 +98,20 @@ export class Endpoint implements SendingSocket, ReceivingSocket {
     if (!encoded || (flags.ipv6Only && this.version === 4)) return -libc.abi.errno.EINVAL;
     const result = this.#prepareBind(flags);
     if (result < 0) return result;
+    this.#wasBound = true;
     const bound = this.#descriptor!.bind(encoded);
-    this.#bound = bound === 0;
     // macOS says EAFNOSUPPORT where Linux says EINVAL.
     return bound === -libc.abi.errno.EAFNOSUPPORT ? -libc.abi.errno.EINVAL : bound;
   }
 
-  /** Binds to any address and a port of the system's choice, unless the socket is bound already. */
+  /** Binds to any address and a port of the system's choice, unless `bind` was called before; as in Node, even if it failed. */
   bindIfUnbound(): number {
-    if (this.#bound) return 0;
+    if (this.#wasBound) return 0;
     return this.bind(ANY[this.version], 0, { reuseAddr: false, reusePort: false, ipv6Only: false });
   }
 
   /** Lets datagrams come in. EEXIST where the descriptor is another socket's already. */
   startReceiving(): number {
-    this.#bound = true;
     const receive = (): void => this.#receiver.receive();
     const watch = this.#engine.loop.watch(this.fd, {
       onReadable: () => this.#context.runInAsyncScope(receive),
@@ -120,13 +128,17 @@ export class Endpoint implements SendingSocket, ReceivingSocket {
     const { libc } = this.#engine.runtime;
     const encoded = encodeAddress(libc, this.version, address, port);
     if (!encoded) return -libc.abi.errno.EINVAL;
-    return this.#with((descriptor) => descriptor.connect(encoded));
+    const result = this.#with((descriptor) => descriptor.connect(encoded));
+    this.#connected ||= result === 0;
+    return result;
   }
 
   /** connect(2) to nobody. */
   disconnect(): number {
     this.#engine.outbox.flush();
-    return this.#with((descriptor) => descriptor.disconnect());
+    const result = this.#with((descriptor) => descriptor.disconnect());
+    this.#connected &&= result !== 0;
+    return result;
   }
 
   /** getsockname(2) */
@@ -151,7 +163,9 @@ export class Endpoint implements SendingSocket, ReceivingSocket {
     address: EncodedAddress | undefined,
     request: SendRequest | undefined,
   ): void {
-    this.#sender.send(parts, length, address, request);
+    // As libuv has it; the kernel would let it pass.
+    if (address && this.#connected) request?.finish(this.#engine.runtime.libc.abi.errno.EISCONN, 0);
+    else this.#sender.send(parts, length, address, request);
   }
 
   /** Bytes and messages that wait for room in the kernel. */

@@ -5,12 +5,19 @@
  */
 import { getSystemErrorMap, inspect } from "node:util";
 
-type ErrorClass = new (message: string) => Error;
+interface ErrorClass {
+  new (message: string): Error;
+  readonly prototype: Error;
+}
 
 /** An error of Node's own kind: its class, a `code`, and the code in its text. */
-function coded(ErrorClass: ErrorClass, code: string, message: string): Error & { code: string } {
+function coded(
+  ErrorClass: ErrorClass,
+  code: string,
+  message: string,
+  name: string = ErrorClass.prototype.name,
+): Error & { code: string } {
   const error = new ErrorClass(message);
-  const { name } = error;
   // The stack's first line is made from the name when the stack is first read: so it shows the code, too.
   error.name = `${name} [${code}]`;
   void error.stack;
@@ -36,7 +43,10 @@ export function outOfRange(name: string, range: string, value: unknown): Error {
   return coded(
     RangeError,
     "ERR_OUT_OF_RANGE",
-    `The value of "${name}" is out of range. It must be ${range}. Received ${inspect(value)}`,
+    `The value of "${name}" is out of range. It must be ${range}. Received ${inspect(value, {
+      // So Node writes large numbers here, and here only.
+      numericSeparator: Math.abs(Number(value)) > 2 ** 32,
+    })}`,
   );
 }
 
@@ -142,9 +152,9 @@ export function bufferSizeError(errno: number, code: string, syscall: string): E
     Error,
     "ERR_SOCKET_BUFFER_SIZE",
     `Could not get or set buffer size: ${syscall} returned ${code} (${message})`,
+    "SystemError",
   );
-  Object.defineProperty(error, "name", { value: "SystemError", configurable: true, writable: true, enumerable: false });
-  return Object.assign(error, { errno: -errno, syscall, info: { errno: -errno, code, message, syscall } });
+  return Object.assign(error, { info: { errno: -errno, code, message, syscall }, errno: -errno, syscall });
 }
 
 /** What was received, as Node's messages put it. */
@@ -155,6 +165,11 @@ function describe(value: unknown): string {
     const { constructor } = value;
     return constructor?.name ? `an instance of ${constructor.name}` : inspect(value, { depth: -1 });
   }
-  const text = inspect(value, { colors: false });
-  return `type ${typeof value} (${text.length > 28 ? `${text.slice(0, 25)}...` : text})`;
+  return `type ${typeof value} (${typeof value === "string" ? quote(value) : inspect(value)})`;
+}
+
+/** Long strings are cut; and, other than by `inspect`, only those with an apostrophe escaped. */
+function quote(text: string): string {
+  const cut = text.length > 28 ? `${text.slice(0, 25)}...` : text;
+  return cut.includes("'") ? JSON.stringify(cut) : `'${cut}'`;
 }

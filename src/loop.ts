@@ -4,11 +4,10 @@
  * @module
  */
 import { setImmediate } from "node:timers";
-import { errnoName } from "../ffi/errno.ts";
-import { type InterestSet, openInterestSet, READABLE, WRITABLE } from "../ffi/poll/interest_set.ts";
+import { type InterestSet, READABLE, WRITABLE } from "../ffi/poll/interest_set.ts";
+import { openInterestSet } from "../ffi/poll/open_interest_set.ts";
 import type { Waiter } from "../ffi/poll/waiter.ts";
 import type { Runtime } from "../ffi/runtime.ts";
-import { errnoError } from "./errors.ts";
 
 /** What a socket does when it is its turn. Both take a bounded amount of work and come again while there is more. */
 export interface Watcher {
@@ -62,7 +61,10 @@ export class PollLoop {
    * @returns The watch, or a negative errno: EEXIST where the descriptor is watched already.
    */
   watch(fd: number, watcher: Watcher): Watch | number {
-    const { set, waiter } = this.#open ??= this.#openSet();
+    const open = this.#open ?? this.#openSet();
+    if (typeof open === "number") return open;
+    this.#open = open;
+    const { set, waiter } = open;
     const token = ++this.#lastToken;
     const added = set.add(fd, token, READABLE);
     if (added < 0) {
@@ -84,14 +86,17 @@ export class PollLoop {
     };
   }
 
-  #openSet(): OpenSet {
+  #openSet(): OpenSet | number {
     const set = openInterestSet(this.#runtime.libc);
-    if (typeof set === "number") {
-      throw errnoError(-set, errnoName(this.#runtime.libc.abi, -set), "epoll_create1");
+    if (typeof set === "number") return set;
+    try {
+      const waiter = this.#runtime.createWaiter(set, () => this.#look());
+      waiter.unref();
+      return { set, waiter };
+    } catch (error) {
+      set.close();
+      throw error;
     }
-    const waiter = this.#runtime.createWaiter(set, () => this.#look());
-    waiter.unref();
-    return { set, waiter };
   }
 
   #end(token: number): void {
@@ -139,7 +144,8 @@ export class PollLoop {
       }
     } finally {
       this.#running = false;
-      if (active) this.#lookAgain();
+      // Unreferenced, only the waiter will do: Node runs an immediate that keeps nothing alive when something else wakes it.
+      if (active && this.#referenced > 0) this.#lookAgain();
       else this.#open?.waiter.arm();
     }
   }
@@ -148,11 +154,10 @@ export class PollLoop {
   #lookAgain(): void {
     if (this.#lookScheduled || !this.#open) return;
     this.#lookScheduled = true;
-    const immediate = setImmediate(() => {
+    setImmediate(() => {
       this.#lookScheduled = false;
       if (this.#due.length > 0) this.#takeTurns();
       else this.#look();
     });
-    if (this.#referenced === 0) immediate.unref();
   }
 }

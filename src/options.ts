@@ -40,8 +40,8 @@ export function checkOptions(given: SocketType | SocketOptions | AdoptOptions): 
   if (options.sendBufferSize) validateUint32(options.sendBufferSize, "options.sendBufferSize");
   validateBlockList(receiveBlockList, "options.receiveBlockList");
   validateBlockList(sendBlockList, "options.sendBlockList");
-  const version = versionOf(options.type, fd !== undefined && fd !== null);
   if (lookup !== undefined) validateFunction(lookup, "lookup");
+  const version = versionOf(options.type, fd !== undefined && fd !== null);
   if (signal !== undefined) validateAbortSignal(signal, "options.signal");
   if (fd !== undefined && fd !== null) validateFd(fd);
   return {

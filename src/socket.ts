@@ -141,17 +141,17 @@ export class Socket extends EventEmitter<SocketEvents> {
    * @throws {Error} ERR_SOCKET_ALREADY_BOUND; the failed call's errno; ERR_INVALID_ARG_VALUE for a host name.
    */
   bindSync(options: BindSyncOptions = {}): AddressInfo {
+    const endpoint = this.#running();
     validateObject(options, "options");
+    if (this.#bindState !== "unbound") throw alreadyBound();
     const port = validatePort(options.port ?? 0, "options.port", true);
     const given = options.address;
     if (given !== undefined && given !== null) validateString(given, "options.address");
     if (given) validateIp(given, "options.address", "bindSync");
-    const endpoint = this.#running();
-    if (this.#bindState !== "unbound") throw alreadyBound();
     const address = given || ANY[endpoint.version];
     const failure = this.#bindNow(endpoint, address, port);
     if (failure) throw failure;
-    this.#startReceiving(endpoint, () => process.nextTick(() => this.#emitIfOpen("listening")));
+    this.#nowBound(() => process.nextTick(() => this.#emitIfOpen("listening")));
     return this.address();
   }
 
@@ -174,6 +174,7 @@ export class Socket extends EventEmitter<SocketEvents> {
     else if (address === undefined) address = "";
     validateString(address, "address");
     if (this.#connectState !== "disconnected") throw isConnected();
+    this.#running();
     this.#connectState = "connecting";
     if (this.#bindState === "unbound") this.bind({ port: 0, exclusive: true });
     const target = address;
@@ -192,11 +193,11 @@ export class Socket extends EventEmitter<SocketEvents> {
    * call's errno.
    */
   connectSync(port: number, address?: string): void {
+    const endpoint = this.#running();
     const validPort = validatePort(port, "Port", false);
+    if (this.#connectState !== "disconnected") throw isConnected();
     if (address !== undefined && address !== null) validateString(address, "address");
     if (address) validateIp(address, "address", "connectSync");
-    const endpoint = this.#running();
-    if (this.#connectState !== "disconnected") throw isConnected();
     if (this.#bindState === "binding") throw alreadyBound();
     if (this.#bindState === "unbound") this.bindSync();
     const failure = this.#connectNow(endpoint, address || LOOPBACK[endpoint.version], validPort, address);
@@ -473,7 +474,7 @@ export class Socket extends EventEmitter<SocketEvents> {
    * @throws {Error} ERR_SOCKET_BUFFER_SIZE before the socket is bound.
    */
   getRecvBufferSize(): number {
-    return this.#bufferSize("SO_RCVBUF", "uv_recv_buffer_size");
+    return this.#bufferSize("SO_RCVBUF", "uv_recv_buffer_size", 0);
   }
 
   /**
@@ -482,7 +483,7 @@ export class Socket extends EventEmitter<SocketEvents> {
    * @throws {Error} ERR_SOCKET_BUFFER_SIZE before the socket is bound.
    */
   getSendBufferSize(): number {
-    return this.#bufferSize("SO_SNDBUF", "uv_send_buffer_size");
+    return this.#bufferSize("SO_SNDBUF", "uv_send_buffer_size", 0);
   }
 
   /**
@@ -542,19 +543,19 @@ export class Socket extends EventEmitter<SocketEvents> {
     if (typeof endpoint.remoteAddress() !== "number") this.#connectState = "connected";
     const local = endpoint.localAddress();
     if (typeof local === "number" || local.port === 0) return;
-    this.#startReceiving(endpoint, () => process.nextTick(() => this.#emitIfOpen("listening")));
+    this.#receiveFromAdopted(endpoint, () => process.nextTick(() => this.#emitIfOpen("listening")));
   }
 
   #onceListening(callback: () => void): void {
     const forget = (): void => {
-      this.removeListener("error", forget);
+      this.removeListener(errorMonitor as never, forget);
       this.removeListener("listening", listening);
     };
     const listening = (): void => {
       forget();
       callback.call(this);
     };
-    this.on("error", forget);
+    this.on(errorMonitor as never, forget);
     this.on("listening", listening);
   }
 
@@ -567,7 +568,7 @@ export class Socket extends EventEmitter<SocketEvents> {
       this.#bindState = "unbound";
       throw error;
     }
-    this.#startReceiving(endpoint, () => this.emit("listening"));
+    this.#receiveFromAdopted(endpoint, () => this.emit("listening"));
   }
 
   #bindAddress({ address, port, exclusive }: BindOptions): void {
@@ -576,31 +577,38 @@ export class Socket extends EventEmitter<SocketEvents> {
       // Closed in the meantime.
       if (this.#endpoint !== endpoint) return;
       const sharesPort = !exclusive && isClusterWorker();
-      const failure = error ?? this.#bindNow(endpoint, ip, (Number(port) || 0) & 0xffff, sharesPort);
+      const failure = error ?? this.#bindNow(endpoint, ip, port, sharesPort);
       if (failure) {
         this.#bindState = "unbound";
         this.emit("error", failure);
       } else {
-        this.#startReceiving(endpoint, () => this.emit("listening"));
+        this.#nowBound(() => this.emit("listening"));
       }
     });
   }
 
-  /** @returns The error, if it fails. */
-  #bindNow(endpoint: Endpoint, ip: string, port: number, sharesPort = false): Error | undefined {
-    const refusal = this.#engine.runtime.network.refusal(ip, port);
+  /** @param port Only its low 16 bits count, as in Node; the error has it as it was given. @returns The error, if it fails. */
+  #bindNow(endpoint: Endpoint, ip: string, port: number | undefined, sharesPort = false): Error | undefined {
+    const port16 = (Number(port) || 0) & 0xffff;
+    const refusal = this.#engine.runtime.network.refusal(ip, port16);
     if (refusal) return refusal;
     const { reuseAddr, reusePort, ipv6Only } = this.#options;
-    const result = endpoint.bind(ip, port, { reuseAddr, reusePort: reusePort || sharesPort, ipv6Only });
+    const bound = endpoint.bind(ip, port16, { reuseAddr, reusePort: reusePort || sharesPort, ipv6Only });
+    const result = bound < 0 ? bound : endpoint.startReceiving();
     return result < 0 ? this.#hostPortError(-result, "bind", ip, port) : undefined;
   }
 
-  #startReceiving(endpoint: Endpoint, announce: () => void): void {
+  #receiveFromAdopted(endpoint: Endpoint, announce: () => void): void {
     const result = endpoint.startReceiving();
     if (result < 0) {
       this.#bindState = "unbound";
+      endpoint.release();
       throw this.#errorOf(-result, "open");
     }
+    this.#nowBound(announce);
+  }
+
+  #nowBound(announce: () => void): void {
     this.#bindState = "bound";
     const { recvBufferSize, sendBufferSize } = this.#options;
     if (recvBufferSize) this.setRecvBufferSize(recvBufferSize);
@@ -629,8 +637,8 @@ export class Socket extends EventEmitter<SocketEvents> {
   }
 
   #resolveAndConnect(port: number, address: string, callback: ((error?: Error) => void) | undefined): void {
+    const endpoint = this.#running();
     if (callback) this.once("connect", callback);
-    const endpoint = this.#endpoint!;
     resolve(this.#options.lookup, endpoint.version, address, (error, ip) => {
       if (this.#endpoint !== endpoint) return;
       const failure = error ?? this.#connectNow(endpoint, ip, port, address);
@@ -667,11 +675,11 @@ export class Socket extends EventEmitter<SocketEvents> {
       )
       : undefined;
     const { lookup } = this.#options;
-    const endpoint = this.#endpoint!;
+    const endpoint = this.#running();
     if (port === undefined) {
       endpoint.send(message.parts, message.length, undefined, operation);
       operation?.schedule();
-    } else if (needsNoLookup(lookup, address ?? "")) {
+    } else if (this.#connectState !== "connecting" && needsNoLookup(lookup, address ?? "")) {
       this.#sendTo(endpoint, message, address || LOOPBACK[endpoint.version], operation);
       operation?.scheduleAfterLookup();
     } else {
@@ -711,7 +719,7 @@ export class Socket extends EventEmitter<SocketEvents> {
   #setMembership(join: boolean, group: string, interface_: string | undefined): true {
     const endpoint = this.#running();
     if (!group) throw missingArg("multicastAddress");
-    const result = endpoint.setMembership(join, String(group), optionalText(interface_));
+    const result = endpoint.setMembership(join, `${group}`, optionalText(interface_));
     return this.#check(result, join ? "addMembership" : "dropMembership");
   }
 
@@ -724,24 +732,31 @@ export class Socket extends EventEmitter<SocketEvents> {
   }
 
   #setHops(option4: OptionName, option6: OptionName, ttl: number, least: number, method: string): void {
-    // The kernel takes -1 as "the default" and cuts off fractions; Node (libuv) does not let them through.
-    if (this.#running().fd >= 0 && !(ttl >= least && ttl <= 255)) {
+    // As in Node, a C int; but the kernel takes -1 as "the default", which Node (libuv) does not let through.
+    const hops = ttl | 0;
+    this.#running();
+    if (hops < least || hops > 255) {
       throw this.#errorOf(this.#engine.runtime.libc.abi.errno.EINVAL, method);
     }
-    this.#set(this.type === "udp4" ? option4 : option6, ttl, method);
+    this.#set(this.type === "udp4" ? option4 : option6, hops, method);
   }
 
   #set(option: OptionName, value: number, method: string): true {
     return this.#check(this.#running().setOption(option, value), method);
   }
 
-  #bufferSize(option: OptionName, call: string, size = 0): number {
+  #bufferSize(option: OptionName, call: string, size: number): number {
     if (size >>> 0 !== size) throw badBufferSize();
     const endpoint = this.#running();
     // libuv's call, whose name is in Node's error, sets where the size is not 0 and gets where it is.
-    const result = size > 0 ? endpoint.setOption(option, Math.min(size, 0x7fffffff)) : endpoint.getOption(option);
+    const result = size > 0 ? this.#setBufferSize(endpoint, option, size) : endpoint.getOption(option);
     if (result < 0) throw bufferSizeError(-result, this.#nameOf(-result), call);
     return result;
+  }
+
+  #setBufferSize(endpoint: Endpoint, option: OptionName, size: number): number {
+    const isInt = (size | 0) === size;
+    return isInt ? endpoint.setOption(option, size) : -this.#engine.runtime.libc.abi.errno.EINVAL;
   }
 
   #check(result: number, call: string): true {
@@ -777,7 +792,7 @@ function bindOptionsOf(values: readonly unknown[]): BindOptions {
 }
 
 function optionalText(value: unknown): string | undefined {
-  return value === undefined || value === null ? undefined : String(value);
+  return value === undefined || value === null ? undefined : `${value}`;
 }
 
 function withoutZone(ip: string): string {

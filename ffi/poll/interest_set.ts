@@ -6,9 +6,6 @@
  *
  * @module
  */
-import type { Libc } from "../libc.ts";
-import { EpollSet } from "./epoll.ts";
-import { KqueueSet } from "./kqueue.ts";
 
 /** Interest in data to read (and in errors, which come with reading). */
 export const READABLE = 1;
@@ -40,13 +37,4 @@ export interface InterestSet {
   wake(): void;
   /** Closes the set's descriptors. */
   close(): void;
-}
-
-/**
- * Opens an interest set of the kind the system has.
- *
- * @returns The set, or a negative errno.
- */
-export function openInterestSet(libc: Libc): InterestSet | number {
-  return libc.abi.platform === "linux" ? EpollSet.open(libc) : KqueueSet.open(libc);
 }

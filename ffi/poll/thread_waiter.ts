@@ -25,8 +25,13 @@ const LINGER = 250;
  */
 const LONGEST_POLL = 500;
 
-/** The cell of the shared memory that holds the command. */
+/** How long the end of the process waits for a thread that is starting, in milliseconds. */
+const LONGEST_START = 1000;
+
+/** The cells of the shared memory: the command; whether the thread is in `poll`; whether it has loaded its FFI. */
 const COMMAND = 0;
+const POLLING = 1;
+const LOADED = 2;
 
 /** Commands: a new wait is any change to a number from FIRST_WAIT on. */
 const STOP = 1;
@@ -41,13 +46,18 @@ const threadSource = (poll: PollSource): string => `
 "use strict";
 const { parentPort, workerData: { cells, pollfd } } = process.getBuiltinModule("node:worker_threads");
 const poll = ${poll};
+Atomics.store(cells, ${LOADED}, 1);
+Atomics.notify(cells, ${LOADED});
 parentPort.postMessage("up");
 for (let seen = ${PARK};;) {
   Atomics.wait(cells, ${COMMAND}, seen);
   seen = Atomics.load(cells, ${COMMAND});
   if (seen === ${STOP}) break;
   if (seen === ${PARK}) continue;
-  while (!poll(pollfd, ${LONGEST_POLL}) && Atomics.load(cells, ${COMMAND}) === seen);
+  Atomics.store(cells, ${POLLING}, 1);
+  while (Atomics.load(cells, ${COMMAND}) === seen && !poll(pollfd, ${LONGEST_POLL}));
+  Atomics.store(cells, ${POLLING}, 0);
+  Atomics.notify(cells, ${POLLING});
   if (Atomics.load(cells, ${COMMAND}) === seen) parentPort.postMessage("ready");
 }
 `;
@@ -57,13 +67,15 @@ const running = new Set<PollThread>();
 
 /** The thread, and the shared memory through which it is told what to do. */
 class PollThread {
-  readonly #cells = new Int32Array(new SharedArrayBuffer(4));
+  readonly #cells = new Int32Array(new SharedArrayBuffer(12));
   readonly #pollfd: Memory;
   readonly #fdOffset: number;
   readonly #worker: Worker;
   readonly #onStopped: () => void;
   #up = false;
   #stopped = false;
+  /** What it waits for, or is to leave. */
+  #set: InterestSet | undefined;
   #serial = FIRST_WAIT;
   #linger: ReturnType<typeof setTimeout> | undefined;
   /** Whom to tell. */
@@ -79,28 +91,36 @@ class PollThread {
     this.#worker = new Worker(threadSource(poll), { eval: true, workerData, execArgv: [] });
     this.#worker.unref();
     running.add(this);
-    this.#worker.on("exit", () => running.delete(this));
+    this.#worker.on("exit", () => {
+      running.delete(this);
+      process.removeListener("exit", this.#onProcessExit);
+    });
     this.#worker.on("message", (message) => {
       if (message === "up") this.#up = true;
       else this.onReady();
     });
-    process.on("exit", this.#stop);
+    process.on("exit", this.#onProcessExit);
   }
 
   get isUp(): boolean {
     return this.#up;
   }
 
-  /** Has it wait for a descriptor. */
-  wait(fd: number): void {
-    this.#pollfd.view.setInt32(this.#fdOffset, fd, true);
+  /** Has it wait for a set. */
+  wait(set: InterestSet): void {
+    this.#set = set;
+    this.#pollfd.view.setInt32(this.#fdOffset, set.fd, true);
     this.#serial = this.#serial === 0x7fffffff ? FIRST_WAIT : this.#serial + 1;
     this.#command(this.#serial);
   }
 
-  /** Has it wait for nothing, and stop after a while. */
+  /** Has it wait for nothing, and stop after a while. From now on it makes no use of its set. */
   park(): void {
     this.#command(PARK);
+    // A set that is closed too soon takes the wake-up with it: then the thread would be deaf until its poll times out.
+    this.#set?.wake();
+    Atomics.wait(this.#cells, POLLING, 1, LONGEST_POLL);
+    this.#set = undefined;
     this.unref();
     this.onReady = () => {};
     this.#linger = setTimeout(this.#stop, LINGER);
@@ -129,9 +149,15 @@ class PollThread {
   readonly #stop = (): void => {
     if (this.#stopped) return;
     this.#stopped = true;
-    process.removeListener("exit", this.#stop);
     this.#command(STOP);
+    this.#set?.wake();
     this.#onStopped();
+  };
+
+  /** Node aborts a process that ends while one of its threads is loading koffi. */
+  readonly #onProcessExit = (): void => {
+    this.#stop();
+    Atomics.wait(this.#cells, LOADED, 0, LONGEST_START);
   };
 }
 
@@ -191,7 +217,7 @@ export class ThreadWaiter implements Waiter {
   arm(): void {
     if (this.#armed) return;
     this.#armed = true;
-    if (this.#thread.isUp) this.#thread.wait(this.#set.fd);
+    if (this.#thread.isUp) this.#thread.wait(this.#set);
     else this.#lookSoon();
   }
 
@@ -210,9 +236,7 @@ export class ThreadWaiter implements Waiter {
   close(released: () => void): void {
     this.#closed = true;
     if (this.#immediate) clearImmediate(this.#immediate);
-    // The command first: the thread that the wake-up brings out of poll then sees that it is not to go back.
     this.#threads.put(this.#thread);
-    this.#set.wake();
     released();
   }
 

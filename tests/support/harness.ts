@@ -160,8 +160,12 @@ export function test(name: string, body: Body, options: TestOptions = {}): void 
 }
 
 /** Declares a test once for each protocol. */
-export function testBoth(name: string, body: (tools: Tools, family: Family) => void | Promise<void>): void {
-  for (const family of FAMILIES) test(`${name} (${family.name})`, (tools) => body(tools, family));
+export function testBoth(
+  name: string,
+  body: (tools: Tools, family: Family) => void | Promise<void>,
+  options: TestOptions = {},
+): void {
+  for (const family of FAMILIES) test(`${name} (${family.name})`, (tools) => body(tools, family), options);
 }
 
 /** The inodes of this process's UDP sockets (Linux). */

@@ -5,7 +5,7 @@
  */
 import { type ChildProcess, spawn, type SpawnOptions } from "node:child_process";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
 /** `koffi` is Node with the FFI of that package. */
 export type RuntimeName = "deno" | "bun" | "node" | "koffi";
@@ -27,10 +27,24 @@ export function fixture(name: string): string {
   return fileURLToPath(new URL(`../fixtures/${name}${extension}`, import.meta.url));
 }
 
+/** The path of one of the project's own modules, given without extension: `entry("register")`. */
+export function entry(name: string): string {
+  return fileURLToPath(new URL(`../../${name}${extension}`, import.meta.url));
+}
+
+/** The flags that have this runtime load a module before a script. */
+export function preloading(module: string): string[] {
+  return runtime === "deno" || runtime === "bun" ? [`--preload=${module}`] : [`--import=${pathToFileURL(module)}`];
+}
+
 /** The command line that runs a script in this runtime with all permissions. */
-export function commandFor(script: string, args: readonly string[] = []): [string, ...string[]] {
+export function commandFor(
+  script: string,
+  args: readonly string[] = [],
+  moreFlags: readonly string[] = [],
+): [string, ...string[]] {
   const flags = runtime === "deno" ? ["run", "-A", "--quiet"] : runtime === "bun" ? [] : ["--no-warnings"];
-  return [process.execPath, ...flags, script, ...args];
+  return [process.execPath, ...flags, ...moreFlags, script, ...args];
 }
 
 /** A script that ended. */
@@ -44,8 +58,13 @@ export interface Ended {
 }
 
 /** Starts a fixture in this runtime. */
-export function startFixture(name: string, args: readonly string[] = [], options: SpawnOptions = {}): ChildProcess {
-  const [command, ...rest] = commandFor(fixture(name), args);
+export function startFixture(
+  name: string,
+  args: readonly string[] = [],
+  options: SpawnOptions = {},
+  flags: readonly string[] = [],
+): ChildProcess {
+  const [command, ...rest] = commandFor(fixture(name), args, flags);
   return spawn(command, rest, { stdio: ["ignore", "pipe", "pipe"], ...options });
 }
 

@@ -1,0 +1,18 @@
+/**
+ * What imports of `dgram` get in Deno while `register.ts` is in force: the exports of the built-in module, with ours among
+ * them. Its default is the built-in's own object, as `require("dgram")` returns it.
+ *
+ * @module
+ */
+import process from "node:process";
+
+export { createSocket, Socket } from "./mod.ts";
+
+/** The part of the built-in module that is replaced. */
+export interface Builtin {
+  createSocket: unknown;
+  Socket: unknown;
+}
+
+const builtin: Builtin = process.getBuiltinModule("node:dgram") as unknown as Builtin;
+export default builtin;

@@ -1,0 +1,175 @@
+/**
+ * The ABI tables beside the machine's own headers: a C program made from our data says what the compiler sees.
+ *
+ * @module
+ */
+import { existsSync } from "node:fs";
+import process from "node:process";
+import { getSystemErrorMap } from "node:util";
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import type { Abi } from "../ffi/abi/abi.ts";
+import { linuxAbi } from "../ffi/abi/linux.ts";
+import { UV_POLL, UV_READABLE } from "../ffi/abi/uv.ts";
+import { errnoName } from "../ffi/errno.ts";
+import {
+  COMMON_PROTOTYPES,
+  type CType,
+  DARWIN_PROTOTYPES,
+  LINUX_PROTOTYPES,
+  type Prototype,
+  prototypesOf,
+} from "../ffi/prototypes.ts";
+import { compileAndRun, noCompiler } from "./support/compiler.ts";
+import { test } from "./support/harness.ts";
+
+const skip = noCompiler ?? (process.platform === "linux" ? undefined : "the headers compared with are those of Linux");
+
+const INCLUDES = [
+  "sys/types.h",
+  "sys/socket.h",
+  "sys/uio.h",
+  "netinet/in.h",
+  "net/if.h",
+  "fcntl.h",
+  "poll.h",
+  "unistd.h",
+  "sys/epoll.h",
+  "sys/eventfd.h",
+  "errno.h",
+  "stddef.h",
+  "stdio.h",
+];
+
+const PREAMBLE = `#define _GNU_SOURCE\n${INCLUDES.map((name) => `#include <${name}>\n`).join("")}`;
+
+/** The numbers that C gives for some expressions. */
+function evaluate(expressions: readonly string[]): Record<string, number> {
+  const prints = expressions.map((expression) => `printf("%lld\\n", (long long)(${expression}));`);
+  const { errors, stdout } = compileAndRun(`${PREAMBLE}int main(void) {\n${prints.join("\n")}\n}\n`);
+  assertEquals(errors, "");
+  const numbers = stdout.trim().split("\n").map(Number);
+  return Object.fromEntries(expressions.map((expression, i) => [expression, numbers[i]]));
+}
+
+/** Every size and offset of the tables, by the C expression for it. */
+function layoutExpressions({ layouts, linux }: Abi): Record<string, number> {
+  const { sockaddr, ...structs } = { ...layouts, epoll_event: linux!.epoll_event };
+  const expressions: Record<string, number> = {
+    "offsetof(struct sockaddr, sa_family)": sockaddr.sa_family,
+    "sizeof(((struct sockaddr *)0)->sa_family)": sockaddr.sizeof_sa_family,
+  };
+  for (const [struct, fields] of Object.entries(structs)) {
+    for (const [field, value] of Object.entries(fields)) {
+      expressions[field === "size" ? `sizeof(struct ${struct})` : `offsetof(struct ${struct}, ${field})`] = value;
+    }
+  }
+  return expressions;
+}
+
+/** The machine's own ABI. */
+const abi = (): Abi => linuxAbi(process.arch as "x64" | "arm64");
+
+test("every constant is the header's", () => {
+  const { epoll_event: _, ...linux } = abi().linux!;
+  const ours = { ...abi().constants, ...linux };
+  assertEquals(ours, evaluate(Object.keys(ours)) as unknown as typeof ours);
+}, { skip });
+
+test("every errno number is the header's", () => {
+  const ours = abi().errno;
+  assertEquals(ours, evaluate(Object.keys(ours)));
+}, { skip });
+
+test("every struct size and field offset is the header's", () => {
+  const ours = layoutExpressions(abi());
+  assertEquals(ours, evaluate(Object.keys(ours)));
+}, { skip });
+
+test("sockaddr has no length byte before its family", () => {
+  assertEquals(abi().layouts.sockaddr.sa_len, -1);
+  const source = `${PREAMBLE}int main(void) { struct sockaddr a; return a.sa_len; }`;
+  assertMatch(compileAndRun(source).errors, /no member named .*sa_len/);
+}, { skip });
+
+test("epoll_event is packed on x64 and aligned on arm64", () => {
+  const fields = "{ uint32_t events; uint64_t data; }";
+  const sizes = `struct packed ${fields} __attribute__((packed)); struct aligned ${fields};`;
+  const expression = (struct: string): string => `sizeof(struct ${struct}), offsetof(struct ${struct}, data)`;
+  const source = `#include <stdint.h>\n${PREAMBLE}${sizes}
+int main(void) { printf("%zu %zu %zu %zu", ${expression("packed")}, ${expression("aligned")}); }`;
+  const { errors, stdout } = compileAndRun(source);
+  assertEquals(errors, "");
+  const { x64, arm64 } = { x64: linuxAbi("x64").linux!.epoll_event, arm64: linuxAbi("arm64").linux!.epoll_event };
+  assertEquals([x64.size, x64.data, arm64.size, arm64.data], stdout.split(" ").map(Number));
+}, { skip });
+
+test("the header agrees with the declaration of each function", () => {
+  for (const [name, { declaration }] of Object.entries(prototypesOf("linux"))) {
+    assertEquals(compileAndRun(`${PREAMBLE}${declaration};\nint main(void) { return 0; }`).errors, "", name);
+  }
+}, { skip });
+
+test("the compiler refuses a declaration that is not the header's", () => {
+  const wrong = COMMON_PROTOTYPES.socket.declaration.replace("int type", "long type");
+  const source = `${PREAMBLE}${wrong};\nint main(void) { return 0; }`;
+  assertMatch(compileAndRun(source).errors, /conflicting types/);
+}, { skip });
+
+/** The type in the table's terms of a parameter (or, without name, a result) as C declares it. */
+function typeOf(declared: string): CType {
+  if (declared.includes("*")) return "pointer";
+  return declared === "nfds_t" ? "unsigned long" : declared as CType;
+}
+
+/** A declaration taken to pieces. */
+function parse(declaration: string): { name: string; result: CType; parameters: (readonly [CType, string])[] } {
+  const [, result, name, list] = /^(.*?[ *])(\w+)\((.*)\)$/.exec(declaration)!;
+  const parameters = list === "void" ? [] : list.split(", ").filter((text) => text !== "...").map((text) => {
+    const [, type, parameter] = /^(.*[ *])(\w+)$/.exec(text)!;
+    return [typeOf(type.trim()), parameter] as const;
+  });
+  return { name, result: typeOf(result.trim()), parameters };
+}
+
+test("the types of each function are those of its declaration", () => {
+  const tables = { COMMON_PROTOTYPES, LINUX_PROTOTYPES, DARWIN_PROTOTYPES };
+  for (const [table, prototypes] of Object.entries(tables)) {
+    for (const [name, prototype] of Object.entries<Prototype>(prototypes)) {
+      const declared = parse(prototype.declaration);
+      assertEquals([declared.name, declared.result], [name, prototype.result], table);
+      // What the three dots stand for is not in the declaration.
+      const named = prototype.parameters.slice(0, declared.parameters.length);
+      assertEquals(named.map(([type, name]) => [type, name]), declared.parameters.map((p) => [...p]), name);
+      const rest = prototype.parameters.length - named.length;
+      assertEquals(rest > 0, prototype.declaration.includes("..."), name);
+    }
+  }
+});
+
+test("the table's types have the size and sign that the bindings give them", () => {
+  const types = { "int": -4, "unsigned int": 4, "unsigned long": 8, "socklen_t": 4, "size_t": 8, "ssize_t": -8 };
+  const signed = (type: string): string => `((${type})-1 < 0 ? -1 : 1) * (int)sizeof(${type})`;
+  const found = evaluate([...Object.keys(types), "nfds_t"].map(signed));
+  for (const [type, size] of Object.entries({ ...types, nfds_t: 8 })) assertEquals(found[signed(type)], size, type);
+  assertEquals(evaluate(["sizeof(void *)"])["sizeof(void *)"], 8);
+}, { skip });
+
+test("errno numbers have the names that Node gives them", () => {
+  for (const [number, [name]] of getSystemErrorMap()) {
+    // Above are libuv's own numbers, for failures without an errno.
+    if (-number < 1000) assertEquals(errnoName(abi(), -number), name, String(number));
+  }
+  assertEquals(errnoName(abi(), 999), "Unknown system error -999");
+}, { skip });
+
+const uvHeaders = ["/usr/include/node", "/usr/local/include/node", "/usr/include"].find((folder) =>
+  existsSync(`${folder}/uv.h`)
+);
+
+test("libuv's constants are those of uv.h", () => {
+  const source = `#include <stdio.h>\n#include <uv.h>\nint main(void) { printf("%d %d", UV_POLL, UV_READABLE); }`;
+  const { errors, stdout } = compileAndRun(source, [`-I${uvHeaders}`]);
+  assertEquals(errors, "");
+  assert(stdout);
+  assertEquals(stdout.split(" ").map(Number), [UV_POLL, UV_READABLE]);
+}, { skip: noCompiler ?? (uvHeaders ? undefined : "uv.h is not installed") });

@@ -1,0 +1,20 @@
+/**
+ * Garbage collection on demand.
+ *
+ * @module
+ */
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
+import process from "node:process";
+
+/** Collects garbage now. */
+export const collectGarbage: () => void = collector();
+
+function collector(): () => void {
+  const { gc, Bun } = globalThis as { gc?: () => void; Bun?: { gc(force: boolean): void } };
+  if (gc) return gc;
+  if (Bun) return () => Bun.gc(true);
+  // A new context sees what V8's flags say now.
+  if (process.versions.v8) setFlagsFromString("--expose-gc");
+  return runInNewContext("gc") as () => void;
+}

@@ -1,0 +1,63 @@
+/**
+ * What the kernel says of a socket, and sockets that were made without this module's `Socket` (Linux).
+ *
+ * @module
+ */
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { Descriptor } from "../../ffi/descriptor.ts";
+import { currentRuntime } from "../../ffi/load.ts";
+import { encodeAddress } from "../../ffi/sockaddr.ts";
+import type { OptionName } from "../../ffi/sockopt.ts";
+import type { Family } from "./harness.ts";
+
+/** The number of this process's UDP socket that is bound to a port. */
+export function descriptorAt(port: number): number {
+  const inodes = new Set<string>();
+  const ending = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
+  for (const table of ["/proc/self/net/udp", "/proc/self/net/udp6"]) {
+    for (const line of readFileSync(table, "utf8").split("\n").slice(1)) {
+      const words = line.trim().split(/\s+/);
+      if (words[1]?.endsWith(ending)) inodes.add(`socket:[${words[9]}]`);
+    }
+  }
+  const found = readdirSync("/proc/self/fd").find((fd) => inodes.has(targetOf(fd)));
+  if (found === undefined) throw new Error(`no UDP socket of this process is bound to port ${port}`);
+  return Number(found);
+}
+
+/** A descriptor's target; the one that read the list is closed by now. */
+function targetOf(fd: string): string {
+  try {
+    return readlinkSync(`/proc/self/fd/${fd}`);
+  } catch {
+    return "";
+  }
+}
+
+/** getsockopt(2) of the socket bound to a port. */
+export function kernelOption(port: number, name: OptionName): number {
+  return Descriptor.adopt(currentRuntime().libc, descriptorAt(port)).getOption(name);
+}
+
+/** The interface that the socket bound to a port uses (SO_BINDTODEVICE); empty: any. */
+export function kernelDevice(port: number): string {
+  const { libc } = currentRuntime();
+  const { SOL_SOCKET, IF_NAMESIZE } = libc.abi.constants;
+  const [name, length] = [libc.allocate(IF_NAMESIZE), libc.allocate(4)];
+  length.view.setInt32(0, IF_NAMESIZE, true);
+  const option = libc.abi.linux!.SO_BINDTODEVICE;
+  const result = libc.getsockopt(descriptorAt(port), SOL_SOCKET, option, libc.pointer(name), libc.pointer(length));
+  if (result < 0) throw new Error(`getsockopt: errno ${-result}`);
+  return new TextDecoder().decode(name.bytes).split("\0")[0];
+}
+
+/** Opens a UDP socket bound to the loopback address, whose descriptor can be taken over. */
+export function openDescriptor(family: Family): { fd: number; port: number } {
+  const { libc } = currentRuntime();
+  const descriptor = Descriptor.open(libc, family.version);
+  if (typeof descriptor === "number") throw new Error(`socket: errno ${-descriptor}`);
+  descriptor.bind(encodeAddress(libc, family.version, family.loopback, 0)!);
+  const local = descriptor.localAddress();
+  if (typeof local === "number") throw new Error(`getsockname: errno ${-local}`);
+  return { fd: descriptor.fd, port: local.port };
+}

@@ -1,0 +1,67 @@
+/**
+ * What a process holds (threads, descriptors, libraries), and conversation with one that was started as a fixture.
+ *
+ * @module
+ */
+import type { ChildProcess } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { setTimeout as delay } from "node:timers/promises";
+
+/** What Bun and its engine call the threads of their own that they start when they see fit. */
+const BUNS_OWN = /^(Bun Pool|JITWorker|JSCWarmUp|HeapHelper|mi-scavenger|ollector Thread)/;
+
+/** How many threads a process has, less those (Linux). */
+export function threadCount(pid: number | "self" = "self"): number {
+  return readdirSync(`/proc/${pid}/task`).filter((thread) => {
+    try {
+      return !BUNS_OWN.test(readFileSync(`/proc/${pid}/task/${thread}/comm`, "utf8"));
+    } catch {
+      // It ended just now.
+      return false;
+    }
+  }).length;
+}
+
+/** How many descriptors a process has open (Linux). Reading the list takes one itself where it is this process. */
+export function descriptorCount(pid: number | "self" = "self"): number {
+  return readdirSync(`/proc/${pid}/fd`).length - (pid === "self" ? 1 : 0);
+}
+
+/** The files mapped into a process's memory that a pattern matches: its libraries (Linux). */
+export function mappedFiles(pattern: RegExp, pid: number | "self" = "self"): string[] {
+  const paths = readFileSync(`/proc/${pid}/maps`, "utf8").split("\n").map((line) => line.split(/\s+/)[5] ?? "");
+  return [...new Set(paths)].filter((path) => pattern.test(path)).sort();
+}
+
+/** Waits until a condition holds, for what there is no event for. */
+export async function until(condition: () => boolean, what: string, milliseconds = 10_000): Promise<void> {
+  const deadline = performance.now() + milliseconds;
+  while (!condition()) {
+    if (performance.now() > deadline) throw new Error(`not within ${milliseconds} ms: ${what}`);
+    await delay(10);
+  }
+}
+
+/** The lines a process prints, one a call; fails at the end of its output. To be called before it can have printed any. */
+export function linesOf(child: ChildProcess): () => Promise<string> {
+  const lines: string[] = [];
+  let [rest, isOver] = ["", false];
+  let wake = (): void => {};
+  child.stdout!.setEncoding("utf8").on("data", (chunk: string) => {
+    const pieces = (rest + chunk).split("\n");
+    rest = pieces.pop()!;
+    lines.push(...pieces);
+    wake();
+  });
+  child.once("close", () => {
+    isOver = true;
+    wake();
+  });
+  return async () => {
+    while (lines.length === 0) {
+      if (isOver) throw new Error(`the process ended with code ${child.exitCode} and printed no further line`);
+      await new Promise<void>((resolve) => wake = resolve);
+    }
+    return lines.shift()!;
+  };
+}

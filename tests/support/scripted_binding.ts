@@ -1,0 +1,50 @@
+/**
+ * A binding whose C functions a test writes: to see what reaches C on a system that is not this one.
+ *
+ * @module
+ */
+import type { Binding, NativeFunction } from "../../ffi/binding.ts";
+import type { Memory } from "../../ffi/memory.ts";
+
+/** What a pointer parameter is given: where it points, so that the scripted function can read and write there. */
+export interface ScriptedPointer {
+  readonly memory: Memory;
+  readonly offset: number;
+}
+
+/** A binding made of scripted functions. */
+export class ScriptedBinding implements Binding {
+  readonly functions: Record<string, NativeFunction>;
+  readonly nullPointer = null;
+  /** What the next failing call leaves in errno. */
+  errnoNow = 0;
+  #nextAddress = 0x7000_0000_0000n;
+
+  constructor(functions: Record<string, NativeFunction> = {}) {
+    this.functions = functions;
+  }
+
+  errno(): number {
+    return this.errnoNow;
+  }
+
+  addressOf(buffer: ArrayBuffer): bigint {
+    const address = this.#nextAddress;
+    this.#nextAddress += BigInt(buffer.byteLength + 4096);
+    return address;
+  }
+
+  pointerTo(memory: Memory, offset: number): ScriptedPointer {
+    return { memory, offset };
+  }
+
+  word(value: number): bigint {
+    return BigInt(value);
+  }
+
+  /** Fails a scripted call, as C does it. */
+  fail(errno: number): -1 {
+    this.errnoNow = errno;
+    return -1;
+  }
+}
