@@ -64,6 +64,16 @@ export interface SocketOptions {
   lookup?: LookupFunction | undefined;
   /** Aborting it closes the socket. */
   signal?: AbortSignal | undefined;
+  /**
+   * Generic segmentation offload (UDP_SEGMENT, Linux 4.18): messages of one turn, destination and size go to the kernel together.
+   * The datagrams are the same. Done without where the kernel cannot. Default: true.
+   */
+  gso?: boolean | undefined;
+  /**
+   * Generic receive offload (UDP_GRO, Linux 5.0): the kernel hands over datagrams of one sender and size together. Default: true;
+   * false with `fd`, whose socket another process may share, which would get them undivided.
+   */
+  gro?: boolean | undefined;
   /** Datagrams from these addresses are not delivered. */
   receiveBlockList?: BlockList | undefined;
   /** Sending and connecting to these addresses fails with ERR_IP_BLOCKED. */
