@@ -20,6 +20,7 @@ import type { OptionName } from "../ffi/sockopt.ts";
 import type { Engine } from "./engine.ts";
 import { ANY } from "./lookup.ts";
 import type { Watch } from "./loop.ts";
+import type { MessageBatch } from "./message_batch.ts";
 import type { Payload } from "./outbox.ts";
 import { Receiver, type ReceivingSocket } from "./receiver.ts";
 import type { RemoteInfo } from "./types.ts";
@@ -29,6 +30,8 @@ import { Sender, type SendingSocket, type SendRequest } from "./sender.ts";
 export interface EndpointOwner {
   listeners(): number;
   onDatagram(message: Buffer<ArrayBuffer>, remote: RemoteInfo): void;
+  batchListeners(): number;
+  onBatch(batch: MessageBatch): void;
   onReceiveError(errno: number): void;
 }
 
@@ -222,6 +225,16 @@ export class Endpoint implements SendingSocket, ReceivingSocket {
   /** For the receiver. */
   deliver(message: Buffer<ArrayBuffer>, remote: RemoteInfo): void {
     this.#owner.onDatagram(message, remote);
+  }
+
+  /** For the receiver. */
+  batchListeners(): number {
+    return this.#owner.batchListeners();
+  }
+
+  /** For the receiver. */
+  deliverBatch(batch: MessageBatch): void {
+    this.#owner.onBatch(batch);
   }
 
   /** For the receiver. */

@@ -8,6 +8,7 @@ import { AddressCache } from "../ffi/address_cache.ts";
 import { type Libc, uninterrupted } from "../ffi/libc.ts";
 import { MessageVector } from "../ffi/message_vector.ts";
 import type { SocketAddress } from "../ffi/sockaddr.ts";
+import type { Received } from "./message_batch.ts";
 import type { RemoteInfo } from "./types.ts";
 
 /** Messages taken in one system call. */
@@ -45,20 +46,33 @@ export class Inbox {
   }
 
   /**
-   * Takes what waits on a descriptor, as much as one call gives.
+   * Takes what waits on a descriptor, as much as one call gives, and keeps it until the next call.
    *
-   * @param into Gets the datagrams appended, each with memory that is the receiver's own.
-   * @returns How many messages (which may be several datagrams each), or a negative errno.
+   * @returns How many payloads (which may be several datagrams each), or a negative errno.
    */
-  receive(fd: number, into: Datagrams): number {
+  receive(fd: number): number {
     const libc = this.#libc;
     const vector = this.#vector ??= this.#allocate();
     for (let slot = 0; slot < this.#used; slot++) vector.setIncoming(slot);
     this.#used = 0;
     const count = uninterrupted(libc.abi, () => libc.recvmmsg(fd, vector.at(0), SLOTS, 0));
     if (count > 0) this.#used = count;
-    for (let slot = 0; slot < count; slot++) this.#take(vector, slot, into);
     return count;
+  }
+
+  /** The payloads taken last, in place. */
+  get received(): readonly Received[] {
+    return Array.from({ length: this.#used }, (_, slot) => this.#describe(this.#vector!, slot));
+  }
+
+  /** The memory the payloads lie in. */
+  get bytes(): Uint8Array<ArrayBuffer> {
+    return this.#vector!.data.bytes;
+  }
+
+  /** Copies the payloads taken last, cut into datagrams, each with memory that is the receiver's own. */
+  copyTo(into: Datagrams): void {
+    for (let slot = 0; slot < this.#used; slot++) this.#take(this.#vector!, slot, into);
   }
 
   #allocate(): MessageVector {
@@ -68,13 +82,16 @@ export class Inbox {
     return vector;
   }
 
+  #describe(vector: MessageVector, slot: number): Received {
+    const length = vector.lengthAt(slot);
+    const segmentSize = vector.segmentSizeAt(slot) || length;
+    return { start: slot * SLOT_SIZE, length, segmentSize, sender: this.#senderOf(vector, slot) };
+  }
+
   /** Copies a slot's payload out, and cuts it into datagrams. */
   #take(vector: MessageVector, slot: number, { messages, remotes }: Datagrams): void {
-    const length = vector.lengthAt(slot);
-    const { address, family, port } = this.#senderOf(vector, slot);
-    const segment = vector.segmentSizeAt(slot) || length;
-    const perBlock = Math.max(Math.floor(BLOCK_SIZE / segment), 1) * segment;
-    const start = slot * SLOT_SIZE;
+    const { start, length, segmentSize, sender: { address, family, port } } = this.#describe(vector, slot);
+    const perBlock = Math.max(Math.floor(BLOCK_SIZE / segmentSize), 1) * segmentSize;
     let taken = 0;
     // At least once: an empty datagram is one, too.
     do {
@@ -82,7 +99,7 @@ export class Inbox {
       const block = this.#copy(vector, start + taken, blockLength);
       let cut = 0;
       do {
-        const size = Math.min(segment, blockLength - cut);
+        const size = Math.min(segmentSize, blockLength - cut);
         messages.push(Buffer.from(block, this.#copyOffset + cut, size));
         remotes.push({ address, family, port, size });
         cut += size;

@@ -6,10 +6,14 @@
 import { setImmediate } from "node:timers";
 import type { Buffer } from "node:buffer";
 import type { Datagrams, Inbox } from "./inbox.ts";
+import { datagramsIn, fillBatch, MessageBatch } from "./message_batch.ts";
 import type { RemoteInfo } from "./types.ts";
 
 /** Datagrams after which a turn ends: then the other sockets and the timers have theirs. */
 const DATAGRAMS_PER_TURN = 512;
+
+/** What a batch shows once its listeners are done. */
+const NO_BYTES = new Uint8Array();
 
 /** What a receiver needs of its socket. */
 export interface ReceivingSocket {
@@ -17,6 +21,10 @@ export interface ReceivingSocket {
   readonly fd: number;
   /** How many listeners wait for datagrams. */
   listeners(): number;
+  /** How many listeners wait for batches. */
+  batchListeners(): number;
+  /** Delivers one batch. May throw likewise, and may close the socket. */
+  deliverBatch(batch: MessageBatch): void;
   /** Delivers one. May throw what a listener throws, and may close the socket. */
   deliver(message: Buffer<ArrayBuffer>, remote: RemoteInfo): void;
   /** Reports that receiving failed. May throw likewise. */
@@ -31,6 +39,7 @@ export class Receiver {
   /** Fetched but not yet delivered, and how far delivery has come. */
   #fetched: Datagrams = { messages: [], remotes: [] };
   #delivered = 0;
+  #batch: MessageBatch | undefined;
   #resumption: ReturnType<typeof setImmediate> | undefined;
 
   constructor(inbox: Inbox, socket: ReceivingSocket, EAGAIN: number) {
@@ -42,10 +51,13 @@ export class Receiver {
   /** Fetches and delivers what waits: some of it, where there is much. The poll loop calls again while there is more. */
   receive(): void {
     for (let received = 0; received < DATAGRAMS_PER_TURN && this.#deliverFetched();) {
-      const count = this.#inbox.receive(this.#socket.fd, this.#fetched);
+      const count = this.#inbox.receive(this.#socket.fd);
       if (count === -this.#EAGAIN) return;
       if (count < 0) return this.#socket.fail(-count);
-      received += this.#fetched.messages.length;
+      received += this.#deliverBatch();
+      // A batch's listener may have closed the socket.
+      if (this.#socket.fd < 0) return;
+      if (this.#socket.listeners() > 0) this.#inbox.copyTo(this.#fetched);
     }
     this.#deliverFetched();
   }
@@ -80,6 +92,21 @@ export class Receiver {
       else this.stop();
     }
     return !this.#resumption && this.#socket.fd >= 0;
+  }
+
+  /** @returns How many datagrams have come. */
+  #deliverBatch(): number {
+    const { received, bytes } = this.#inbox;
+    if (this.#socket.batchListeners() > 0) {
+      const batch = this.#batch ??= new MessageBatch();
+      fillBatch(batch, bytes, received);
+      try {
+        this.#socket.deliverBatch(batch);
+      } finally {
+        fillBatch(batch, NO_BYTES, []);
+      }
+    }
+    return received.reduce((sum, payload) => sum + datagramsIn(payload), 0);
   }
 
   #resumeLater(): void {

@@ -73,7 +73,8 @@ function sliceOf(message: unknown, offset: unknown, length: unknown): Uint8Array
   return bytes.subarray(start, start + size);
 }
 
-function payloadOf(message: unknown): Payload {
+/** The payload of a message, with Node's errors. */
+export function payloadOf(message: unknown): Payload {
   if (!Array.isArray(message)) {
     const bytes = bytesOf(message);
     if (!bytes) throw invalidArgType("buffer", BYTES, message);
@@ -86,7 +87,8 @@ function payloadOf(message: unknown): Payload {
   });
 }
 
-function lengthOf(payload: Payload): number {
+/** A payload's length in bytes. */
+export function lengthOf(payload: Payload): number {
   if (payload instanceof Uint8Array) return payload.byteLength;
   return payload.reduce((sum, piece) => sum + piece.byteLength, 0);
 }

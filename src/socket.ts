@@ -30,27 +30,37 @@ import {
 import { ANY, isDefaultLookup, LOOPBACK, needsNoLookup, resolve } from "./lookup.ts";
 import { type CheckedOptions, checkOptions, typeOf } from "./options.ts";
 import { parseSendArguments, type SendArguments } from "./send_arguments.ts";
+import { parseSendManyArguments, type SendManyItem, withOwnBytes } from "./send_many_arguments.ts";
+import { SendManyOperation } from "./send_many_operation.ts";
+import type { MessageBatch } from "./message_batch.ts";
 import { type OperationOwner, SendOperation } from "./send_operation.ts";
 import type {
+  AddressedMessage,
   AddressInfo,
   AdoptOptions,
   BindOptions,
   BindSyncOptions,
+  Bytes,
   RemoteInfo,
   SendCallback,
+  SendManyCallback,
   SocketEvents,
   SocketOptions,
   SocketType,
 } from "./types.ts";
-import { validateIp, validateNumber, validateObject, validatePort, validateString } from "./validate.ts";
+import {
+  validateFunction,
+  validateIp,
+  validateNumber,
+  validateObject,
+  validatePort,
+  validateString,
+} from "./validate.ts";
 
 const socketChannel = channel("udp.socket");
 
 type BindState = "unbound" | "binding" | "bound";
 type ConnectState = "disconnected" | "connecting" | "connected";
-
-/** Any bytes that can be sent. */
-export type Bytes = string | NodeJS.ArrayBufferView;
 
 /**
  * A UDP socket with the surface of Node's `dgram.Socket`.
@@ -98,6 +108,8 @@ export class Socket extends EventEmitter<SocketEvents> {
     const offload = { gso: this.#options.gso, gro: this.#options.gro ?? fd === undefined };
     this.#endpoint = new Endpoint(this.#engine, version, offload, {
       listeners: () => this.listenerCount("message"),
+      batchListeners: () => this.listenerCount("messages"),
+      onBatch: (batch) => this.emit("messages", batch),
       onDatagram: (message, remote) => this.#onDatagram(message, remote),
       onReceiveError: (errno) => this.emit("error", errnoError(errno, this.#nameOf(errno), "recvmsg")),
     });
@@ -281,6 +293,31 @@ export class Socket extends EventEmitter<SocketEvents> {
     if (this.#bindState === "unbound") this.bind({ port: 0, exclusive: true });
     if (this.#bindState === "bound") this.#sendNow(parsed);
     else this.#enqueue(() => this.#sendNow(parsed));
+  }
+
+  /**
+   * Sends several datagrams with one callback. Not in Node. Otherwise as {@linkcode Socket.send}: order, copying, implicit binding.
+   *
+   * @param messages The datagrams: bytes, text, or either with a destination of its own; or a batch as `'messages'` gave it, to
+   * pass it on.
+   * @param port The destination of those that have none; not on a connected socket.
+   * @param address Its IP address, not a host name; left out: the loopback address.
+   * @param callback Called once, with the first error or null, and the number of messages that were handed to the kernel.
+   * @throws What `send` throws, before anything is sent; ERR_INVALID_ARG_VALUE for a host name.
+   */
+  sendMany(
+    messages: MessageBatch | readonly (Bytes | AddressedMessage)[],
+    port?: number,
+    address?: string,
+    callback?: SendManyCallback,
+  ): void {
+    const connected = this.#connectState === "connected";
+    const parsed = parseSendManyArguments(connected, messages, port, address);
+    if (callback !== undefined) validateFunction(callback, "callback");
+    this.#running();
+    if (this.#bindState === "unbound") this.bind({ port: 0, exclusive: true });
+    if (this.#bindState === "bound") this.#sendManyNow(parsed, callback);
+    else this.#enqueue(() => this.#sendManyNow(parsed.map(withOwnBytes), callback));
   }
 
   /**
@@ -718,6 +755,22 @@ export class Socket extends EventEmitter<SocketEvents> {
         }
       });
     }
+  }
+
+  #sendManyNow(messages: readonly SendManyItem[], callback: SendManyCallback | undefined): void {
+    const endpoint = this.#endpoint!;
+    const operation = callback ? new SendManyOperation(this.#operations, messages.length, callback) : undefined;
+    for (const { payload, length, port, address } of messages) {
+      if (port === undefined) {
+        endpoint.send(payload, length, undefined, operation);
+        continue;
+      }
+      const destination = this.#destinationOf(endpoint, address ?? LOOPBACK[endpoint.version], port);
+      if (destination instanceof Error) operation?.fail(destination);
+      else if (destination) endpoint.send(payload, length, destination, operation);
+      else operation?.finish(this.#engine.runtime.libc.abi.errno.EINVAL);
+    }
+    operation?.schedule();
   }
 
   #sendTo(
