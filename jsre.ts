@@ -32,17 +32,21 @@ import type {
 import { validateNumber } from "./src/validate.ts";
 
 export type {
+  AddressedMessage,
   AddressInfo,
   BindOptions,
+  Bytes,
   LookupCallback,
   LookupFunction,
   RemoteInfo,
   SendCallback,
+  SendManyCallback,
   SocketEvents,
   SocketOptions,
   SocketType,
 } from "./src/types.ts";
-export { type Bytes, Socket } from "./src/socket.ts";
+export { Socket } from "./src/socket.ts";
+export { MessageBatch } from "./src/message_batch.ts";
 
 /** Smallest buffer size that is taken, in bytes. */
 const MIN_BUFFER_SIZE = 1024;

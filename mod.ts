@@ -17,16 +17,19 @@ import { Socket } from "./src/socket.ts";
 import type { AdoptOptions, RemoteInfo, SocketEvents, SocketOptions, SocketType } from "./src/types.ts";
 
 export { Socket };
-export type { Bytes } from "./src/socket.ts";
+export { MessageBatch } from "./src/message_batch.ts";
 export type {
+  AddressedMessage,
   AddressInfo,
   AdoptOptions,
   BindOptions,
   BindSyncOptions,
+  Bytes,
   LookupCallback,
   LookupFunction,
   RemoteInfo,
   SendCallback,
+  SendManyCallback,
   SocketEvents,
   SocketOptions,
   SocketType,

@@ -1,13 +1,17 @@
 /**
- * An array of `struct mmsghdr` for sendmmsg and recvmmsg (layouts in abi/): every message with an iovec and an address of
- * its own, all with their data in one block. It holds everything that the kernel finds through it.
+ * An array of `struct mmsghdr` for sendmmsg and recvmmsg (layouts in abi/): every message with an iovec, an address and
+ * control data of its own, all with their payloads in one block. It holds everything that the kernel finds through it.
  *
  * @module
  */
-import type { Layouts } from "./abi/abi.ts";
+import type { Abi } from "./abi/abi.ts";
+import { controlSpace, findControl, writeControlHeader } from "./control.ts";
 import type { Libc } from "./libc.ts";
 import type { Memory, Pointer } from "./memory.ts";
-import { decodeAddress, type EncodedAddress, maxAddressSize, type SocketAddress } from "./sockaddr.ts";
+import { type EncodedAddress, maxAddressSize } from "./sockaddr.ts";
+
+/** Room for what the kernel may say about one message: UDP_GRO's int. */
+const CONTROL_DATA_SIZE = 4;
 
 /** Message headers for batches of up to `slots` messages. */
 export class MessageVector {
@@ -15,33 +19,59 @@ export class MessageVector {
   readonly slots: number;
   /** The payloads' memory. */
   readonly data: Memory;
+  /** The addresses' memory; slot `i`'s starts at {@linkcode nameOffset}. */
+  readonly names: Memory;
   readonly #libc: Libc;
-  readonly #layouts: Layouts;
+  readonly #abi: Abi;
   readonly #headers: Memory;
   readonly #iovecs: Memory;
-  readonly #names: Memory;
+  readonly #controls: Memory;
   readonly #nameSize: number;
+  readonly #controlSize: number;
   readonly #pointers: Pointer[] = [];
-  /** The data's address in two halves, to spare a bigint per message. */
+  /** The data's address as a number, to spare a bigint per message: addresses have 47 or 48 bits. */
   readonly #dataAddress: number;
+  // The offsets below are those of 32-bit words, for access without a DataView's checks on the hot path.
+  readonly #headerWords: Uint32Array;
+  readonly #iovecWords: Uint32Array;
+  readonly #wordsPerHeader: number;
+  readonly #namelen: number;
+  readonly #controllen: number;
+  readonly #flags: number;
+  readonly #len: number;
 
   /** Allocates a vector, and `dataSize` bytes for payloads. Pages not yet touched cost nothing. */
   constructor(libc: Libc, slots: number, dataSize: number) {
     this.#libc = libc;
-    this.#layouts = libc.abi.layouts;
+    this.#abi = libc.abi;
     this.slots = slots;
     this.data = libc.allocate(dataSize);
     this.#dataAddress = Number(this.data.address);
+    const { mmsghdr, msghdr, iovec } = libc.abi.layouts;
     this.#nameSize = maxAddressSize(libc.abi);
-    this.#headers = libc.allocate(slots * this.#layouts.mmsghdr.size);
-    this.#iovecs = libc.allocate(slots * this.#layouts.iovec.size);
-    this.#names = libc.allocate(slots * this.#nameSize);
+    this.#controlSize = controlSpace(libc.abi, CONTROL_DATA_SIZE);
+    this.#headers = libc.allocate(slots * mmsghdr.size);
+    this.#iovecs = libc.allocate(slots * iovec.size);
+    this.names = libc.allocate(slots * this.#nameSize);
+    this.#controls = libc.allocate(slots * this.#controlSize);
+    this.#headerWords = new Uint32Array(this.#headers.buffer);
+    this.#iovecWords = new Uint32Array(this.#iovecs.buffer);
+    this.#wordsPerHeader = mmsghdr.size / 4;
+    this.#namelen = msghdr.msg_namelen / 4;
+    this.#controllen = msghdr.msg_controllen / 4;
+    this.#flags = msghdr.msg_flags / 4;
+    this.#len = mmsghdr.msg_len / 4;
     for (let slot = 0; slot < slots; slot++) this.#connect(slot);
   }
 
   /** An argument that points to the header of a slot. */
   at(slot: number): Pointer {
-    return this.#pointers[slot] ??= this.#libc.pointer(this.#headers, slot * this.#layouts.mmsghdr.size);
+    return this.#pointers[slot] ??= this.#libc.pointer(this.#headers, slot * this.#abi.layouts.mmsghdr.size);
+  }
+
+  /** Where a slot's address lies in {@linkcode names}. */
+  nameOffset(slot: number): number {
+    return slot * this.#nameSize;
   }
 
   /**
@@ -49,62 +79,91 @@ export class MessageVector {
    *
    * @param offset Where in {@linkcode data} the payload starts.
    * @param address The destination, or undefined on a connected socket.
+   * @param segmentSize For a payload of several datagrams: the size of each but the last (UDP_SEGMENT). 0: it is one.
    */
-  setOutgoing(slot: number, offset: number, length: number, address: EncodedAddress | undefined): void {
-    this.#setPayload(slot, offset, length);
-    if (address) this.#names.bytes.set(address, slot * this.#nameSize);
-    const { view } = this.#headers;
-    const { mmsghdr, msghdr } = this.#layouts;
-    const header = slot * mmsghdr.size;
+  setOutgoing(
+    slot: number,
+    offset: number,
+    length: number,
+    address: EncodedAddress | undefined,
+    segmentSize: number,
+  ): void {
+    this.setPayload(slot, offset, length);
+    const words = this.#headerWords;
+    const header = slot * this.#wordsPerHeader;
     // With a length of 0 Linux does not look at the name, and a connected socket must not be given one.
-    view.setUint32(header + msghdr.msg_namelen, address ? address.length : 0, true);
-    view.setUint32(header + msghdr.msg_flags, 0, true);
+    words[header + this.#namelen] = 0;
+    if (address) {
+      this.names.bytes.set(address, slot * this.#nameSize);
+      words[header + this.#namelen] = address.length;
+    }
+    words[header + this.#controllen] = segmentSize > 0 ? this.#writeSegmentSize(slot, segmentSize) : 0;
+    words[header + this.#flags] = 0;
   }
 
-  /** Empties a slot for receiving: all fields that the kernel changed are set anew. */
-  setIncoming(slot: number, offset: number, length: number): void {
-    this.#setPayload(slot, offset, length);
-    const { view } = this.#headers;
-    const { mmsghdr, msghdr } = this.#layouts;
-    const header = slot * mmsghdr.size;
-    view.setUint32(header + msghdr.msg_namelen, this.#nameSize, true);
-    view.setUint32(header + msghdr.msg_controllen, 0, true);
-    view.setUint32(header + msghdr.msg_flags, 0, true);
-    view.setUint32(header + mmsghdr.msg_len, 0, true);
+  /** Empties a slot for receiving: all fields that the kernel changes are set anew. */
+  setIncoming(slot: number): void {
+    const words = this.#headerWords;
+    const header = slot * this.#wordsPerHeader;
+    words[header + this.#namelen] = this.#nameSize;
+    words[header + this.#controllen] = this.#controlSize;
+    words[header + this.#flags] = 0;
+    words[header + this.#len] = 0;
+  }
+
+  /** Says where a slot's payload lies in {@linkcode data}. */
+  setPayload(slot: number, offset: number, length: number): void {
+    if (offset < 0 || length < 0 || offset + length > this.data.size) {
+      throw new RangeError(`A payload of ${length} bytes does not fit at ${offset} of ${this.data.size}`);
+    }
+    const { iovec } = this.#abi.layouts;
+    const words = this.#iovecWords;
+    const at = slot * iovec.size / 4;
+    const address = this.#dataAddress + offset;
+    words[at + iovec.iov_base / 4] = address % 2 ** 32;
+    words[at + iovec.iov_base / 4 + 1] = address / 2 ** 32;
+    words[at + iovec.iov_len / 4] = length;
   }
 
   /** How many bytes were received or sent in a slot. */
   lengthAt(slot: number): number {
-    const { mmsghdr } = this.#layouts;
-    return this.#headers.view.getUint32(slot * mmsghdr.size + mmsghdr.msg_len, true);
+    return this.#headerWords[slot * this.#wordsPerHeader + this.#len];
   }
 
-  /** The sender of the message in a slot; undefined where the kernel named none. */
-  addressAt(slot: number): SocketAddress | undefined {
-    const { mmsghdr, msghdr } = this.#layouts;
-    const length = this.#headers.view.getUint32(slot * mmsghdr.size + msghdr.msg_namelen, true);
-    return length === 0 ? undefined : decodeAddress(this.#libc, this.#names, slot * this.#nameSize);
+  /** How long the sender's address in a slot is: 0 where the kernel named none. */
+  nameLengthAt(slot: number): number {
+    return this.#headerWords[slot * this.#wordsPerHeader + this.#namelen];
   }
 
-  #setPayload(slot: number, offset: number, length: number): void {
-    if (offset < 0 || length < 0 || offset + length > this.data.size) {
-      throw new RangeError(`A payload of ${length} bytes does not fit at ${offset} of ${this.data.size}`);
-    }
-    const { iovec } = this.#layouts;
-    const { view } = this.#iovecs;
-    const at = slot * iovec.size;
-    const address = this.#dataAddress + offset;
-    view.setUint32(at + iovec.iov_base, address % 2 ** 32, true);
-    view.setUint32(at + iovec.iov_base + 4, Math.floor(address / 2 ** 32), true);
-    view.setUint32(at + iovec.iov_len, length, true);
+  /** For a payload of several received datagrams: the size of each but the last (UDP_GRO). 0: it is one. */
+  segmentSizeAt(slot: number): number {
+    const { linux } = this.#abi;
+    const length = this.#headerWords[slot * this.#wordsPerHeader + this.#controllen];
+    if (length === 0 || !linux) return 0;
+    const { view } = this.#controls;
+    const start = slot * this.#controlSize;
+    const available = Math.min(length, this.#controlSize);
+    const at = findControl(this.#abi, view, start, available, linux.SOL_UDP, linux.UDP_GRO, CONTROL_DATA_SIZE);
+    return at < 0 ? 0 : view.getInt32(at, true);
+  }
+
+  /** @returns The length of the control data. */
+  #writeSegmentSize(slot: number, segmentSize: number): number {
+    const { SOL_UDP, UDP_SEGMENT } = this.#abi.linux!;
+    const { view } = this.#controls;
+    const start = slot * this.#controlSize;
+    const at = writeControlHeader(this.#abi, view, start, SOL_UDP, UDP_SEGMENT, 2);
+    view.setUint16(at, segmentSize, true);
+    return controlSpace(this.#abi, 2);
   }
 
   /** The fields that stay the same for good. */
   #connect(slot: number): void {
-    const { mmsghdr, msghdr, iovec } = this.#layouts;
+    const { mmsghdr, msghdr, iovec } = this.#abi.layouts;
     const header = slot * mmsghdr.size;
-    this.#headers.setAddress(header + msghdr.msg_name, this.#names, slot * this.#nameSize);
+    this.#headers.setAddress(header + msghdr.msg_name, this.names, slot * this.#nameSize);
     this.#headers.setAddress(header + msghdr.msg_iov, this.#iovecs, slot * iovec.size);
+    this.#headers.setAddress(header + msghdr.msg_control, this.#controls, slot * this.#controlSize);
     this.#headers.view.setUint32(header + msghdr.msg_iovlen, 1, true);
   }
 }

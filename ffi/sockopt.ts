@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Abi, Constants } from "./abi/abi.ts";
+import type { Abi } from "./abi/abi.ts";
 
 /** The integer options of the table. */
 export type OptionName =
@@ -16,6 +16,7 @@ export type OptionName =
   | "SO_RCVBUF"
   | "SO_DOMAIN"
   | "SO_PROTOCOL"
+  | "UDP_GRO"
   | "IP_TTL"
   | "IP_MULTICAST_TTL"
   | "IP_MULTICAST_LOOP"
@@ -36,8 +37,9 @@ export interface Option {
 }
 
 /** The level an option name belongs to. */
-function levelOf(constants: Constants, name: OptionName): number {
+function levelOf({ constants, linux }: Abi, name: OptionName): number {
   if (name.startsWith("SO_")) return constants.SOL_SOCKET;
+  if (name.startsWith("UDP_")) return linux!.SOL_UDP;
   return name.startsWith("IPV6_") ? constants.IPPROTO_IPV6 : constants.IPPROTO_IP;
 }
 
@@ -50,5 +52,5 @@ export function optionOf(abi: Abi, name: OptionName): Option | undefined {
   const number = numbers[name];
   if (number === undefined) return undefined;
   const size = abi.platform === "darwin" && BYTES_ON_DARWIN.includes(name) ? 1 : 4;
-  return { level: levelOf(abi.constants, name), name: number, size };
+  return { level: levelOf(abi, name), name: number, size };
 }

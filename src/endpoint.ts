@@ -6,6 +6,7 @@
  * @module
  */
 import { AsyncResource } from "node:async_hooks";
+import type { Buffer } from "node:buffer";
 import { Descriptor } from "../ffi/descriptor.ts";
 import { interfaceIndex } from "../ffi/interfaces.ts";
 import {
@@ -17,16 +18,20 @@ import {
 import { encodeAddress, type EncodedAddress, type IpVersion, type SocketAddress } from "../ffi/sockaddr.ts";
 import type { OptionName } from "../ffi/sockopt.ts";
 import type { Engine } from "./engine.ts";
-import type { Datagram } from "./inbox.ts";
 import { ANY } from "./lookup.ts";
 import type { Watch } from "./loop.ts";
+import type { MessageBatch } from "./message_batch.ts";
+import type { Payload } from "./outbox.ts";
 import { Receiver, type ReceivingSocket } from "./receiver.ts";
+import type { RemoteInfo } from "./types.ts";
 import { Sender, type SendingSocket, type SendRequest } from "./sender.ts";
 
 /** Who hears what the endpoint receives. */
 export interface EndpointOwner {
   listeners(): number;
-  onDatagram(datagram: Datagram): void;
+  onDatagram(message: Buffer<ArrayBuffer>, remote: RemoteInfo): void;
+  batchListeners(): number;
+  onBatch(batch: MessageBatch): void;
   onReceiveError(errno: number): void;
 }
 
@@ -35,6 +40,12 @@ export interface BindFlags {
   readonly reuseAddr: boolean;
   readonly reusePort: boolean;
   readonly ipv6Only: boolean;
+}
+
+/** Whether the kernel may be handed, and hand out, several datagrams as one payload. */
+export interface Offload {
+  readonly gso: boolean;
+  readonly gro: boolean;
 }
 
 /** One UDP socket below its public surface. */
@@ -47,6 +58,7 @@ export class Endpoint implements SendingSocket, ReceivingSocket {
   /** Gives listeners the asynchronous context in which the socket was made. */
   readonly #context = new AsyncResource("UDPWRAP");
   readonly #EBADF: number;
+  readonly #gro: boolean;
   #descriptor: Descriptor | undefined;
   #watch: Watch | undefined;
   /** Whether bind(2) was tried, or somebody else did: then nothing here binds by itself. */
@@ -55,13 +67,14 @@ export class Endpoint implements SendingSocket, ReceivingSocket {
   #referenced = true;
   #awaitsRoom = false;
 
-  constructor(engine: Engine, version: IpVersion, owner: EndpointOwner) {
+  constructor(engine: Engine, version: IpVersion, offload: Offload, owner: EndpointOwner) {
     this.version = version;
     this.#engine = engine;
     this.#owner = owner;
     const { errno } = engine.runtime.libc.abi;
     this.#EBADF = errno.EBADF;
-    this.#sender = new Sender(engine.runtime.libc, engine.outbox, this);
+    this.#sender = new Sender(engine.runtime.libc, engine.outbox, this, offload.gso);
+    this.#gro = offload.gro;
     this.#receiver = new Receiver(engine.inbox, this, errno.EAGAIN);
   }
 
@@ -119,6 +132,8 @@ export class Endpoint implements SendingSocket, ReceivingSocket {
     });
     if (typeof watch === "number") return watch;
     this.#watch = watch;
+    // Where the kernel has no UDP_GRO, datagrams come singly.
+    if (this.#gro) this.setOption("UDP_GRO", 1);
     this.#updateReference();
     return 0;
   }
@@ -135,10 +150,14 @@ export class Endpoint implements SendingSocket, ReceivingSocket {
 
   /** connect(2) to nobody. */
   disconnect(): number {
+<<<<<<< HEAD
     this.#engine.outbox.flush();
     const result = this.#with((descriptor) => descriptor.disconnect());
     this.#connected &&= result !== 0;
     return result;
+=======
+    return this.#with((descriptor) => descriptor.disconnect());
+>>>>>>> perf
   }
 
   /** getsockname(2) */
@@ -158,14 +177,18 @@ export class Endpoint implements SendingSocket, ReceivingSocket {
 
   /** Sends a message: at the end of the turn, or as soon as there is room. */
   send(
-    parts: readonly Uint8Array[],
+    payload: Payload,
     length: number,
     address: EncodedAddress | undefined,
     request: SendRequest | undefined,
   ): void {
+<<<<<<< HEAD
     // As libuv has it; the kernel would let it pass.
     if (address && this.#connected) request?.finish(this.#engine.runtime.libc.abi.errno.EISCONN, 0);
     else this.#sender.send(parts, length, address, request);
+=======
+    this.#sender.send(payload, length, address, request);
+>>>>>>> perf
   }
 
   /** Bytes and messages that wait for room in the kernel. */
@@ -186,6 +209,7 @@ export class Endpoint implements SendingSocket, ReceivingSocket {
   /** Binds to an interface, or to none. Opens the descriptor, so that it can be done before bind(2). */
   bindToDevice(name: string): number {
     const { libc } = this.#engine.runtime;
+    this.#engine.outbox.flush();
     const index = name === "" ? 0 : interfaceIndex(libc, name);
     if (index < 0) return index;
     const opened = this.open();
@@ -222,8 +246,18 @@ export class Endpoint implements SendingSocket, ReceivingSocket {
   }
 
   /** For the receiver. */
-  deliver(datagram: Datagram): void {
-    if (this.fd >= 0) this.#owner.onDatagram(datagram);
+  deliver(message: Buffer<ArrayBuffer>, remote: RemoteInfo): void {
+    this.#owner.onDatagram(message, remote);
+  }
+
+  /** For the receiver. */
+  batchListeners(): number {
+    return this.#owner.batchListeners();
+  }
+
+  /** For the receiver. */
+  deliverBatch(batch: MessageBatch): void {
+    this.#owner.onBatch(batch);
   }
 
   /** For the receiver. */
@@ -275,7 +309,9 @@ export class Endpoint implements SendingSocket, ReceivingSocket {
     return bound < 0 ? bound : this.#with((descriptor) => descriptor.setEncodedOption(option));
   }
 
+  /** Calls what may change how messages leave: those of this turn leave as they would have. */
   #with(call: (descriptor: Descriptor) => number): number {
+    this.#engine.outbox.flush();
     return this.#descriptor ? call(this.#descriptor) : -this.#EBADF;
   }
 

@@ -43,10 +43,12 @@ export function outOfRange(name: string, range: string, value: unknown): Error {
   return coded(
     RangeError,
     "ERR_OUT_OF_RANGE",
-    `The value of "${name}" is out of range. It must be ${range}. Received ${inspect(value, {
-      // So Node writes large numbers here, and here only.
-      numericSeparator: Math.abs(Number(value)) > 2 ** 32,
-    })}`,
+    `The value of "${name}" is out of range. It must be ${range}. Received ${
+      inspect(value, {
+        // So Node writes large numbers here, and here only.
+        numericSeparator: Math.abs(Number(value)) > 2 ** 32,
+      })
+    }`,
   );
 }
 

@@ -23,9 +23,14 @@ export function defaultLookup(): LookupFunction {
   return dns.lookup as LookupFunction;
 }
 
+/** Whether names are resolved by the system's resolver, and addresses, which it only hands back, need not be given to it. */
+export function isDefaultLookup(lookup: LookupFunction): boolean {
+  return lookup === dnsLookup;
+}
+
 /** Whether resolving a text is only a matter of handing it back at the next tick. */
 export function needsNoLookup(lookup: LookupFunction, address: string): boolean {
-  return lookup === dnsLookup && (address === "" || isIP(address) !== 0);
+  return isDefaultLookup(lookup) && (address === "" || isIP(address) !== 0);
 }
 
 /**

@@ -11,6 +11,7 @@ import type { AdoptOptions, LookupFunction, SocketOptions, SocketType } from "./
 import {
   validateAbortSignal,
   validateBlockList,
+  validateBoolean,
   validateFunction,
   validateNumber,
   validateUint32,
@@ -30,6 +31,9 @@ export interface CheckedOptions {
   readonly signal: AbortSignal | undefined;
   readonly receiveBlockList: BlockList | undefined;
   readonly sendBlockList: BlockList | undefined;
+  readonly gso: boolean;
+  /** Undefined: the default, which depends on where the descriptor comes from. */
+  readonly gro: boolean | undefined;
 }
 
 /** Checks what `createSocket` was given, with Node's errors. */
@@ -40,6 +44,8 @@ export function checkOptions(given: SocketType | SocketOptions | AdoptOptions): 
   if (options.sendBufferSize) validateUint32(options.sendBufferSize, "options.sendBufferSize");
   validateBlockList(receiveBlockList, "options.receiveBlockList");
   validateBlockList(sendBlockList, "options.sendBlockList");
+  if (options.gso !== undefined) validateBoolean(options.gso, "options.gso");
+  if (options.gro !== undefined) validateBoolean(options.gro, "options.gro");
   if (lookup !== undefined) validateFunction(lookup, "lookup");
   const version = versionOf(options.type, fd !== undefined && fd !== null);
   if (signal !== undefined) validateAbortSignal(signal, "options.signal");
@@ -56,6 +62,8 @@ export function checkOptions(given: SocketType | SocketOptions | AdoptOptions): 
     signal,
     receiveBlockList: receiveBlockList || undefined,
     sendBlockList: sendBlockList || undefined,
+    gso: options.gso ?? true,
+    gro: options.gro,
   };
 }
 

@@ -2,6 +2,9 @@
  * Where datagrams leave: one arena for all sockets of a thread. What is sent in one turn is collected and handed to the
  * kernel at the turn's end, in the order it was sent, in as few system calls as that order allows.
  *
+ * Consecutive messages of one socket to one destination with one size (the last may be shorter) form a run, which goes to the
+ * kernel as one payload with a segment size (UDP_SEGMENT). What the wire carries is the same datagrams.
+ *
  * @module
  */
 import process from "node:process";
@@ -10,57 +13,88 @@ import { MessageVector } from "../ffi/message_vector.ts";
 import type { EncodedAddress } from "../ffi/sockaddr.ts";
 import type { Sender, SendRequest } from "./sender.ts";
 
-/** Messages collected at most: as many as one sendmmsg takes (UIO_MAXIOV). */
+/** Runs collected at most: as many messages as one sendmmsg takes (UIO_MAXIOV). */
 const SLOTS = 1024;
 /** Bytes collected at most. The largest datagram fits many times. */
 const ARENA_SIZE = 2 ** 20;
+/** What one payload can carry over IPv4; IPv6 takes a little more. */
+const MAX_PAYLOAD = 65_507;
 
-/** A message in the arena. */
-export interface OutgoingMessage {
+/** The payload of one message: bytes, or pieces of them. */
+export type Payload = Uint8Array | readonly Uint8Array[];
+
+/** Messages that lie one behind the other in the arena. */
+export interface Run {
   readonly sender: Sender;
-  readonly offset: number;
-  readonly length: number;
   readonly address: EncodedAddress | undefined;
-  readonly request: SendRequest | undefined;
+  /** Where the first message starts. */
+  offset: number;
+  /** Bytes of all messages. */
+  length: number;
+  /** Messages. */
+  count: number;
+  /** Size of every message but the last. */
+  readonly segmentSize: number;
+  /** Index of the first message's request. */
+  firstRequest: number;
+  /** Whether another message can join. */
+  open: boolean;
+}
+
+/** What the outbox hands to a sender. */
+export interface Collected {
+  readonly vector: MessageVector;
+  /** Each has the slot of its index. */
+  readonly runs: readonly Run[];
+  /** Who waits to hear of each message. */
+  readonly requests: readonly (SendRequest | undefined)[];
 }
 
 /** The arena. */
 export class Outbox {
   readonly #libc: Libc;
+  readonly #maxSegments: number;
   #vector: MessageVector | undefined;
-  #messages: OutgoingMessage[] = [];
+  #runs: Run[] = [];
+  #requests: (SendRequest | undefined)[] = [];
   #used = 0;
   #scheduled = false;
 
   constructor(libc: Libc) {
     this.#libc = libc;
+    this.#maxSegments = libc.abi.linux?.UDP_MAX_SEGMENTS ?? 1;
   }
 
   /**
    * Copies a message into the arena. It leaves at the end of the turn, or sooner where the arena is full.
    *
-   * @param parts The payload's pieces, `length` bytes in all.
+   * @param length The payload's length in bytes.
+   * @param address The destination. Messages with the same object have the same destination.
    * @returns False where it is larger than the arena: no datagram is.
    */
   add(
     sender: Sender,
-    parts: readonly Uint8Array[],
+    payload: Payload,
     length: number,
     address: EncodedAddress | undefined,
     request: SendRequest | undefined,
   ): boolean {
     if (length > ARENA_SIZE) return false;
-    if (this.#messages.length === SLOTS || this.#used + length > ARENA_SIZE) this.flush();
-    const vector = this.#vector ??= new MessageVector(this.#libc, SLOTS, ARENA_SIZE);
+    if (this.#runs.length === SLOTS || this.#used + length > ARENA_SIZE) this.flush();
+    const { bytes } = (this.#vector ??= new MessageVector(this.#libc, SLOTS, ARENA_SIZE)).data;
     const offset = this.#used;
-    let end = offset;
-    for (const part of parts) {
-      vector.data.bytes.set(part, end);
-      end += part.byteLength;
+    if (payload instanceof Uint8Array) {
+      bytes.set(payload, offset);
+    } else {
+      let end = offset;
+      for (const piece of payload) {
+        bytes.set(piece, end);
+        end += piece.byteLength;
+      }
     }
-    this.#used = end;
-    vector.setOutgoing(this.#messages.length, offset, length, address);
-    this.#messages.push({ sender, offset, length, address, request });
+    this.#used = offset + length;
+    if (!this.#join(sender, length, address)) this.#begin(sender, offset, length, address);
+    this.#requests.push(request);
     if (!this.#scheduled) {
       this.#scheduled = true;
       process.nextTick(this.#flushAtEndOfTurn);
@@ -68,18 +102,46 @@ export class Outbox {
     return true;
   }
 
-  /** Hands all that was collected to the kernel. What it has no room for goes back to its sender's backlog. */
+  /** Hands all that was collected to the kernel. What it has no room for goes back to its sender. */
   flush(): void {
-    const messages = this.#messages;
-    this.#messages = [];
+    if (this.#runs.length === 0) return;
+    const runs = this.#runs;
+    const collected = { vector: this.#vector!, runs, requests: this.#requests };
+    this.#runs = [];
+    this.#requests = [];
     this.#used = 0;
-    for (let first = 0; first < messages.length;) {
-      const { sender } = messages[first];
+    for (let first = 0; first < runs.length;) {
+      const { sender } = runs[first];
       let end = first + 1;
-      while (end < messages.length && messages[end].sender === sender) end++;
-      sender.transmit(this.#vector!, messages, first, end);
+      while (end < runs.length && runs[end].sender === sender) end++;
+      sender.transmit(collected, first, end);
       first = end;
     }
+  }
+
+  #join(sender: Sender, length: number, address: EncodedAddress | undefined): boolean {
+    if (this.#runs.length === 0) return false;
+    const run = this.#runs[this.#runs.length - 1];
+    const fits = run.open && run.sender === sender && run.address === address && length > 0 &&
+      length <= run.segmentSize && run.length + length <= MAX_PAYLOAD;
+    if (!fits) return false;
+    run.length += length;
+    run.count++;
+    run.open = length === run.segmentSize && run.count < this.#maxSegments;
+    return true;
+  }
+
+  #begin(sender: Sender, offset: number, length: number, address: EncodedAddress | undefined): void {
+    this.#runs.push({
+      sender,
+      address,
+      offset,
+      length,
+      count: 1,
+      segmentSize: length,
+      firstRequest: this.#requests.length,
+      open: length <= sender.segmentLimit && this.#maxSegments > 1,
+    });
   }
 
   readonly #flushAtEndOfTurn = (): void => {

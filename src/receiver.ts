@@ -4,10 +4,16 @@
  * @module
  */
 import { setImmediate } from "node:timers";
-import type { Datagram, Inbox } from "./inbox.ts";
+import type { Buffer } from "node:buffer";
+import type { Datagrams, Inbox } from "./inbox.ts";
+import { datagramsIn, fillBatch, MessageBatch } from "./message_batch.ts";
+import type { RemoteInfo } from "./types.ts";
 
-/** Batches fetched in one turn at most; then the other sockets and the timers have theirs. */
-const BATCHES_PER_TURN = 4;
+/** Datagrams after which a turn ends: then the other sockets and the timers have theirs. */
+const DATAGRAMS_PER_TURN = 512;
+
+/** What a batch shows once its listeners are done. */
+const NO_BYTES = new Uint8Array();
 
 /** What a receiver needs of its socket. */
 export interface ReceivingSocket {
@@ -15,8 +21,12 @@ export interface ReceivingSocket {
   readonly fd: number;
   /** How many listeners wait for datagrams. */
   listeners(): number;
+  /** How many listeners wait for batches. */
+  batchListeners(): number;
+  /** Delivers one batch. May throw likewise, and may close the socket. */
+  deliverBatch(batch: MessageBatch): void;
   /** Delivers one. May throw what a listener throws, and may close the socket. */
-  deliver(datagram: Datagram): void;
+  deliver(message: Buffer<ArrayBuffer>, remote: RemoteInfo): void;
   /** Reports that receiving failed. May throw likewise. */
   fail(errno: number): void;
 }
@@ -27,8 +37,9 @@ export class Receiver {
   readonly #socket: ReceivingSocket;
   readonly #EAGAIN: number;
   /** Fetched but not yet delivered, and how far delivery has come. */
-  #fetched: Datagram[] = [];
+  #fetched: Datagrams = { messages: [], remotes: [] };
   #delivered = 0;
+  #batch: MessageBatch | undefined;
   #resumption: ReturnType<typeof setImmediate> | undefined;
 
   constructor(inbox: Inbox, socket: ReceivingSocket, EAGAIN: number) {
@@ -39,18 +50,21 @@ export class Receiver {
 
   /** Fetches and delivers what waits: some of it, where there is much. The poll loop calls again while there is more. */
   receive(): void {
-    for (let batch = 0; batch < BATCHES_PER_TURN; batch++) {
-      if (!this.#deliverFetched()) return;
-      const count = this.#inbox.receive(this.#socket.fd, this.#fetched);
+    for (let received = 0; received < DATAGRAMS_PER_TURN && this.#deliverFetched();) {
+      const count = this.#inbox.receive(this.#socket.fd);
       if (count === -this.#EAGAIN) return;
       if (count < 0) return this.#socket.fail(-count);
+      received += this.#deliverBatch();
+      // A batch's listener may have closed the socket.
+      if (this.#socket.fd < 0) return;
+      if (this.#socket.listeners() > 0) this.#inbox.copyTo(this.#fetched);
     }
     this.#deliverFetched();
   }
 
   /** Drops what was fetched and not delivered: the socket is closing. */
   stop(): void {
-    this.#fetched = [];
+    if (this.#fetched.messages.length > 0) this.#fetched = { messages: [], remotes: [] };
     this.#delivered = 0;
   }
 
@@ -63,17 +77,36 @@ export class Receiver {
    */
   #deliverFetched(): boolean {
     if (this.#resumption) return false;
+    const socket = this.#socket;
+    const { messages, remotes } = this.#fetched;
+    const listened = socket.listeners() > 0;
     try {
-      while (this.#delivered < this.#fetched.length) {
-        const listened = this.#socket.listeners() > 0;
-        this.#socket.deliver(this.#fetched[this.#delivered++]);
-        if (listened && this.#socket.listeners() === 0) break;
+      // Closing the socket sets #delivered back to 0 and #fetched anew.
+      while (this.#delivered < messages.length && this.#fetched.messages === messages) {
+        const next = this.#delivered++;
+        socket.deliver(messages[next], remotes[next]);
+        if (listened && socket.listeners() === 0) break;
       }
     } finally {
-      if (this.#delivered < this.#fetched.length) this.#resumeLater();
+      if (this.#delivered < this.#fetched.messages.length) this.#resumeLater();
       else this.stop();
     }
     return !this.#resumption && this.#socket.fd >= 0;
+  }
+
+  /** @returns How many datagrams have come. */
+  #deliverBatch(): number {
+    const { received, bytes } = this.#inbox;
+    if (this.#socket.batchListeners() > 0) {
+      const batch = this.#batch ??= new MessageBatch();
+      fillBatch(batch, bytes, received);
+      try {
+        this.#socket.deliverBatch(batch);
+      } finally {
+        fillBatch(batch, NO_BYTES, []);
+      }
+    }
+    return received.reduce((sum, payload) => sum + datagramsIn(payload), 0);
   }
 
   #resumeLater(): void {

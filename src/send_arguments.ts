@@ -5,6 +5,7 @@
  */
 import { Buffer } from "node:buffer";
 import { invalidArgType, isConnected, outOfBufferBounds } from "./errors.ts";
+import type { Payload } from "./outbox.ts";
 import type { SendCallback } from "./types.ts";
 import { validatePort, validateString } from "./validate.ts";
 
@@ -12,9 +13,8 @@ const BYTES = "of type string or an instance of Buffer, TypedArray, or DataView"
 
 /** What is to be sent, and where. */
 export interface SendArguments {
-  /** The payload's pieces. */
-  readonly parts: readonly Uint8Array[];
-  /** Their length in all. */
+  readonly payload: Payload;
+  /** The payload's length in bytes. */
   readonly length: number;
   /** The destination's port; undefined on a connected socket. */
   readonly port: number | undefined;
@@ -28,8 +28,15 @@ export interface SendArguments {
  * where the offset and length are there if an address or a port stands behind them (or, on a connected socket, if the
  * length is a number).
  */
-export function parseSendArguments(connected: boolean, values: readonly unknown[]): SendArguments {
-  let [message, offset, length, port, address, callback] = values;
+export function parseSendArguments(
+  connected: boolean,
+  message: unknown,
+  offset: unknown,
+  length: unknown,
+  port: unknown,
+  address: unknown,
+  callback: unknown,
+): SendArguments {
   if (!connected) {
     if (address || (port && typeof port !== "function")) message = sliceOf(message, offset, length);
     else [port, address, callback] = [offset, length, port];
@@ -42,14 +49,14 @@ export function parseSendArguments(connected: boolean, values: readonly unknown[
     }
     if (port || address) throw isConnected();
   }
-  const parts = partsOf(message);
+  const payload = payloadOf(message);
   const validPort = connected ? undefined : validatePort(port, "Port", false);
   if (typeof callback !== "function") callback = undefined;
   if (typeof address === "function") [callback, address] = [address, undefined];
   else if (address !== undefined && address !== null) validateString(address, "address");
   return {
-    parts,
-    length: parts.reduce((sum, part) => sum + part.byteLength, 0),
+    payload,
+    length: lengthOf(payload),
     port: validPort,
     address: (address ?? undefined) as string | undefined,
     callback: callback as SendCallback | undefined,
@@ -66,17 +73,24 @@ function sliceOf(message: unknown, offset: unknown, length: unknown): Uint8Array
   return bytes.subarray(start, start + size);
 }
 
-function partsOf(message: unknown): readonly Uint8Array[] {
+/** The payload of a message, with Node's errors. */
+export function payloadOf(message: unknown): Payload {
   if (!Array.isArray(message)) {
     const bytes = bytesOf(message);
     if (!bytes) throw invalidArgType("buffer", BYTES, message);
-    return [bytes];
+    return bytes;
   }
   return message.map((part) => {
     const bytes = bytesOf(part);
     if (!bytes) throw invalidArgType("buffer list arguments", BYTES, message);
     return bytes;
   });
+}
+
+/** A payload's length in bytes. */
+export function lengthOf(payload: Payload): number {
+  if (payload instanceof Uint8Array) return payload.byteLength;
+  return payload.reduce((sum, piece) => sum + piece.byteLength, 0);
 }
 
 /** The bytes of a string or of any view, not copied. */

@@ -8,7 +8,16 @@ import process from "node:process";
 import type { SendRequest } from "./sender.ts";
 import type { SendCallback } from "./types.ts";
 
-type Outcome = { readonly error: Error } | { readonly bytes: number };
+/** What operations need of their socket. */
+export interface OperationOwner {
+  /** Whether the socket is open. */
+  isOpen(): boolean;
+  /** The error for a failed send. */
+  sendError(errno: number, address: string | undefined, port: number | undefined): Error;
+}
+
+/** {@linkcode SendOperation.finish} has not been called yet. */
+const PENDING = -1;
 
 /**
  * Node calls back one tick after the message was handed to the kernel, which on a connected socket is done in `send()` and
@@ -16,21 +25,21 @@ type Outcome = { readonly error: Error } | { readonly bytes: number };
  * queued from within `send()`, so that the callback has its caller's asynchronous context.
  */
 export class SendOperation implements SendRequest {
+  readonly #owner: OperationOwner;
   readonly #callback: SendCallback;
-  readonly #errorOf: (errno: number) => Error;
-  readonly #isOpen: () => boolean;
-  #outcome: Outcome | undefined;
+  readonly #address: string | undefined;
+  readonly #port: number | undefined;
+  #errno = PENDING;
+  #bytes = 0;
+  #error: Error | undefined;
   /** Set once its tick has come and the message still waits for room. */
   #context: AsyncResource | undefined;
 
-  /**
-   * @param errorOf Makes the error for an errno.
-   * @param isOpen Whether the socket is open.
-   */
-  constructor(callback: SendCallback, errorOf: (errno: number) => Error, isOpen: () => boolean) {
+  constructor(owner: OperationOwner, callback: SendCallback, address: string | undefined, port: number | undefined) {
+    this.#owner = owner;
     this.#callback = callback;
-    this.#errorOf = errorOf;
-    this.#isOpen = isOpen;
+    this.#address = address;
+    this.#port = port;
   }
 
   /** Queues the callback for the next tick. */
@@ -43,35 +52,37 @@ export class SendOperation implements SendRequest {
     process.nextTick(relay, this);
   }
 
-  /** The tick of the lookup has come. */
-  relay(): void {
-    if (this.#isOpen()) process.nextTick(report, this);
-  }
-
   finish(errno: number, bytes: number): void {
-    this.#settle(errno === 0 ? { bytes } : { error: this.#errorOf(errno) });
+    this.#errno = errno;
+    this.#bytes = bytes;
+    if (this.#context) this.#reportLate(this.#context);
   }
 
   /** For failures that are no system call's. */
   fail(error: Error): void {
-    this.#settle({ error });
+    this.#error = error;
+    this.finish(0, 0);
+  }
+
+  /** The tick of the lookup has come. */
+  relay(): void {
+    if (this.#owner.isOpen()) process.nextTick(report, this);
   }
 
   /** Its tick has come. */
   report(): void {
-    if (this.#outcome) this.#callBack(this.#outcome);
-    else this.#context = new AsyncResource("UDPSENDWRAP");
+    if (this.#errno === 0 && !this.#error) this.#callback(null, this.#bytes);
+    else if (this.#errno === PENDING) this.#context = new AsyncResource("UDPSENDWRAP");
+    else this.#reportError();
   }
 
-  #settle(outcome: Outcome): void {
-    this.#outcome = outcome;
-    const context = this.#context;
-    if (context) process.nextTick(() => context.runInAsyncScope(() => this.#callBack(outcome)));
+  #reportError(): void {
+    const error = this.#error ?? this.#owner.sendError(this.#errno, this.#address, this.#port);
+    (this.#callback as (error: Error) => void)(error);
   }
 
-  #callBack(outcome: Outcome): void {
-    if ("error" in outcome) (this.#callback as (error: Error) => void)(outcome.error);
-    else this.#callback(null, outcome.bytes);
+  #reportLate(context: AsyncResource): void {
+    process.nextTick(() => context.runInAsyncScope(() => this.report()));
   }
 }
 

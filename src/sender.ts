@@ -4,9 +4,8 @@
  * @module
  */
 import { type Libc, uninterrupted } from "../ffi/libc.ts";
-import type { MessageVector } from "../ffi/message_vector.ts";
 import type { EncodedAddress } from "../ffi/sockaddr.ts";
-import type { Outbox, OutgoingMessage } from "./outbox.ts";
+import type { Collected, Outbox, Payload, Run } from "./outbox.ts";
 
 /** Someone waits to hear how a message fared. */
 export interface SendRequest {
@@ -22,7 +21,7 @@ interface WaitingMessage {
 }
 
 /** How many waiting messages are put back into the arena at a time. */
-const RETRY_BATCH = 64;
+const RETRY_BATCH = 256;
 
 /** What a sender needs of its socket. */
 export interface SendingSocket {
@@ -41,11 +40,18 @@ export class Sender {
   /** What was sent and the kernel does not have yet, whether it waits here or in the outbox. */
   #queuedCount = 0;
   #queuedBytes = 0;
+  /**
+   * Size of the largest messages that may be sent as segments of one payload; 0: none. It starts without a limit and falls
+   * when the kernel refuses: a segment must fit the path's MTU, and some devices take none.
+   */
+  segmentLimit: number;
 
-  constructor(libc: Libc, outbox: Outbox, socket: SendingSocket) {
+  /** @param segments Whether messages may be sent as segments. */
+  constructor(libc: Libc, outbox: Outbox, socket: SendingSocket, segments: boolean) {
     this.#libc = libc;
     this.#outbox = outbox;
     this.#socket = socket;
+    this.segmentLimit = segments ? Infinity : 0;
   }
 
   /** Bytes that the kernel does not have yet. */
@@ -60,27 +66,24 @@ export class Sender {
 
   /** Sends a message, behind those that wait. Its bytes are copied before this returns. */
   send(
-    parts: readonly Uint8Array[],
+    payload: Payload,
     length: number,
     address: EncodedAddress | undefined,
     request: SendRequest | undefined,
   ): void {
     this.#queuedCount++;
     this.#queuedBytes += length;
-    if (this.#waiting.length > 0) this.#waiting.push({ bytes: joined(parts, length), address, request });
-    else if (!this.#outbox.add(this, parts, length, address, request)) {
-      this.#finish(length, request, this.#libc.abi.errno.EMSGSIZE, 0);
+    if (this.#waiting.length > 0) this.#waiting.push({ bytes: joined(payload, length), address, request });
+    else if (!this.#outbox.add(this, payload, length, address, request)) {
+      this.#finish(length, request, this.#libc.abi.errno.EMSGSIZE);
     }
   }
 
-  /** Called by the outbox: sends `messages` from `first` up to `end`, which lie in the same slots of the vector. */
-  transmit(vector: MessageVector, messages: readonly OutgoingMessage[], first: number, end: number): void {
-    // None may overtake a message of an earlier run that found no room.
-    const blockedAt = this.#waiting.length > 0 ? first : this.#sendBatch(vector, messages, first, end);
-    for (let i = blockedAt; i < end; i++) {
-      const { offset, length, address, request } = messages[i];
-      this.#waiting.push({ bytes: vector.data.bytes.slice(offset, offset + length), address, request });
-    }
+  /** Called by the outbox: sends the runs from `first` up to `end`. */
+  transmit(collected: Collected, first: number, end: number): void {
+    // None may overtake a message of an earlier turn that found no room.
+    const blockedAt = this.#waiting.length > 0 ? first : this.#sendRuns(collected, first, end);
+    for (let i = blockedAt; i < end; i++) this.#keep(collected, collected.runs[i]);
     if (blockedAt < end) this.#socket.awaitRoom(true);
   }
 
@@ -90,9 +93,7 @@ export class Sender {
     const batch = this.#waiting.splice(0, RETRY_BATCH);
     const behind = this.#waiting;
     this.#waiting = [];
-    for (const { bytes, address, request } of batch) {
-      this.#outbox.add(this, [bytes], bytes.length, address, request);
-    }
+    for (const { bytes, address, request } of batch) this.#outbox.add(this, bytes, bytes.length, address, request);
     this.#outbox.flush();
     // What was refused again has queued up anew, in order, before the rest.
     this.#waiting.push(...behind);
@@ -103,44 +104,115 @@ export class Sender {
   cancel(): void {
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (const { bytes, request } of waiting) {
-      this.#finish(bytes.length, request, this.#libc.abi.errno.ECANCELED, 0);
-    }
+    for (const { bytes, request } of waiting) this.#finish(bytes.length, request, this.#libc.abi.errno.ECANCELED);
   }
 
-  /** @returns The index of the first message that found no room, or `end`. */
-  #sendBatch(vector: MessageVector, messages: readonly OutgoingMessage[], first: number, end: number): number {
+  /** @returns The index of the first run of which a message found no room, or `end`. */
+  #sendRuns(collected: Collected, first: number, end: number): number {
+    const { vector, runs } = collected;
     const libc = this.#libc;
-    const { EAGAIN, ENOBUFS } = libc.abi.errno;
+    for (let i = first; i < end; i++) this.#fill(collected, i);
     for (let next = first; next < end;) {
       const sent = uninterrupted(libc.abi, () => libc.sendmmsg(this.#socket.fd, vector.at(next), end - next, 0));
-      if (sent === -EAGAIN || sent === -ENOBUFS) return next;
-      // A batch ends before the message that fails; its own error comes when it stands first.
-      if (sent < 0) {
-        const { length, request } = messages[next++];
-        this.#finish(length, request, -sent, 0);
+      for (const until = next + Math.max(sent, 0); next < until; next++) this.#finishRun(collected, runs[next]);
+      // A call ends before the run that fails; its own error comes when it stands first.
+      if (sent >= 0) continue;
+      if (this.#isNoRoom(sent)) return next;
+      const run = runs[next];
+      if (run.count > 1 && this.#isRefusalOfSegments(sent, run)) {
+        if (!this.#sendSingly(collected, next)) return next;
+      } else {
+        this.#finishFirst(collected, run, -sent);
       }
-      for (const until = next + Math.max(sent, 0); next < until; next++) {
-        const { length, request } = messages[next];
-        this.#finish(length, request, 0, vector.lengthAt(next));
-      }
+      if (run.count === 0) next++;
+      else this.#fill(collected, next);
     }
     return end;
   }
 
-  #finish(length: number, request: SendRequest | undefined, errno: number, sent: number): void {
+  /** Sends a run's messages one by one, each with its own result. @returns False if one found no room. */
+  #sendSingly(collected: Collected, slot: number): boolean {
+    const { vector, runs } = collected;
+    const run = runs[slot];
+    const libc = this.#libc;
+    while (run.count > 0) {
+      vector.setOutgoing(slot, run.offset, firstLength(run), run.address, 0);
+      const sent = uninterrupted(libc.abi, () => libc.sendmmsg(this.#socket.fd, vector.at(slot), 1, 0));
+      if (this.#isNoRoom(sent)) return false;
+      this.#finishFirst(collected, run, sent < 0 ? -sent : 0);
+    }
+    return true;
+  }
+
+  #fill({ vector, runs }: Collected, slot: number): void {
+    const { offset, length, address, count, segmentSize } = runs[slot];
+    vector.setOutgoing(slot, offset, length, address, count > 1 ? segmentSize : 0);
+  }
+
+  #isNoRoom(result: number): boolean {
+    const { EAGAIN, ENOBUFS } = this.#libc.abi.errno;
+    return result === -EAGAIN || result === -ENOBUFS;
+  }
+
+  /** Whether an error means that this run's segments cannot go as one payload; if so, later runs are made accordingly. */
+  #isRefusalOfSegments(result: number, { segmentSize }: Run): boolean {
+    const { EINVAL, EMSGSIZE, EIO, ENOPROTOOPT } = this.#libc.abi.errno;
+    // The segment is larger than the path's MTU allows: smaller ones may go.
+    if (result === -EINVAL || result === -EMSGSIZE) this.segmentLimit = Math.min(this.segmentLimit, segmentSize - 1);
+    // The device cannot compute checksums, or the kernel has no UDP_SEGMENT: none will go.
+    else if (result === -EIO || result === -ENOPROTOOPT) this.segmentLimit = 0;
+    else return false;
+    return true;
+  }
+
+  /** The whole run was sent. */
+  #finishRun({ requests }: Collected, run: Run): void {
+    const { count, length, segmentSize, firstRequest } = run;
+    this.#queuedCount -= count;
+    this.#queuedBytes -= length;
+    for (let i = 0; i < count - 1; i++) requests[firstRequest + i]?.finish(0, segmentSize);
+    requests[firstRequest + count - 1]?.finish(0, length - (count - 1) * segmentSize);
+  }
+
+  /** The first message of a run was sent, or failed: the run goes on without it. */
+  #finishFirst({ requests }: Collected, run: Run, errno: number): void {
+    const length = firstLength(run);
+    const request = requests[run.firstRequest];
+    run.offset += length;
+    run.length -= length;
+    run.count--;
+    run.firstRequest++;
+    this.#finish(length, request, errno);
+  }
+
+  /** Takes a run's messages out of the arena. */
+  #keep({ vector, requests }: Collected, run: Run): void {
+    const bytes = vector.data.bytes.slice(run.offset, run.offset + run.length);
+    for (let i = 0; i < run.count; i++) {
+      const start = i * run.segmentSize;
+      const message = bytes.subarray(start, Math.min(start + run.segmentSize, run.length));
+      this.#waiting.push({ bytes: message, address: run.address, request: requests[run.firstRequest + i] });
+    }
+  }
+
+  #finish(length: number, request: SendRequest | undefined, errno: number): void {
     this.#queuedCount--;
     this.#queuedBytes -= length;
-    request?.finish(errno, sent);
+    request?.finish(errno, errno === 0 ? length : 0);
   }
 }
 
-function joined(parts: readonly Uint8Array[], length: number): Uint8Array {
+function firstLength(run: Run): number {
+  return Math.min(run.segmentSize, run.length);
+}
+
+function joined(payload: Payload, length: number): Uint8Array {
+  if (payload instanceof Uint8Array) return payload.slice();
   const bytes = new Uint8Array(length);
   let offset = 0;
-  for (const part of parts) {
-    bytes.set(part, offset);
-    offset += part.byteLength;
+  for (const piece of payload) {
+    bytes.set(piece, offset);
+    offset += piece.byteLength;
   }
   return bytes;
 }

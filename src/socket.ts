@@ -8,9 +8,11 @@ import { errorMonitor, EventEmitter } from "node:events";
 import { isIP } from "node:net";
 import process from "node:process";
 import { errnoName } from "../ffi/errno.ts";
+import type { EncodedAddress } from "../ffi/sockaddr.ts";
 import type { OptionName } from "../ffi/sockopt.ts";
 import { adoptableVersion } from "./adoption.ts";
 import { isClusterWorker } from "./cluster.ts";
+import { Destinations } from "./destinations.ts";
 import { Endpoint } from "./endpoint.ts";
 import { currentEngine, type Engine } from "./engine.ts";
 import {
@@ -25,31 +27,40 @@ import {
   notConnected,
   notRunning,
 } from "./errors.ts";
-import type { Datagram } from "./inbox.ts";
-import { ANY, LOOPBACK, needsNoLookup, resolve } from "./lookup.ts";
+import { ANY, isDefaultLookup, LOOPBACK, needsNoLookup, resolve } from "./lookup.ts";
 import { type CheckedOptions, checkOptions, typeOf } from "./options.ts";
 import { parseSendArguments, type SendArguments } from "./send_arguments.ts";
-import { SendOperation } from "./send_operation.ts";
+import { parseSendManyArguments, type SendManyItem, withOwnBytes } from "./send_many_arguments.ts";
+import { SendManyOperation } from "./send_many_operation.ts";
+import type { MessageBatch } from "./message_batch.ts";
+import { type OperationOwner, SendOperation } from "./send_operation.ts";
 import type {
+  AddressedMessage,
   AddressInfo,
   AdoptOptions,
   BindOptions,
   BindSyncOptions,
+  Bytes,
   RemoteInfo,
   SendCallback,
+  SendManyCallback,
   SocketEvents,
   SocketOptions,
   SocketType,
 } from "./types.ts";
-import { validateIp, validateNumber, validateObject, validatePort, validateString } from "./validate.ts";
+import {
+  validateFunction,
+  validateIp,
+  validateNumber,
+  validateObject,
+  validatePort,
+  validateString,
+} from "./validate.ts";
 
 const socketChannel = channel("udp.socket");
 
 type BindState = "unbound" | "binding" | "bound";
 type ConnectState = "disconnected" | "connecting" | "connected";
-
-/** Any bytes that can be sent. */
-export type Bytes = string | NodeJS.ArrayBufferView;
 
 /**
  * A UDP socket with the surface of Node's `dgram.Socket`.
@@ -70,6 +81,12 @@ export class Socket extends EventEmitter<SocketEvents> {
   #connectState: ConnectState = "disconnected";
   /** What waits until the socket is bound. */
   #queue: (() => void)[] | undefined;
+  /** Where it has sent to. */
+  readonly #destinations = new Destinations();
+  readonly #operations: OperationOwner = {
+    isOpen: () => this.#endpoint !== undefined,
+    sendError: (errno, address, port) => this.#hostPortError(errno, "send", address, port),
+  };
 
   /**
    * See {@linkcode createSocket}, which is the way to make one.
@@ -88,9 +105,12 @@ export class Socket extends EventEmitter<SocketEvents> {
     const { libc } = this.#engine.runtime;
     const version = fd === undefined ? this.#options.version! : adoptableVersion(libc, fd, this.#options.version);
     this.type = typeOf(version);
-    this.#endpoint = new Endpoint(this.#engine, version, {
+    const offload = { gso: this.#options.gso, gro: this.#options.gro ?? fd === undefined };
+    this.#endpoint = new Endpoint(this.#engine, version, offload, {
       listeners: () => this.listenerCount("message"),
-      onDatagram: (datagram) => this.#onDatagram(datagram),
+      batchListeners: () => this.listenerCount("messages"),
+      onBatch: (batch) => this.emit("messages", batch),
+      onDatagram: (message, remote) => this.#onDatagram(message, remote),
       onReceiveError: (errno) => this.emit("error", errnoError(errno, this.#nameOf(errno), "recvmsg")),
     });
     if (typeof listener === "function") this.on("message", listener);
@@ -259,12 +279,46 @@ export class Socket extends EventEmitter<SocketEvents> {
   send(message: Bytes, offset: number, length: number, port?: number, callback?: SendCallback): void;
   /** Sends a part of a buffer to the peer of a connected socket. */
   send(message: Bytes, offset: number, length: number, callback?: SendCallback): void;
-  send(...values: unknown[]): void {
-    const message = parseSendArguments(this.#connectState === "connected", values);
+  send(
+    message: unknown,
+    offset?: unknown,
+    length?: unknown,
+    port?: unknown,
+    address?: unknown,
+    callback?: unknown,
+  ): void {
+    if (this.#sendToKnown(message, offset, length, port, address)) return;
+    const connected = this.#connectState === "connected";
+    const parsed = parseSendArguments(connected, message, offset, length, port, address, callback);
     this.#running();
     if (this.#bindState === "unbound") this.bind({ port: 0, exclusive: true });
-    if (this.#bindState === "bound") this.#sendNow(message);
-    else this.#enqueue(() => this.#sendNow(message));
+    if (this.#bindState === "bound") this.#sendNow(parsed);
+    else this.#enqueue(() => this.#sendNow(parsed));
+  }
+
+  /**
+   * Sends several datagrams with one callback. Not in Node. Otherwise as {@linkcode Socket.send}: order, copying, implicit binding.
+   *
+   * @param messages The datagrams: bytes, text, or either with a destination of its own; or a batch as `'messages'` gave it, to
+   * pass it on.
+   * @param port The destination of those that have none; not on a connected socket.
+   * @param address Its IP address, not a host name; left out: the loopback address.
+   * @param callback Called once, with the first error or null, and the number of messages that were handed to the kernel.
+   * @throws What `send` throws, before anything is sent; ERR_INVALID_ARG_VALUE for a host name.
+   */
+  sendMany(
+    messages: MessageBatch | readonly (Bytes | AddressedMessage)[],
+    port?: number,
+    address?: string,
+    callback?: SendManyCallback,
+  ): void {
+    const connected = this.#connectState === "connected";
+    const parsed = parseSendManyArguments(connected, messages, port, address);
+    if (callback !== undefined) validateFunction(callback, "callback");
+    this.#running();
+    if (this.#bindState === "unbound") this.bind({ port: 0, exclusive: true });
+    if (this.#bindState === "bound") this.#sendManyNow(parsed, callback);
+    else this.#enqueue(() => this.#sendManyNow(parsed.map(withOwnBytes), callback));
   }
 
   /**
@@ -654,30 +708,46 @@ export class Socket extends EventEmitter<SocketEvents> {
 
   /** @param given The address as the caller wrote it, for the error. @returns The error, if it fails. */
   #connectNow(endpoint: Endpoint, ip: string, port: number, given: string | undefined): Error | undefined {
-    const refusal = this.#refusalOf(ip, port);
+    const refusal = this.#isBlocked(ip) ? ipBlocked(ip) : this.#engine.runtime.network.refusal(ip, port);
     if (refusal) return refusal;
     const result = endpoint.connect(ip, port);
     return result < 0 ? this.#hostPortError(-result, "connect", given, port) : undefined;
   }
 
-  #refusalOf(ip: string, port: number): Error | undefined {
-    if (this.#options.sendBlockList?.check(withoutZone(ip), isIP(ip) === 6 ? "ipv6" : "ipv4")) return ipBlocked(ip);
-    return this.#engine.runtime.network.refusal(ip, port);
+  #isBlocked(ip: string): boolean {
+    const { sendBlockList } = this.#options;
+    return sendBlockList !== undefined && sendBlockList.check(withoutZone(ip), isIP(ip) === 6 ? "ipv6" : "ipv4");
+  }
+
+  /**
+   * The short way, for `send(bytes, port, address, callback?)` to a destination that was sent to before.
+   *
+   * @returns Whether it could be taken.
+   */
+  #sendToKnown(message: unknown, port: unknown, address: unknown, callback: unknown, sixth: unknown): boolean {
+    const endpoint = this.#endpoint;
+    const canTake = endpoint !== undefined && this.#bindState === "bound" && this.#connectState === "disconnected" &&
+      message instanceof Uint8Array && typeof port === "number" && typeof address === "string" &&
+      (callback === undefined || typeof callback === "function") && !sixth &&
+      this.#options.sendBlockList === undefined && isDefaultLookup(this.#options.lookup);
+    if (!canTake) return false;
+    const destination = this.#destinations.find(address, port);
+    if (destination === undefined) return false;
+    const operation = callback
+      ? new SendOperation(this.#operations, callback as SendCallback, address, port)
+      : undefined;
+    endpoint.send(message, message.byteLength, destination, operation);
+    operation?.scheduleAfterLookup();
+    return true;
   }
 
   #sendNow(message: SendArguments): void {
-    const { port, address, callback } = message;
-    const operation = callback
-      ? new SendOperation(
-        callback,
-        (errno) => this.#hostPortError(errno, "send", address, port),
-        () => this.#endpoint !== undefined,
-      )
-      : undefined;
+    const { payload, length, port, address, callback } = message;
+    const operation = callback ? new SendOperation(this.#operations, callback, address, port) : undefined;
     const { lookup } = this.#options;
     const endpoint = this.#running();
     if (port === undefined) {
-      endpoint.send(message.parts, message.length, undefined, operation);
+      endpoint.send(payload, length, undefined, operation);
       operation?.schedule();
     } else if (this.#connectState !== "connecting" && needsNoLookup(lookup, address ?? "")) {
       this.#sendTo(endpoint, message, address || LOOPBACK[endpoint.version], operation);
@@ -694,22 +764,51 @@ export class Socket extends EventEmitter<SocketEvents> {
     }
   }
 
-  #sendTo(endpoint: Endpoint, { parts, length, port }: SendArguments, ip: string, operation?: SendOperation): void {
-    const refusal = this.#refusalOf(ip, port!);
-    if (refusal) {
-      if (operation) operation.fail(refusal);
-      return;
+  #sendManyNow(messages: readonly SendManyItem[], callback: SendManyCallback | undefined): void {
+    const endpoint = this.#endpoint!;
+    const operation = callback ? new SendManyOperation(this.#operations, messages.length, callback) : undefined;
+    for (const { payload, length, port, address } of messages) {
+      if (port === undefined) {
+        endpoint.send(payload, length, undefined, operation);
+        continue;
+      }
+      const destination = this.#destinationOf(endpoint, address ?? LOOPBACK[endpoint.version], port);
+      if (destination instanceof Error) operation?.fail(destination);
+      else if (destination) endpoint.send(payload, length, destination, operation);
+      else operation?.finish(this.#engine.runtime.libc.abi.errno.EINVAL);
     }
-    const address = endpoint.encode(ip, port!);
-    if (address) endpoint.send(parts, length, address, operation);
+    operation?.schedule();
+  }
+
+  #sendTo(
+    endpoint: Endpoint,
+    { payload, length, port }: SendArguments,
+    ip: string,
+    operation: SendOperation | undefined,
+  ): void {
+    const destination = this.#destinationOf(endpoint, ip, port!);
+    if (destination instanceof Error) operation?.fail(destination);
+    else if (destination) endpoint.send(payload, length, destination, operation);
     else operation?.finish(this.#engine.runtime.libc.abi.errno.EINVAL, 0);
   }
 
-  #onDatagram({ message, info }: Datagram): void {
+  /** @returns The encoded address; why it must not be sent to; or undefined where the text is no address of this family. */
+  #destinationOf(endpoint: Endpoint, ip: string, port: number): EncodedAddress | Error | undefined {
+    if (this.#isBlocked(ip)) return ipBlocked(ip);
+    const known = this.#destinations.find(ip, port);
+    if (known) return known;
+    const refusal = this.#engine.runtime.network.refusal(ip, port);
+    if (refusal) return refusal;
+    const encoded = endpoint.encode(ip, port);
+    if (encoded) this.#destinations.remember(ip, port, encoded);
+    return encoded;
+  }
+
+  #onDatagram(message: SocketEvents["message"][0], remote: RemoteInfo): void {
     const { receiveBlockList } = this.#options;
-    const family = info.family === "IPv6" ? "ipv6" : "ipv4";
-    if (receiveBlockList?.check(withoutZone(info.address), family)) return;
-    this.emit("message", message, info);
+    const family = remote.family === "IPv6" ? "ipv6" : "ipv4";
+    if (receiveBlockList?.check(withoutZone(remote.address), family)) return;
+    this.emit("message", message, remote);
   }
 
   #emitIfOpen(event: "listening" | "connect"): void {

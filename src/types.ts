@@ -5,6 +5,10 @@
  */
 import type { Buffer } from "node:buffer";
 import type { BlockList } from "node:net";
+import type { MessageBatch } from "./message_batch.ts";
+
+/** Any bytes that can be sent. */
+export type Bytes = string | NodeJS.ArrayBufferView;
 
 /** The protocol of a socket: UDP over IPv4 or over IPv6. */
 export type SocketType = "udp4" | "udp6";
@@ -64,6 +68,16 @@ export interface SocketOptions {
   lookup?: LookupFunction | undefined;
   /** Aborting it closes the socket. */
   signal?: AbortSignal | undefined;
+  /**
+   * Generic segmentation offload (UDP_SEGMENT, Linux 4.18): messages of one turn, destination and size go to the kernel together.
+   * The datagrams are the same. Done without where the kernel cannot. Default: true.
+   */
+  gso?: boolean | undefined;
+  /**
+   * Generic receive offload (UDP_GRO, Linux 5.0): the kernel hands over datagrams of one sender and size together. Default: true;
+   * false with `fd`, whose socket another process may share, which would get them undivided.
+   */
+  gro?: boolean | undefined;
   /** Datagrams from these addresses are not delivered. */
   receiveBlockList?: BlockList | undefined;
   /** Sending and connecting to these addresses fails with ERR_IP_BLOCKED. */
@@ -105,10 +119,25 @@ export interface BindSyncOptions {
 /** Called when a message has been handed to the kernel, or could not be. */
 export type SendCallback = (error: Error | null, bytes: number) => void;
 
+/** A message with a destination of its own, for `sendMany()`. */
+export interface AddressedMessage {
+  /** Bytes, text (as UTF-8), or an array of both. */
+  message: Bytes | readonly Bytes[];
+  /** The destination's port, 1 to 65535. */
+  port: number;
+  /** The destination's IP address; left out: the loopback address. */
+  address?: string | undefined;
+}
+
+/** Called when all messages of a `sendMany()` have been handed to the kernel or could not be; the error is the first one's. */
+export type SendManyCallback = (error: Error | null, sent: number) => void;
+
 /** The events of a socket, with what listeners get. */
 export interface SocketEvents {
   /** A datagram arrived. */
   message: [message: Buffer<ArrayBuffer>, remote: RemoteInfo];
+  /** Datagrams arrived together: not in Node. With listeners for `'message'` as well, both get them. */
+  messages: [batch: MessageBatch];
   /** The socket is bound and receives. */
   listening: [];
   /** The socket has a peer. */

@@ -24,6 +24,11 @@ export function validateNumber(value: unknown, name: string): asserts value is n
   if (typeof value !== "number") throw invalidArgType(name, "of type number", value);
 }
 
+/** A boolean. */
+export function validateBoolean(value: unknown, name: string): asserts value is boolean {
+  if (typeof value !== "boolean") throw invalidArgType(name, "of type boolean", value);
+}
+
 /** A function. */
 export function validateFunction(value: unknown, name: string): asserts value is (...args: never[]) => unknown {
   if (typeof value !== "function") throw invalidArgType(name, "of type function", value);

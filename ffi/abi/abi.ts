@@ -89,6 +89,14 @@ export interface Layouts {
     readonly msg_controllen: number;
     readonly msg_flags: number;
   };
+  readonly cmsghdr: {
+    readonly size: number;
+    readonly cmsg_len: number;
+    readonly cmsg_level: number;
+    readonly cmsg_type: number;
+    /** What CMSG_ALIGN rounds up to. */
+    readonly align: number;
+  };
   readonly mmsghdr: { readonly size: number; readonly msg_len: number };
   readonly pollfd: { readonly size: number; readonly fd: number; readonly events: number; readonly revents: number };
   readonly ip_mreqn: {
@@ -123,6 +131,12 @@ export interface LinuxConstants {
   readonly SO_BINDTODEVICE: number;
   readonly SO_DOMAIN: number;
   readonly SO_PROTOCOL: number;
+  // <linux/udp.h>
+  readonly SOL_UDP: number;
+  readonly UDP_SEGMENT: number;
+  readonly UDP_GRO: number;
+  /** As many segments as a kernel since 4.18 takes; since 6.2 it is 128. */
+  readonly UDP_MAX_SEGMENTS: number;
   // <sys/epoll.h>
   readonly EPOLL_CLOEXEC: number;
   readonly EPOLL_CTL_ADD: number;

@@ -75,6 +75,8 @@ const layouts: Layouts = {
     msg_controllen: 40,
     msg_flags: 44,
   },
+  // struct cmsghdr { socklen_t cmsg_len; int cmsg_level; int cmsg_type; };
+  cmsghdr: { size: 12, cmsg_len: 0, cmsg_level: 4, cmsg_type: 8, align: 4 },
   // macOS has no mmsghdr: one msghdr with a length behind it, filled by this module's own loop (see native_libc.ts).
   mmsghdr: { size: 56, msg_len: 48 },
   // struct pollfd { int fd; short events; short revents; };

@@ -75,6 +75,8 @@ const layouts: Layouts = {
     msg_controllen: 40,
     msg_flags: 48,
   },
+  // struct cmsghdr { size_t cmsg_len; int cmsg_level; int cmsg_type; };
+  cmsghdr: { size: 16, cmsg_len: 0, cmsg_level: 8, cmsg_type: 12, align: 8 },
   // struct mmsghdr { struct msghdr msg_hdr; unsigned int msg_len; };
   mmsghdr: { size: 64, msg_len: 56 },
   // struct pollfd { int fd; short events; short revents; };
@@ -95,6 +97,10 @@ const linux: Omit<LinuxConstants, "epoll_event"> = {
   SO_BINDTODEVICE: 25,
   SO_DOMAIN: 39,
   SO_PROTOCOL: 38,
+  SOL_UDP: 17,
+  UDP_SEGMENT: 103,
+  UDP_GRO: 104,
+  UDP_MAX_SEGMENTS: 64,
   EPOLL_CLOEXEC: 0o2000000,
   EPOLL_CTL_ADD: 1,
   EPOLL_CTL_DEL: 2,

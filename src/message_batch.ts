@@ -1,0 +1,139 @@
+/**
+ * Datagrams that came together, still where the kernel put them: the argument of `'messages'` listeners.
+ *
+ * @module
+ */
+import { Buffer } from "node:buffer";
+import type { SocketAddress } from "../ffi/sockaddr.ts";
+
+/** One payload of the kernel's: datagrams of one sender and one size (the last may be shorter), one behind the other. */
+export interface Received {
+  /** Where it starts in the arena. */
+  readonly start: number;
+  readonly length: number;
+  /** Size of every datagram but the last. */
+  readonly segmentSize: number;
+  readonly sender: SocketAddress;
+}
+
+/** For the receiver, not for the batch's users: what the batch shows from now on. */
+export let fillBatch: (batch: MessageBatch, bytes: Uint8Array, received: readonly Received[]) => void;
+
+/**
+ * Datagrams that came together, without an object for each.
+ *
+ * Everything it gives, but for {@linkcode MessageBatch.copy}, is valid only until the listener returns: then the memory is used
+ * for the next datagrams, and the batch is empty. What is to be kept must be copied; `sendMany` copies.
+ *
+ * @example
+ * ```ts
+ * socket.on("messages", (batch) => {
+ *   for (let i = 0; i < batch.length; i++) {
+ *     record(batch.bytes, batch.start(i), batch.size(i), batch.port(i));
+ *   }
+ * });
+ * ```
+ */
+export class MessageBatch {
+  #bytes: Uint8Array = new Uint8Array();
+  #received: readonly Received[] = [];
+  #length = 0;
+  #totalSize = 0;
+  // The payload that holds the datagram asked for last, and the index of its first: they are asked for in order.
+  #at = 0;
+  #firstIndex = 0;
+
+  /** How many datagrams there are. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Bytes of all datagrams. */
+  get totalSize(): number {
+    return this.#totalSize;
+  }
+
+  /** The memory that all datagrams lie in, along with what does not belong to them. */
+  get bytes(): Uint8Array {
+    return this.#bytes;
+  }
+
+  /**
+   * Where a datagram starts in {@linkcode MessageBatch.bytes}.
+   *
+   * @param index 0 to `length - 1`.
+   * @throws {RangeError} For any other index, as all methods with one.
+   */
+  start(index: number): number {
+    const { start, segmentSize } = this.#find(index);
+    return start + (index - this.#firstIndex) * segmentSize;
+  }
+
+  /** How many bytes a datagram has. */
+  size(index: number): number {
+    const { length, segmentSize } = this.#find(index);
+    return Math.min(segmentSize, length - (index - this.#firstIndex) * segmentSize);
+  }
+
+  /** The sender's IP address, as in `rinfo`. */
+  address(index: number): string {
+    return this.#find(index).sender.address;
+  }
+
+  /** The sender's port. */
+  port(index: number): number {
+    return this.#find(index).sender.port;
+  }
+
+  /** `IPv4` or `IPv6`. */
+  family(index: number): "IPv4" | "IPv6" {
+    return this.#find(index).sender.family;
+  }
+
+  /** A datagram's bytes, in place. */
+  view(index: number): Uint8Array {
+    const start = this.start(index);
+    return this.#bytes.subarray(start, start + this.size(index));
+  }
+
+  /** A datagram's bytes in memory of their own, to be kept. */
+  copy(index: number): Buffer<ArrayBuffer> {
+    return Buffer.from(this.view(index)) as Buffer<ArrayBuffer>;
+  }
+
+  static {
+    fillBatch = (batch, bytes, received) => batch.#fill(bytes, received);
+  }
+
+  #fill(bytes: Uint8Array, received: readonly Received[]): void {
+    this.#bytes = bytes;
+    this.#received = received;
+    this.#at =
+      this.#firstIndex =
+      this.#length =
+      this.#totalSize =
+        0;
+    for (const payload of received) {
+      this.#length += datagramsIn(payload);
+      this.#totalSize += payload.length;
+    }
+  }
+
+  #find(index: number): Received {
+    if (!(index >= 0 && index < this.#length)) {
+      throw new RangeError(`There is no datagram ${index} in a batch of ${this.#length}`);
+    }
+    if (index < this.#firstIndex) this.#at = this.#firstIndex = 0;
+    let payload = this.#received[this.#at];
+    for (let count = datagramsIn(payload); index >= this.#firstIndex + count; count = datagramsIn(payload)) {
+      this.#firstIndex += count;
+      payload = this.#received[++this.#at];
+    }
+    return payload;
+  }
+}
+
+/** An empty payload is one empty datagram. */
+export function datagramsIn({ length, segmentSize }: Received): number {
+  return length > segmentSize ? Math.ceil(length / segmentSize) : 1;
+}

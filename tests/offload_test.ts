@@ -1,0 +1,142 @@
+/**
+ * Segmentation and receive offload: what the wire carries and what arrives is the same with and without.
+ *
+ * @module
+ */
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { replaceLibc } from "../ffi/load.ts";
+import type { Libc } from "../ffi/libc.ts";
+import { type Family, nextMessages, sent, test, testBoth, type Tools } from "./support/harness.ts";
+
+/** Sizes that begin, extend and end runs: equal, shorter, longer, empty, and the border of a payload. */
+const SIZES: Record<string, number[]> = {
+  "of one size": Array(200).fill(64),
+  "of one size but the last": [...Array(30).fill(1200), 7],
+  "that grow": Array.from({ length: 100 }, (_, i) => i),
+  "that shrink": Array.from({ length: 100 }, (_, i) => 100 - i),
+  "with empty ones between": [64, 64, 0, 64, 0, 0, 64, 64, 64],
+  "that fill a payload to the last byte": [...Array(6).fill(10_000), 5_507, 10_000],
+  "as large as they can be": [65_507, 65_507, 3],
+};
+
+/** Sends messages of these sizes in one turn and compares what arrives. */
+async function exchange(t: Tools, family: Family, sizes: number[], gso: boolean, gro: boolean): Promise<void> {
+  const receiver = await t.bound({ type: family.type, gro, recvBufferSize: 4 << 20 });
+  const sender = await t.bound({ type: family.type, gso });
+  const messages = sizes.map((size, index) => Uint8Array.from({ length: size }, (_, i) => (index * 7 + i) % 256));
+  const arriving = nextMessages(receiver, messages.length);
+  const sizesSent: number[] = [];
+  const { port } = receiver.address();
+  await Promise.all(messages.map(async (message, index) => {
+    sizesSent[index] = await sent(sender, message, port, family.loopback);
+  }));
+  assertEquals(sizesSent, sizes);
+  const arrived = await arriving;
+  assertEquals(arrived.map(({ message }) => new Uint8Array(message)), messages);
+  for (const { message, remote } of arrived) {
+    assertEquals(remote, {
+      address: family.loopback,
+      family: family.name,
+      port: sender.address().port,
+      size: message.length,
+    });
+  }
+}
+
+for (const [name, sizes] of Object.entries(SIZES)) {
+  for (const [gso, gro] of [[true, true], [true, false], [false, true], [false, false]]) {
+    testBoth(`messages ${name} arrive as they were sent with gso ${gso} and gro ${gro}`, (t, family) => {
+      return exchange(t, family, sizes, gso, gro);
+    });
+  }
+}
+
+testBoth("a small datagram of a large burst keeps no more than 8 KiB alive", async (t, family) => {
+  const receiver = await t.bound(family.type);
+  const sender = await t.bound(family.type);
+  const arriving = nextMessages(receiver, 64);
+  for (let i = 0; i < 64; i++) sender.send(new Uint8Array(1000), receiver.address().port, family.loopback);
+  for (const { message } of await arriving) assert(message.buffer.byteLength <= 8192, `${message.buffer.byteLength}`);
+});
+
+testBoth("datagrams that arrived together can be changed without touching each other", async (t, family) => {
+  const receiver = await t.bound(family.type);
+  const sender = await t.bound(family.type);
+  const arriving = nextMessages(receiver, 10);
+  for (let i = 0; i < 10; i++) sender.send(Uint8Array.of(i, i), receiver.address().port, family.loopback);
+  const messages = (await arriving).map(({ message }) => message);
+  messages[4].fill(99);
+  assertEquals(messages.map(([byte]) => byte), [0, 1, 2, 3, 99, 5, 6, 7, 8, 9]);
+});
+
+/** A kernel that takes no segmented payload: like a real one, it sends what stands before. */
+function refusing(libc: Libc, errnoName: string, calls: { segmented: number }): Libc {
+  const { mmsghdr, msghdr } = libc.abi.layouts;
+  return new Proxy(libc, {
+    get(target, property) {
+      if (property !== "sendmmsg") {
+        const value = target[property as keyof Libc];
+        return typeof value === "function" ? (value as CallableFunction).bind(target) : value;
+      }
+      const sendmmsg: Libc["sendmmsg"] = (fd, msgvec, vlen, flags) => {
+        const { view } = msgvec.memory;
+        const first = msgvec.memory.size - msgvec.room;
+        const isSegmented = (slot: number): boolean =>
+          view.getUint32(first + slot * mmsghdr.size + msghdr.msg_controllen, true) > 0;
+        const segmented = Array.from({ length: vlen }, (_, slot) => slot).findIndex(isSegmented);
+        if (segmented === 0) {
+          calls.segmented++;
+          return -libc.abi.errno[errnoName];
+        }
+        return target.sendmmsg(fd, msgvec, segmented < 0 ? vlen : segmented, flags);
+      };
+      return sendmmsg;
+    },
+  });
+}
+
+for (const errno of ["EINVAL", "EIO", "EMSGSIZE", "ENOPROTOOPT"]) {
+  test(`where the kernel refuses segments with ${errno}, each message is sent singly, once, in order`, async (t) => {
+    const calls = { segmented: 0 };
+    t.cleanup(replaceLibc((libc) => refusing(libc, errno, calls)));
+    const receiver = await t.bound({ type: "udp4", recvBufferSize: 4 << 20 });
+    const sender = await t.bound("udp4");
+    const { port } = receiver.address();
+    for (let turn = 0; turn < 3; turn++) {
+      const arriving = nextMessages(receiver, 50);
+      const texts = Array.from({ length: 50 }, (_, i) => `${turn}:${String(i).padStart(3, "0")}`);
+      await Promise.all(texts.map((text) => sent(sender, text, port, "127.0.0.1")));
+      assertEquals((await arriving).map(({ text }) => text), texts);
+    }
+    assertEquals(calls.segmented, 1, "it was tried once and remembered");
+  });
+}
+
+test("an error of a segmented payload fails its first message only", async (t) => {
+  let failures = 1;
+  t.cleanup(replaceLibc((libc) =>
+    new Proxy(libc, {
+      get(target, property) {
+        const value = target[property as keyof Libc];
+        if (property === "sendmmsg" && failures-- > 0) return () => -libc.abi.errno.ECONNREFUSED;
+        return typeof value === "function" ? (value as CallableFunction).bind(target) : value;
+      },
+    })
+  ));
+  const receiver = await t.bound("udp4");
+  const sender = await t.bound("udp4");
+  const arriving = nextMessages(receiver, 9);
+  const { port } = receiver.address();
+  const results = await Promise.allSettled(
+    Array.from({ length: 10 }, (_, i) => sent(sender, String(i), port, "127.0.0.1")),
+  );
+  assertEquals((await arriving).map(({ text }) => text), ["1", "2", "3", "4", "5", "6", "7", "8", "9"]);
+  assertEquals(results.map(({ status }) => status), ["rejected", ...Array(9).fill("fulfilled")]);
+});
+
+test("gso and gro must be booleans", (t) => {
+  for (const name of ["gso", "gro"]) {
+    const error = assertThrows(() => t.socket({ type: "udp4", [name]: 1 }), TypeError);
+    assertEquals((error as { code?: string }).code, "ERR_INVALID_ARG_TYPE");
+  }
+});
