@@ -86,7 +86,7 @@ export class MessageVector {
     offset: number,
     length: number,
     address: EncodedAddress | undefined,
-    segmentSize: number,
+    segmentSize = 0,
   ): void {
     this.setPayload(slot, offset, length);
     const words = this.#headerWords;

@@ -150,14 +150,9 @@ export class Endpoint implements SendingSocket, ReceivingSocket {
 
   /** connect(2) to nobody. */
   disconnect(): number {
-<<<<<<< HEAD
-    this.#engine.outbox.flush();
     const result = this.#with((descriptor) => descriptor.disconnect());
     this.#connected &&= result !== 0;
     return result;
-=======
-    return this.#with((descriptor) => descriptor.disconnect());
->>>>>>> perf
   }
 
   /** getsockname(2) */
@@ -182,13 +177,9 @@ export class Endpoint implements SendingSocket, ReceivingSocket {
     address: EncodedAddress | undefined,
     request: SendRequest | undefined,
   ): void {
-<<<<<<< HEAD
     // As libuv has it; the kernel would let it pass.
     if (address && this.#connected) request?.finish(this.#engine.runtime.libc.abi.errno.EISCONN, 0);
-    else this.#sender.send(parts, length, address, request);
-=======
-    this.#sender.send(payload, length, address, request);
->>>>>>> perf
+    else this.#sender.send(payload, length, address, request);
   }
 
   /** Bytes and messages that wait for room in the kernel. */
