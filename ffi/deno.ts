@@ -5,7 +5,7 @@
  */
 import type { Abi } from "./abi/abi.ts";
 import { type Binding, type NativeFunction, openFirst, translatePrototypes } from "./binding.ts";
-import type { Memory } from "./memory.ts";
+import { Memory } from "./memory.ts";
 import type { NetworkPermission } from "./network_permission.ts";
 import { COMMON_PROTOTYPES, type CType, type Prototype } from "./prototypes.ts";
 
@@ -66,6 +66,10 @@ export function denoNamespace(): DenoNamespace | undefined {
 export interface DenoBinding extends Binding {
   /** `poll` on a thread of the runtime's pool. */
   pollElsewhere(fds: unknown, nfds: unknown, timeout: number): Promise<number>;
+  /** Zeroed memory that lasts until it is freed: such a call may outlive the Worker that made it. */
+  allocateLasting(size: number): Memory;
+  /** Frees it. */
+  free(memory: Memory): void;
 }
 
 /**
@@ -78,6 +82,9 @@ export function denoBinding(deno: DenoNamespace, abi: Abi): DenoBinding {
   const definitions = {
     ...translatePrototypes(abi, symbolOf),
     pollElsewhere: { ...symbolOf(COMMON_PROTOTYPES.poll), name: "poll", nonblocking: true },
+    // void *calloc(size_t count, size_t size); void free(void *block);
+    calloc: { parameters: ["u64", "u64"], result: "pointer" },
+    free: { parameters: ["pointer"], result: "void" },
     [abi.errnoLocation]: { parameters: [], result: "pointer" },
   };
   const { symbols } = openFirst(abi, (name) => deno.dlopen(name, definitions));
@@ -90,6 +97,11 @@ export function denoBinding(deno: DenoNamespace, abi: Abi): DenoBinding {
     nullPointer: null,
     word: (value) => BigInt(value),
     pollElsewhere: symbols.pollElsewhere as DenoBinding["pollElsewhere"],
+    allocateLasting: (size) => {
+      const block = symbols.calloc(1n, BigInt(size));
+      return new Memory(UnsafePointerView.getArrayBuffer(block, size), UnsafePointer.value(block));
+    },
+    free: (memory) => symbols.free(UnsafePointer.create(memory.address)),
   };
 }
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { fstatSync } from "node:fs";
+import { fstatSync, type Stats, statSync } from "node:fs";
 import { isatty } from "node:tty";
 import { describeSocket } from "../ffi/descriptor.ts";
 import { errnoName } from "../ffi/errno.ts";
@@ -32,11 +32,20 @@ export function adoptableVersion(libc: Libc, fd: number, wanted: IpVersion | und
 /** In libuv's words (`uv_guess_handle`). */
 function typeOfNonSocket(fd: number): string {
   try {
-    const stat = fstatSync(fd);
+    const stat = statOf(fd);
     if (stat.isFIFO()) return "PIPE";
     if (stat.isCharacterDevice()) return isatty(fd) ? "TTY" : "FILE";
     return stat.isFile() ? "FILE" : "UNKNOWN";
   } catch {
     return "UNKNOWN";
+  }
+}
+
+/** Deno's `fstatSync` does not know descriptors that were inherited. */
+function statOf(fd: number): Stats {
+  try {
+    return fstatSync(fd);
+  } catch {
+    return statSync(`/dev/fd/${fd}`);
   }
 }

@@ -88,19 +88,20 @@ export class Endpoint implements SendingSocket, ReceivingSocket {
     if (this.#descriptor) return 0;
     const opened = Descriptor.open(this.#engine.runtime.libc, this.version);
     if (typeof opened === "number") return opened;
-    this.#descriptor = opened;
+    this.#hold(opened);
     return 0;
   }
 
   /** Takes over a descriptor that was found fit. */
   adopt(fd: number): void {
-    this.#descriptor = Descriptor.adopt(this.#engine.runtime.libc, fd);
+    this.#hold(Descriptor.adopt(this.#engine.runtime.libc, fd));
     this.#wasBound = true;
     this.#connected = typeof this.remoteAddress() !== "number";
   }
 
   /** Gives an adopted descriptor back: it is not to be closed with this socket. */
   release(): void {
+    this.#engine.endpoints.delete(this);
     this.#descriptor = undefined;
   }
 
@@ -271,6 +272,7 @@ export class Endpoint implements SendingSocket, ReceivingSocket {
     this.#watch = undefined;
     this.#receiver.stop();
     this.#descriptor?.close();
+    this.#engine.endpoints.delete(this);
     this.#sender.cancel();
     this.#context.emitDestroy();
   }
@@ -292,6 +294,11 @@ export class Endpoint implements SendingSocket, ReceivingSocket {
       if (result < 0) return result;
     }
     return 0;
+  }
+
+  #hold(descriptor: Descriptor): void {
+    this.#descriptor = descriptor;
+    this.#engine.endpoints.add(this);
   }
 
   #setEncoded(binds: boolean, option: EncodedOption | number): number {

@@ -3,8 +3,11 @@
  *
  * @module
  */
+import process from "node:process";
+import { isMainThread } from "node:worker_threads";
 import { currentRuntime } from "../ffi/load.ts";
 import type { Runtime } from "../ffi/runtime.ts";
+import type { Endpoint } from "./endpoint.ts";
 import { Inbox } from "./inbox.ts";
 import { PollLoop } from "./loop.ts";
 import { Outbox } from "./outbox.ts";
@@ -15,6 +18,8 @@ export interface Engine {
   readonly loop: PollLoop;
   readonly outbox: Outbox;
   readonly inbox: Inbox;
+  /** Those with a descriptor. */
+  readonly endpoints: Set<Endpoint>;
 }
 
 const engines = new WeakMap<Runtime, Engine>();
@@ -25,8 +30,24 @@ export function currentEngine(): Engine {
   let engine = engines.get(runtime);
   if (!engine) {
     const { libc } = runtime;
-    engine = { runtime, loop: new PollLoop(runtime), outbox: new Outbox(libc), inbox: new Inbox(libc) };
+    engine = {
+      runtime,
+      loop: new PollLoop(runtime),
+      outbox: new Outbox(libc),
+      inbox: new Inbox(libc),
+      endpoints: new Set(),
+    };
     engines.set(runtime, engine);
+    closeWithWorker(engine);
   }
   return engine;
+}
+
+/** Descriptors belong to the process: what a Worker that ends has not closed would stay open. */
+function closeWithWorker({ endpoints, loop }: Engine): void {
+  if (isMainThread) return;
+  process.once("exit", () => {
+    for (const endpoint of endpoints) endpoint.close();
+    loop.closeSets();
+  });
 }

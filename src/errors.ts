@@ -43,12 +43,7 @@ export function outOfRange(name: string, range: string, value: unknown): Error {
   return coded(
     RangeError,
     "ERR_OUT_OF_RANGE",
-    `The value of "${name}" is out of range. It must be ${range}. Received ${
-      inspect(value, {
-        // So Node writes large numbers here, and here only.
-        numericSeparator: Math.abs(Number(value)) > 2 ** 32,
-      })
-    }`,
+    `The value of "${name}" is out of range. It must be ${range}. Received ${withSeparators(value)}`,
   );
 }
 
@@ -168,6 +163,12 @@ function describe(value: unknown): string {
     return constructor?.name ? `an instance of ${constructor.name}` : inspect(value, { depth: -1 });
   }
   return `type ${typeof value} (${typeof value === "string" ? quote(value) : inspect(value)})`;
+}
+
+/** Large numbers have their thousands set apart, in this one message. */
+function withSeparators(value: unknown): string {
+  const isLarge = Number.isInteger(value) && Math.abs(value as number) > 2 ** 32;
+  return isLarge ? String(value).replace(/\B(?=(\d{3})+$)/g, "_") : inspect(value);
 }
 
 /** Long strings are cut; and, other than by `inspect`, only those with an apostrophe escaped. */

@@ -44,6 +44,8 @@ export class PollLoop {
   readonly #runtime: Runtime;
   readonly #entries = new Map<number, Entry>();
   #open: OpenSet | undefined;
+  /** The open set and those that their waiters have yet to let go of. */
+  readonly #sets = new Set<InterestSet>();
   #lastToken = 0;
   #referenced = 0;
   /** Tokens whose turn is due, with what they are ready for. */
@@ -92,6 +94,7 @@ export class PollLoop {
     try {
       const waiter = this.#runtime.createWaiter(set, () => this.#look());
       waiter.unref();
+      this.#sets.add(set);
       return { set, waiter };
     } catch (error) {
       set.close();
@@ -112,7 +115,16 @@ export class PollLoop {
     if (this.#entries.size > 0 || !this.#open) return;
     const { set, waiter } = this.#open;
     this.#open = undefined;
-    waiter.close(() => set.close());
+    waiter.close(() => {
+      this.#sets.delete(set);
+      set.close();
+    });
+  }
+
+  /** Closes what waiters still hold on to. For a Worker that ends, where they get no turn any more. */
+  closeSets(): void {
+    for (const set of this.#sets) set.close();
+    this.#sets.clear();
   }
 
   #setReferenced(entry: Entry, referenced: boolean): void {

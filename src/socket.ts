@@ -5,35 +5,21 @@
  */
 import { channel } from "node:diagnostics_channel";
 import { errorMonitor, EventEmitter } from "node:events";
-import { isIP } from "node:net";
 import process from "node:process";
-import { errnoName } from "../ffi/errno.ts";
-import type { EncodedAddress } from "../ffi/sockaddr.ts";
-import type { OptionName } from "../ffi/sockopt.ts";
 import { adoptableVersion } from "./adoption.ts";
 import { isClusterWorker } from "./cluster.ts";
-import { Destinations } from "./destinations.ts";
+import { Dispatcher } from "./dispatcher.ts";
 import { Endpoint } from "./endpoint.ts";
 import { currentEngine, type Engine } from "./engine.ts";
-import {
-  alreadyBound,
-  badBufferSize,
-  bufferSizeError,
-  errnoError,
-  hostPortError,
-  ipBlocked,
-  isConnected,
-  missingArg,
-  notConnected,
-  notRunning,
-} from "./errors.ts";
-import { ANY, isDefaultLookup, LOOPBACK, needsNoLookup, resolve } from "./lookup.ts";
-import { type CheckedOptions, checkOptions, typeOf } from "./options.ts";
-import { parseSendArguments, type SendArguments } from "./send_arguments.ts";
-import { parseSendManyArguments, type SendManyItem, withOwnBytes } from "./send_many_arguments.ts";
-import { SendManyOperation } from "./send_many_operation.ts";
+import { alreadyBound, isConnected, notConnected, notRunning } from "./errors.ts";
+import { ANY, LOOPBACK, resolve } from "./lookup.ts";
 import type { MessageBatch } from "./message_batch.ts";
-import { type OperationOwner, SendOperation } from "./send_operation.ts";
+import { type CheckedOptions, checkOptions, typeOf } from "./options.ts";
+import { Permissions } from "./permissions.ts";
+import { parseSendArguments, type SendArguments } from "./send_arguments.ts";
+import { parseSendManyArguments, withOwnBytes } from "./send_many_arguments.ts";
+import { Settings } from "./settings.ts";
+import { SystemErrors } from "./system_errors.ts";
 import type {
   AddressedMessage,
   AddressInfo,
@@ -81,12 +67,10 @@ export class Socket extends EventEmitter<SocketEvents> {
   #connectState: ConnectState = "disconnected";
   /** What waits until the socket is bound. */
   #queue: (() => void)[] | undefined;
-  /** Where it has sent to. */
-  readonly #destinations = new Destinations();
-  readonly #operations: OperationOwner = {
-    isOpen: () => this.#endpoint !== undefined,
-    sendError: (errno, address, port) => this.#hostPortError(errno, "send", address, port),
-  };
+  readonly #permissions: Permissions;
+  readonly #errors: SystemErrors;
+  readonly #settings: Settings;
+  readonly #dispatcher: Dispatcher;
 
   /**
    * See {@linkcode createSocket}, which is the way to make one.
@@ -101,17 +85,28 @@ export class Socket extends EventEmitter<SocketEvents> {
     super();
     this.#options = checkOptions(options);
     this.#engine = currentEngine();
-    const { fd } = this.#options;
-    const { libc } = this.#engine.runtime;
+    const { fd, lookup } = this.#options;
+    const { libc, network } = this.#engine.runtime;
     const version = fd === undefined ? this.#options.version! : adoptableVersion(libc, fd, this.#options.version);
     this.type = typeOf(version);
+    this.#permissions = new Permissions(network, this.#options);
+    this.#errors = new SystemErrors(libc.abi);
+    const { EINVAL } = libc.abi.errno;
+    this.#settings = new Settings(() => this.#running(), this.#errors, EINVAL);
+    const dispatching = {
+      endpoint: () => this.#endpoint,
+      emitError: (error: Error) => void this.emit("error", error),
+    };
+    this.#dispatcher = new Dispatcher(dispatching, lookup, this.#permissions, this.#errors, EINVAL);
     const offload = { gso: this.#options.gso, gro: this.#options.gro ?? fd === undefined };
     this.#endpoint = new Endpoint(this.#engine, version, offload, {
       listeners: () => this.listenerCount("message"),
       batchListeners: () => this.listenerCount("messages"),
       onBatch: (batch) => this.emit("messages", batch),
-      onDatagram: (message, remote) => this.#onDatagram(message, remote),
-      onReceiveError: (errno) => this.emit("error", errnoError(errno, this.#nameOf(errno), "recvmsg")),
+      onDatagram: (message, remote) => {
+        if (!this.#permissions.drops(remote)) this.emit("message", message, remote);
+      },
+      onReceiveError: (errno) => this.emit("error", this.#errors.ofCall(errno, "recvmsg")),
     });
     if (typeof listener === "function") this.on("message", listener);
     if (fd !== undefined) this.#adoptAtCreation(fd);
@@ -233,7 +228,7 @@ export class Socket extends EventEmitter<SocketEvents> {
    */
   disconnect(): void {
     if (this.#connectState !== "connected") throw notConnected();
-    this.#check(this.#running().disconnect(), "connect");
+    this.#errors.check(this.#running().disconnect(), "connect");
     this.#connectState = "disconnected";
   }
 
@@ -287,7 +282,8 @@ export class Socket extends EventEmitter<SocketEvents> {
     address?: unknown,
     callback?: unknown,
   ): void {
-    if (this.#sendToKnown(message, offset, length, port, address)) return;
+    const isReady = this.#bindState === "bound" && this.#connectState === "disconnected";
+    if (isReady && this.#dispatcher.sendToKnown(message, offset, length, port, address)) return;
     const connected = this.#connectState === "connected";
     const parsed = parseSendArguments(connected, message, offset, length, port, address, callback);
     this.#running();
@@ -317,8 +313,12 @@ export class Socket extends EventEmitter<SocketEvents> {
     if (callback !== undefined) validateFunction(callback, "callback");
     this.#running();
     if (this.#bindState === "unbound") this.bind({ port: 0, exclusive: true });
-    if (this.#bindState === "bound") this.#sendManyNow(parsed, callback);
-    else this.#enqueue(() => this.#sendManyNow(parsed.map(withOwnBytes), callback));
+    if (this.#bindState === "bound") return this.#dispatcher.sendMany(parsed, callback);
+    const own = parsed.map(withOwnBytes);
+    this.#enqueue(() => {
+      this.#running();
+      this.#dispatcher.sendMany(own, callback);
+    });
   }
 
   /**
@@ -367,7 +367,7 @@ export class Socket extends EventEmitter<SocketEvents> {
    */
   address(): AddressInfo {
     const address = this.#running().localAddress();
-    if (typeof address === "number") throw this.#errorOf(-address, "getsockname");
+    if (typeof address === "number") throw this.#errors.ofCall(-address, "getsockname");
     return address;
   }
 
@@ -380,7 +380,7 @@ export class Socket extends EventEmitter<SocketEvents> {
     const endpoint = this.#running();
     if (this.#connectState !== "connected") throw notConnected();
     const address = endpoint.remoteAddress();
-    if (typeof address === "number") throw this.#errorOf(-address, "getpeername");
+    if (typeof address === "number") throw this.#errors.ofCall(-address, "getpeername");
     return address;
   }
 
@@ -403,7 +403,7 @@ export class Socket extends EventEmitter<SocketEvents> {
    * @throws {Error} EBADF before the socket is bound.
    */
   setBroadcast(flag: boolean): true {
-    return this.#set("SO_BROADCAST", flag ? 1 : 0, "setBroadcast");
+    return this.#settings.setBroadcast(flag);
   }
 
   /**
@@ -414,9 +414,7 @@ export class Socket extends EventEmitter<SocketEvents> {
    * @throws {Error} EINVAL outside that range, EBADF before the socket is bound.
    */
   setTTL(ttl: number): number {
-    validateNumber(ttl, "ttl");
-    this.#setHops("IP_TTL", "IPV6_UNICAST_HOPS", ttl, 1, "setTTL");
-    return ttl;
+    return this.#settings.setTTL(ttl);
   }
 
   /**
@@ -427,9 +425,7 @@ export class Socket extends EventEmitter<SocketEvents> {
    * @throws {Error} EINVAL outside that range, EBADF before the socket is bound.
    */
   setMulticastTTL(ttl: number): number {
-    validateNumber(ttl, "ttl");
-    this.#setHops("IP_MULTICAST_TTL", "IPV6_MULTICAST_HOPS", ttl, 0, "setMulticastTTL");
-    return ttl;
+    return this.#settings.setMulticastTTL(ttl);
   }
 
   /**
@@ -439,9 +435,7 @@ export class Socket extends EventEmitter<SocketEvents> {
    * @throws {Error} EBADF before the socket is bound.
    */
   setMulticastLoopback(flag: boolean): boolean {
-    const option = this.type === "udp4" ? "IP_MULTICAST_LOOP" : "IPV6_MULTICAST_LOOP";
-    this.#set(option, flag ? 1 : 0, "setMulticastLoopback");
-    return flag;
+    return this.#settings.setMulticastLoopback(flag);
   }
 
   /**
@@ -453,9 +447,7 @@ export class Socket extends EventEmitter<SocketEvents> {
    * @throws {Error} EINVAL where it is none of these, EBADF before the socket is bound, or what the kernel says.
    */
   setMulticastInterface(multicastInterface: string): true {
-    const endpoint = this.#running();
-    validateString(multicastInterface, "interfaceAddress");
-    return this.#check(endpoint.setMulticastInterface(multicastInterface), "setMulticastInterface");
+    return this.#settings.setMulticastInterface(multicastInterface);
   }
 
   /**
@@ -467,7 +459,7 @@ export class Socket extends EventEmitter<SocketEvents> {
    * @throws {Error} EINVAL for a bad address, EADDRINUSE where it is joined already, ENODEV without such an interface.
    */
   addMembership(multicastAddress: string, multicastInterface?: string): true {
-    return this.#setMembership(true, multicastAddress, multicastInterface);
+    return this.#settings.setMembership(true, multicastAddress, multicastInterface);
   }
 
   /**
@@ -479,7 +471,7 @@ export class Socket extends EventEmitter<SocketEvents> {
    * @throws {Error} EADDRNOTAVAIL where it was not joined.
    */
   dropMembership(multicastAddress: string, multicastInterface?: string): true {
-    return this.#setMembership(false, multicastAddress, multicastInterface);
+    return this.#settings.setMembership(false, multicastAddress, multicastInterface);
   }
 
   /**
@@ -492,7 +484,7 @@ export class Socket extends EventEmitter<SocketEvents> {
    * @returns True. (Node: nothing.)
    */
   addSourceSpecificMembership(sourceAddress: string, groupAddress: string, multicastInterface?: string): true {
-    return this.#setSourceMembership(true, sourceAddress, groupAddress, multicastInterface);
+    return this.#settings.setSourceMembership(true, sourceAddress, groupAddress, multicastInterface);
   }
 
   /**
@@ -504,7 +496,7 @@ export class Socket extends EventEmitter<SocketEvents> {
    * @returns True. (Node: nothing.)
    */
   dropSourceSpecificMembership(sourceAddress: string, groupAddress: string, multicastInterface?: string): true {
-    return this.#setSourceMembership(false, sourceAddress, groupAddress, multicastInterface);
+    return this.#settings.setSourceMembership(false, sourceAddress, groupAddress, multicastInterface);
   }
 
   /**
@@ -517,9 +509,7 @@ export class Socket extends EventEmitter<SocketEvents> {
    * an interface that is set).
    */
   bindToDevice(device?: string | null): true {
-    const endpoint = this.#running();
-    if (device !== undefined && device !== null) validateString(device, "device");
-    return this.#check(endpoint.bindToDevice(device ?? ""), "bindToDevice");
+    return this.#settings.bindToDevice(device);
   }
 
   /**
@@ -528,7 +518,7 @@ export class Socket extends EventEmitter<SocketEvents> {
    * @throws {Error} ERR_SOCKET_BUFFER_SIZE before the socket is bound.
    */
   getRecvBufferSize(): number {
-    return this.#bufferSize("SO_RCVBUF", "uv_recv_buffer_size", 0);
+    return this.#settings.bufferSize("receive", 0);
   }
 
   /**
@@ -537,7 +527,7 @@ export class Socket extends EventEmitter<SocketEvents> {
    * @throws {Error} ERR_SOCKET_BUFFER_SIZE before the socket is bound.
    */
   getSendBufferSize(): number {
-    return this.#bufferSize("SO_SNDBUF", "uv_send_buffer_size", 0);
+    return this.#settings.bufferSize("send", 0);
   }
 
   /**
@@ -549,7 +539,7 @@ export class Socket extends EventEmitter<SocketEvents> {
    * @throws {Error} ERR_SOCKET_BUFFER_SIZE before the socket is bound.
    */
   setRecvBufferSize(size: number): true {
-    this.#bufferSize("SO_RCVBUF", "uv_recv_buffer_size", size);
+    this.#settings.bufferSize("receive", size);
     return true;
   }
 
@@ -562,7 +552,7 @@ export class Socket extends EventEmitter<SocketEvents> {
    * @throws {Error} ERR_SOCKET_BUFFER_SIZE before the socket is bound.
    */
   setSendBufferSize(size: number): true {
-    this.#bufferSize("SO_SNDBUF", "uv_send_buffer_size", size);
+    this.#settings.bufferSize("send", size);
     return true;
   }
 
@@ -644,12 +634,12 @@ export class Socket extends EventEmitter<SocketEvents> {
   /** @param port Only its low 16 bits count, as in Node; the error has it as it was given. @returns The error, if it fails. */
   #bindNow(endpoint: Endpoint, ip: string, port: number | undefined, sharesPort = false): Error | undefined {
     const port16 = (Number(port) || 0) & 0xffff;
-    const refusal = this.#engine.runtime.network.refusal(ip, port16);
+    const refusal = this.#permissions.refused(ip, port16);
     if (refusal) return refusal;
     const { reuseAddr, reusePort, ipv6Only } = this.#options;
     const bound = endpoint.bind(ip, port16, { reuseAddr, reusePort: reusePort || sharesPort, ipv6Only });
     const result = bound < 0 ? bound : endpoint.startReceiving();
-    return result < 0 ? this.#hostPortError(-result, "bind", ip, port) : undefined;
+    return result < 0 ? this.#errors.ofAddress(-result, "bind", ip, port) : undefined;
   }
 
   #receiveFromAdopted(endpoint: Endpoint, announce: () => void): void {
@@ -657,7 +647,7 @@ export class Socket extends EventEmitter<SocketEvents> {
     if (result < 0) {
       this.#bindState = "unbound";
       endpoint.release();
-      throw this.#errorOf(-result, "open");
+      throw this.#errors.ofCall(-result, "open");
     }
     this.#nowBound(announce);
   }
@@ -708,171 +698,19 @@ export class Socket extends EventEmitter<SocketEvents> {
 
   /** @param given The address as the caller wrote it, for the error. @returns The error, if it fails. */
   #connectNow(endpoint: Endpoint, ip: string, port: number, given: string | undefined): Error | undefined {
-    const refusal = this.#isBlocked(ip) ? ipBlocked(ip) : this.#engine.runtime.network.refusal(ip, port);
+    const refusal = this.#permissions.blocked(ip) ?? this.#permissions.refused(ip, port);
     if (refusal) return refusal;
     const result = endpoint.connect(ip, port);
-    return result < 0 ? this.#hostPortError(-result, "connect", given, port) : undefined;
-  }
-
-  #isBlocked(ip: string): boolean {
-    const { sendBlockList } = this.#options;
-    return sendBlockList !== undefined && sendBlockList.check(withoutZone(ip), isIP(ip) === 6 ? "ipv6" : "ipv4");
-  }
-
-  /**
-   * The short way, for `send(bytes, port, address, callback?)` to a destination that was sent to before.
-   *
-   * @returns Whether it could be taken.
-   */
-  #sendToKnown(message: unknown, port: unknown, address: unknown, callback: unknown, sixth: unknown): boolean {
-    const endpoint = this.#endpoint;
-    const canTake = endpoint !== undefined && this.#bindState === "bound" && this.#connectState === "disconnected" &&
-      message instanceof Uint8Array && typeof port === "number" && typeof address === "string" &&
-      (callback === undefined || typeof callback === "function") && !sixth &&
-      this.#options.sendBlockList === undefined && isDefaultLookup(this.#options.lookup);
-    if (!canTake) return false;
-    const destination = this.#destinations.find(address, port);
-    if (destination === undefined) return false;
-    const operation = callback
-      ? new SendOperation(this.#operations, callback as SendCallback, address, port)
-      : undefined;
-    endpoint.send(message, message.byteLength, destination, operation);
-    operation?.scheduleAfterLookup();
-    return true;
+    return result < 0 ? this.#errors.ofAddress(-result, "connect", given, port) : undefined;
   }
 
   #sendNow(message: SendArguments): void {
-    const { payload, length, port, address, callback } = message;
-    const operation = callback ? new SendOperation(this.#operations, callback, address, port) : undefined;
-    const { lookup } = this.#options;
-    const endpoint = this.#running();
-    if (port === undefined) {
-      endpoint.send(payload, length, undefined, operation);
-      operation?.schedule();
-    } else if (this.#connectState !== "connecting" && needsNoLookup(lookup, address ?? "")) {
-      this.#sendTo(endpoint, message, address || LOOPBACK[endpoint.version], operation);
-      operation?.scheduleAfterLookup();
-    } else {
-      resolve(lookup, endpoint.version, address ?? "", (error, ip) => {
-        if (error) {
-          process.nextTick(callback ? callback as (error: Error) => void : () => this.emit("error", error), error);
-        } else if (this.#endpoint === endpoint) {
-          this.#sendTo(endpoint, message, ip, operation);
-          operation?.schedule();
-        }
-      });
-    }
-  }
-
-  #sendManyNow(messages: readonly SendManyItem[], callback: SendManyCallback | undefined): void {
-    const endpoint = this.#endpoint!;
-    const operation = callback ? new SendManyOperation(this.#operations, messages.length, callback) : undefined;
-    for (const { payload, length, port, address } of messages) {
-      if (port === undefined) {
-        endpoint.send(payload, length, undefined, operation);
-        continue;
-      }
-      const destination = this.#destinationOf(endpoint, address ?? LOOPBACK[endpoint.version], port);
-      if (destination instanceof Error) operation?.fail(destination);
-      else if (destination) endpoint.send(payload, length, destination, operation);
-      else operation?.finish(this.#engine.runtime.libc.abi.errno.EINVAL);
-    }
-    operation?.schedule();
-  }
-
-  #sendTo(
-    endpoint: Endpoint,
-    { payload, length, port }: SendArguments,
-    ip: string,
-    operation: SendOperation | undefined,
-  ): void {
-    const destination = this.#destinationOf(endpoint, ip, port!);
-    if (destination instanceof Error) operation?.fail(destination);
-    else if (destination) endpoint.send(payload, length, destination, operation);
-    else operation?.finish(this.#engine.runtime.libc.abi.errno.EINVAL, 0);
-  }
-
-  /** @returns The encoded address; why it must not be sent to; or undefined where the text is no address of this family. */
-  #destinationOf(endpoint: Endpoint, ip: string, port: number): EncodedAddress | Error | undefined {
-    if (this.#isBlocked(ip)) return ipBlocked(ip);
-    const known = this.#destinations.find(ip, port);
-    if (known) return known;
-    const refusal = this.#engine.runtime.network.refusal(ip, port);
-    if (refusal) return refusal;
-    const encoded = endpoint.encode(ip, port);
-    if (encoded) this.#destinations.remember(ip, port, encoded);
-    return encoded;
-  }
-
-  #onDatagram(message: SocketEvents["message"][0], remote: RemoteInfo): void {
-    const { receiveBlockList } = this.#options;
-    const family = remote.family === "IPv6" ? "ipv6" : "ipv4";
-    if (receiveBlockList?.check(withoutZone(remote.address), family)) return;
-    this.emit("message", message, remote);
+    this.#running();
+    this.#dispatcher.send(message, this.#connectState === "connecting");
   }
 
   #emitIfOpen(event: "listening" | "connect"): void {
     if (this.#endpoint) this.emit(event);
-  }
-
-  #setMembership(join: boolean, group: string, interface_: string | undefined): true {
-    const endpoint = this.#running();
-    if (!group) throw missingArg("multicastAddress");
-    const result = endpoint.setMembership(join, `${group}`, optionalText(interface_));
-    return this.#check(result, join ? "addMembership" : "dropMembership");
-  }
-
-  #setSourceMembership(join: boolean, source: string, group: string, interface_: string | undefined): true {
-    const endpoint = this.#running();
-    validateString(source, "sourceAddress");
-    validateString(group, "groupAddress");
-    const result = endpoint.setSourceMembership(join, source, group, optionalText(interface_));
-    return this.#check(result, join ? "addSourceSpecificMembership" : "dropSourceSpecificMembership");
-  }
-
-  #setHops(option4: OptionName, option6: OptionName, ttl: number, least: number, method: string): void {
-    // As in Node, a C int; but the kernel takes -1 as "the default", which Node (libuv) does not let through.
-    const hops = ttl | 0;
-    this.#running();
-    if (hops < least || hops > 255) {
-      throw this.#errorOf(this.#engine.runtime.libc.abi.errno.EINVAL, method);
-    }
-    this.#set(this.type === "udp4" ? option4 : option6, hops, method);
-  }
-
-  #set(option: OptionName, value: number, method: string): true {
-    return this.#check(this.#running().setOption(option, value), method);
-  }
-
-  #bufferSize(option: OptionName, call: string, size: number): number {
-    if (size >>> 0 !== size) throw badBufferSize();
-    const endpoint = this.#running();
-    // libuv's call, whose name is in Node's error, sets where the size is not 0 and gets where it is.
-    const result = size > 0 ? this.#setBufferSize(endpoint, option, size) : endpoint.getOption(option);
-    if (result < 0) throw bufferSizeError(-result, this.#nameOf(-result), call);
-    return result;
-  }
-
-  #setBufferSize(endpoint: Endpoint, option: OptionName, size: number): number {
-    const isInt = (size | 0) === size;
-    return isInt ? endpoint.setOption(option, size) : -this.#engine.runtime.libc.abi.errno.EINVAL;
-  }
-
-  #check(result: number, call: string): true {
-    if (result < 0) throw this.#errorOf(-result, call);
-    return true;
-  }
-
-  #nameOf(errno: number): string {
-    return errnoName(this.#engine.runtime.libc.abi, errno);
-  }
-
-  #errorOf(errno: number, call: string): Error {
-    return errnoError(errno, this.#nameOf(errno), call);
-  }
-
-  #hostPortError(errno: number, call: string, address: string | undefined, port: number | undefined): Error {
-    return hostPortError(errno, this.#nameOf(errno), call, address, port);
   }
 }
 
@@ -888,13 +726,4 @@ function bindOptionsOf(values: readonly unknown[]): BindOptions {
     port: typeof port === "function" ? undefined : port as number,
     address: typeof address === "function" ? undefined : address as string,
   };
-}
-
-function optionalText(value: unknown): string | undefined {
-  return value === undefined || value === null ? undefined : `${value}`;
-}
-
-function withoutZone(ip: string): string {
-  const percent = ip.indexOf("%");
-  return percent < 0 ? ip : ip.slice(0, percent);
 }

@@ -1,6 +1,6 @@
 /**
  * How a thread that {@linkcode PollThreads} starts gets at `poll`, per runtime: JavaScript source for an expression that gives
- * `(pollfd: bigint, timeout: number) => boolean`, true when the descriptor is readable.
+ * `(pollfd: ArrayBuffer, timeout: number) => boolean`, true when the descriptor is readable.
  *
  * @module
  */
@@ -22,9 +22,9 @@ const first = (abi: Abi, open: string): string =>
 export function bunPollSource(abi: Abi): PollSource {
   const symbols = `{ poll: { args: ["ptr", "u64_fast", "i32"], returns: "i32" } }`;
   return `(() => {
-  const { dlopen } = process.getBuiltinModule("bun:ffi");
+  const { dlopen, ptr } = process.getBuiltinModule("bun:ffi");
   const { poll } = ${first(abi, `dlopen(name, ${symbols}).symbols`)};
-  return (pollfd, timeout) => poll(Number(pollfd), 1, timeout) > 0;
+  return (pollfd, timeout) => poll(ptr(pollfd), 1, timeout) > 0;
 })()`;
 }
 
@@ -32,9 +32,9 @@ export function bunPollSource(abi: Abi): PollSource {
 export function nodePollSource(abi: Abi): PollSource {
   const symbols = `{ poll: { arguments: ["u64", "u64", "i32"], return: "i32" } }`;
   return `(() => {
-  const { dlopen } = process.getBuiltinModule("node:ffi");
+  const { dlopen, getRawPointer } = process.getBuiltinModule("node:ffi");
   const { poll } = ${first(abi, `dlopen(name, ${symbols}).functions`)};
-  return (pollfd, timeout) => poll(pollfd, 1n, timeout) > 0;
+  return (pollfd, timeout) => poll(getRawPointer(pollfd), 1n, timeout) > 0;
 })()`;
 }
 

@@ -4,13 +4,17 @@
  * @module
  */
 import type { Libc } from "../libc.ts";
-import type { Pointer } from "../memory.ts";
+import type { Memory, Pointer } from "../memory.ts";
 
-/** A pollfd that asks for POLLIN on `fd`. */
-export function readablePollfd(libc: Libc, fd: number): Pointer {
+/** A pollfd that asks for POLLIN on `fd`, in fresh memory or in memory that is given. */
+export function readablePollfd(libc: Libc, fd: number, memory: Memory = libc.allocate(pollfdSize(libc))): Pointer {
   const { pollfd } = libc.abi.layouts;
-  const memory = libc.allocate(pollfd.size);
   memory.view.setInt32(pollfd.fd, fd, true);
   memory.view.setInt16(pollfd.events, libc.abi.constants.POLLIN, true);
   return libc.pointer(memory);
+}
+
+/** How much memory that takes. */
+export function pollfdSize(libc: Libc): number {
+  return libc.abi.layouts.pollfd.size;
 }

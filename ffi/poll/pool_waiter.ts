@@ -9,11 +9,17 @@ import type { DenoBinding, DenoNamespace } from "../deno.ts";
 import type { Libc } from "../libc.ts";
 import type { Pointer } from "../memory.ts";
 import type { InterestSet } from "./interest_set.ts";
-import { readablePollfd } from "./pollfd.ts";
+import { pollfdSize, readablePollfd } from "./pollfd.ts";
 import type { Waiter } from "./waiter.ts";
 
 /** How often an unreferenced waiter looks where a pending call cannot be unreferenced, in milliseconds. */
 const LOOK_EVERY = 10;
+
+/**
+ * How long a call stays in `poll`, in milliseconds. The thread of a Worker that has ended lives on until its call returns, and
+ * nobody is left to wake it; hence it returns now and then.
+ */
+const LONGEST_POLL = 2000;
 
 /** `refOpPromise` and `unrefOpPromise` of Deno's core: internal, hence optional here. */
 export interface OpReferences {
@@ -53,7 +59,7 @@ export class PoolWaiter implements Waiter {
     this.#set = set;
     this.#onReady = onReady;
     this.#binding = binding;
-    this.#pollfd = readablePollfd(libc, set.fd);
+    this.#pollfd = readablePollfd(libc, set.fd, binding.allocateLasting(pollfdSize(libc)));
     this.#one = binding.word(1);
     this.#references = references;
   }
@@ -86,23 +92,29 @@ export class PoolWaiter implements Waiter {
   close(released: () => void): void {
     this.#armed = false;
     this.#stopTimer();
-    if (!this.#call) return released();
     this.#released = released;
-    this.#set.wake();
+    if (this.#call) this.#set.wake();
+    else this.#release(released);
   }
 
   #wait(): void {
     if (this.#call) return;
     if (!this.#referenced && !this.#references) return this.#startTimer();
-    this.#call = this.#binding.pollElsewhere(this.#pollfd.value, this.#one, -1);
+    this.#call = this.#binding.pollElsewhere(this.#pollfd.value, this.#one, LONGEST_POLL);
     if (!this.#referenced) this.#references?.unrefOpPromise(this.#call);
-    this.#call.then(() => this.#returned());
+    this.#call.then((found) => this.#returned(found));
   }
 
-  #returned(): void {
+  #release(released: () => void): void {
+    this.#binding.free(this.#pollfd.memory);
+    released();
+  }
+
+  #returned(found: number): void {
     this.#call = undefined;
-    if (this.#released) return this.#released();
+    if (this.#released) return this.#release(this.#released);
     if (!this.#armed) return;
+    if (found === 0) return this.#wait();
     // A call ended by unref() has nothing to report; if there is something after all, the timer's look finds it.
     if (!this.#referenced && !this.#references) return this.#startTimer();
     this.#armed = false;

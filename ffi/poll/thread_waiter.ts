@@ -11,7 +11,6 @@ import process from "node:process";
 import { clearImmediate, clearTimeout, setImmediate, setTimeout } from "node:timers";
 import { Worker } from "node:worker_threads";
 import type { Libc } from "../libc.ts";
-import type { Memory } from "../memory.ts";
 import type { InterestSet } from "./interest_set.ts";
 import { readablePollfd } from "./pollfd.ts";
 import type { Waiter } from "./waiter.ts";
@@ -28,23 +27,27 @@ const LONGEST_POLL = 500;
 /** How long the end of the process waits for a thread that is starting, in milliseconds. */
 const LONGEST_START = 1000;
 
-/** The cells of the shared memory: the command; whether the thread is in `poll`; whether it has loaded its FFI. */
+/** The cells of the shared memory: the command; whether the thread is in `poll`; whether it has loaded its FFI; the set's fd. */
 const COMMAND = 0;
 const POLLING = 1;
 const LOADED = 2;
+const DESCRIPTOR = 3;
 
 /** Commands: a new wait is any change to a number from FIRST_WAIT on. */
 const STOP = 1;
 const PARK = 2;
 const FIRST_WAIT = 3;
 
-/** A JavaScript expression that a new thread evaluates to a function `(address: bigint, timeout: number) => void`. */
+/** A JavaScript expression that a new thread evaluates to a function `(pollfd: ArrayBuffer, timeout: number) => boolean`. */
 export type PollSource = string;
 
-/** What the thread runs. Inline source, so that bundlers and `--compile` need no second file. */
+/**
+ * What the thread runs. Inline source, so that bundlers and `--compile` need no second file. The pollfd is a copy of its own: the
+ * kernel may still write to it when the JavaScript thread is gone.
+ */
 const threadSource = (poll: PollSource): string => `
 "use strict";
-const { parentPort, workerData: { cells, pollfd } } = process.getBuiltinModule("node:worker_threads");
+const { parentPort, workerData: { cells, pollfd, fdOffset } } = process.getBuiltinModule("node:worker_threads");
 const poll = ${poll};
 Atomics.store(cells, ${LOADED}, 1);
 Atomics.notify(cells, ${LOADED});
@@ -54,6 +57,7 @@ for (let seen = ${PARK};;) {
   seen = Atomics.load(cells, ${COMMAND});
   if (seen === ${STOP}) break;
   if (seen === ${PARK}) continue;
+  new DataView(pollfd).setInt32(fdOffset, Atomics.load(cells, ${DESCRIPTOR}), true);
   Atomics.store(cells, ${POLLING}, 1);
   while (Atomics.load(cells, ${COMMAND}) === seen && !poll(pollfd, ${LONGEST_POLL}));
   Atomics.store(cells, ${POLLING}, 0);
@@ -62,14 +66,9 @@ for (let seen = ${PARK};;) {
 }
 `;
 
-/** Threads that have not ended: they may be reading their pollfd, so it must not be collected. */
-const running = new Set<PollThread>();
-
 /** The thread, and the shared memory through which it is told what to do. */
 class PollThread {
-  readonly #cells = new Int32Array(new SharedArrayBuffer(12));
-  readonly #pollfd: Memory;
-  readonly #fdOffset: number;
+  readonly #cells = new Int32Array(new SharedArrayBuffer(16));
   readonly #worker: Worker;
   readonly #onStopped: () => void;
   #up = false;
@@ -83,18 +82,16 @@ class PollThread {
 
   constructor(libc: Libc, poll: PollSource, onStopped: () => void) {
     this.#onStopped = onStopped;
-    this.#fdOffset = libc.abi.layouts.pollfd.fd;
-    this.#pollfd = readablePollfd(libc, -1).memory;
     this.#cells[COMMAND] = PARK;
     // No execArgv: what the program was started with (preloads, flags) is not meant for this thread.
-    const workerData = { cells: this.#cells, pollfd: this.#pollfd.address };
+    const workerData = {
+      cells: this.#cells,
+      pollfd: readablePollfd(libc, -1).memory.buffer,
+      fdOffset: libc.abi.layouts.pollfd.fd,
+    };
     this.#worker = new Worker(threadSource(poll), { eval: true, workerData, execArgv: [] });
     this.#worker.unref();
-    running.add(this);
-    this.#worker.on("exit", () => {
-      running.delete(this);
-      process.removeListener("exit", this.#onProcessExit);
-    });
+    this.#worker.on("exit", () => process.removeListener("exit", this.#onProcessExit));
     this.#worker.on("message", (message) => {
       if (message === "up") this.#up = true;
       else this.onReady();
@@ -109,7 +106,7 @@ class PollThread {
   /** Has it wait for a set. */
   wait(set: InterestSet): void {
     this.#set = set;
-    this.#pollfd.view.setInt32(this.#fdOffset, set.fd, true);
+    Atomics.store(this.#cells, DESCRIPTOR, set.fd);
     this.#serial = this.#serial === 0x7fffffff ? FIRST_WAIT : this.#serial + 1;
     this.#command(this.#serial);
   }
@@ -141,7 +138,9 @@ class PollThread {
     this.#worker.unref();
   }
 
+  /** Stopping is the last command. */
   #command(command: number): void {
+    if (Atomics.load(this.#cells, COMMAND) === STOP) return;
     Atomics.store(this.#cells, COMMAND, command);
     Atomics.notify(this.#cells, COMMAND);
   }

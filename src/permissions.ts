@@ -1,0 +1,51 @@
+/**
+ * Which addresses a socket may use and hear: the runtime's network permission and the block lists of the user.
+ *
+ * @module
+ */
+import { type BlockList, isIP } from "node:net";
+import type { NetworkPermission } from "../ffi/network_permission.ts";
+import { ipBlocked } from "./errors.ts";
+import type { CheckedOptions } from "./options.ts";
+import type { RemoteInfo } from "./types.ts";
+
+/** One socket's rules. */
+export class Permissions {
+  readonly #network: NetworkPermission;
+  readonly #sendBlockList: BlockList | undefined;
+  readonly #receiveBlockList: BlockList | undefined;
+
+  constructor(network: NetworkPermission, { sendBlockList, receiveBlockList }: CheckedOptions) {
+    this.#network = network;
+    this.#sendBlockList = sendBlockList;
+    this.#receiveBlockList = receiveBlockList;
+  }
+
+  /** Whether destinations have to be asked about each time: a block list may change. */
+  get hasSendBlockList(): boolean {
+    return this.#sendBlockList !== undefined;
+  }
+
+  /** The error for an address that the block list keeps from being sent to. */
+  blocked(ip: string): Error | undefined {
+    return isListed(this.#sendBlockList, ip) ? ipBlocked(ip) : undefined;
+  }
+
+  /** The runtime's error where it does not permit the use of an address. */
+  refused(ip: string, port: number): Error | undefined {
+    return this.#network.refusal(ip, port);
+  }
+
+  /** Whether a datagram is to be dropped. */
+  drops({ address }: RemoteInfo): boolean {
+    return isListed(this.#receiveBlockList, address);
+  }
+}
+
+/** A block list knows nothing of zones. */
+function isListed(list: BlockList | undefined, ip: string): boolean {
+  if (list === undefined) return false;
+  const percent = ip.indexOf("%");
+  const address = percent < 0 ? ip : ip.slice(0, percent);
+  return list.check(address, isIP(address) === 6 ? "ipv6" : "ipv4");
+}
