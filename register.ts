@@ -1,6 +1,6 @@
 /**
- * Puts this module in the place of the built-in `dgram`, for a whole thread: `require("dgram")`, default and named imports of
- * `dgram` and `node:dgram`, and `process.getBuiltinModule`, in the program and in the packages it uses.
+ * Puts this module in the place of the built-in `dgram`, for a whole thread: `require("dgram")`, default and named
+ * imports of `dgram` and `node:dgram`, and `process.getBuiltinModule`, in the program and in the packages it uses.
  *
  * Load it before anything else:
  *
@@ -10,12 +10,12 @@
  * node --import=dgram-ffi/register main.js
  * ```
  *
- * A program may also import it itself, first of all. Then it reaches all but the named imports (`import { createSocket }
- * from "node:dgram"`) of modules that are linked together with the program, which in Deno and Bun are the built-in's; those
- * of modules that are loaded later, by `await import()`, are reached.
+ * A program may also import it itself, first of all. Then it reaches all but the named imports
+ * (`import { createSocket } from "node:dgram"`) of modules that are linked together with the program, which in Deno and
+ * Bun are the built-in's; those of modules that are loaded later, by `await import()`, are reached.
  *
- * Workers: Node hands `--import` on to them. In Bun they take the option `preload` of their own. Anywhere a Worker can import
- * this module itself, as above.
+ * Workers: Node hands `--import` on to them. In Bun they take the option `preload` of their own. Anywhere a Worker can
+ * import this module itself, as above.
  *
  * Sockets of the built-in that exist already stay as they are.
  *
@@ -52,7 +52,7 @@ export function register(): void {
   replace({ createSocket, Socket });
 }
 
-/** Gives the built-in module its place back. In Deno and Bun, named imports that were made in between keep this module. */
+/** Gives the built-in module its place back. In Deno and Bun, named imports made in between keep this module. */
 export function unregister(): void {
   if (!registration) return;
   registration.removeHooks();
@@ -67,8 +67,8 @@ function replace({ createSocket, Socket }: Builtin): void {
 }
 
 /**
- * Deno fixes a built-in's named exports: there imports are sent to the stand-in. `require` is left alone: it returns the
- * built-in's object anyway, and would load a second copy of this module.
+ * Deno fixes a built-in's named exports: there imports are sent to the stand-in. `require` is left alone: it returns
+ * the built-in's object anyway, and would load a second copy of the stand-in.
  */
 function redirectImports(): () => void {
   const { registerHooks } = module as ModuleHooks;

@@ -1,6 +1,6 @@
 /**
- * What imports of `dgram` get in Deno while `register.ts` is in force: the exports of the built-in module, with ours among
- * them. Its default is the built-in's own object, as `require("dgram")` returns it.
+ * What imports of `dgram` get in Deno while `register.ts` is in force: exports as the built-in has them, but ours. The
+ * default is the built-in's own object, as `require("dgram")` returns it.
  *
  * @module
  */

@@ -4,16 +4,89 @@
  * @module
  */
 import process from "node:process";
+import type { SocketType } from "./types.ts";
+
+/** A socket that the primary opened. All workers that asked for the same have it. */
+export interface SharedDescriptor {
+  readonly fd: number;
+  /** Closes this worker's, and has the primary know. */
+  close(): void;
+}
+
+/** What to have opened, in the words of Node's cluster. */
+export interface ShareRequest {
+  readonly address: string;
+  readonly port: number;
+  readonly addressType: SocketType;
+  readonly reuseAddr: boolean;
+  readonly ipv6Only: boolean;
+}
+
+/** What of a socket the cluster uses: it tells the primary of `'listening'`. */
+interface ClusteredSocket {
+  once(event: "listening", listener: () => void): unknown;
+  address(): { address: string; port: number };
+}
+
+/** Node's is one of its UDP handles, which never reads here; Bun's is an object with a descriptor. */
+interface ClusterHandle {
+  readonly fd?: number;
+  readonly sharedFd?: number;
+  close: (...values: unknown[]) => void;
+}
+
+/** `_getServer` is how the runtime's own `dgram` and `net` ask the primary; there is no public way. */
+interface Cluster {
+  readonly isWorker?: boolean;
+  _getServer?(
+    socket: ClusteredSocket,
+    options: { address: string; port: number; addressType: SocketType; fd: number; flags: number },
+    callback: (errno: number, handle: ClusterHandle | null) => void,
+  ): void;
+}
+
+// <uv.h>
+const UV_UDP_IPV6ONLY = 1;
+const UV_UDP_REUSEADDR = 4;
+
+/** Whether this process is a cluster worker. */
+export function isClusterWorker(): boolean {
+  return Boolean(cluster()?.isWorker);
+}
 
 /**
- * Whether this process is a cluster worker. Node's workers share one descriptor, which the primary hands out; here each opens
- * its own with SO_REUSEPORT, among which the kernel spreads senders.
+ * Asks the primary for a socket.
+ *
+ * @param onClosed Called if the cluster closes it: the worker is being disconnected.
+ * @param callback Gets it, or a negative errno: ENOTSUP where the runtime's cluster shares no UDP sockets (Deno).
  */
-export function isClusterWorker(): boolean {
-  return isWorker ??= Boolean(
-    (process.getBuiltinModule("node:cluster") as { isWorker?: boolean } | undefined)?.isWorker,
-  );
+export function shareDescriptor(
+  socket: ClusteredSocket,
+  { reuseAddr, ipv6Only, ...where }: ShareRequest,
+  ENOTSUP: number,
+  onClosed: () => void,
+  callback: (result: SharedDescriptor | number) => void,
+): void {
+  const flags = (reuseAddr ? UV_UDP_REUSEADDR : 0) | (ipv6Only ? UV_UDP_IPV6ONLY : 0);
+  const workers = cluster();
+  if (!workers?._getServer) return callback(-ENOTSUP);
+  workers._getServer(socket, { ...where, fd: -1, flags }, (errno, handle) => {
+    const fd = handle?.sharedFd ?? handle?.fd;
+    callback(handle && fd !== undefined ? watched(handle, fd, onClosed) : errno || -ENOTSUP);
+  });
+}
+
+/** The cluster closes the handles it gave out by their `close`: that is how to hear of it. */
+function watched(handle: ClusterHandle, fd: number, onClosed: () => void): SharedDescriptor {
+  const close = handle.close;
+  handle.close = (...values) => {
+    onClosed();
+    close.apply(handle, values);
+  };
+  return { fd, close: () => close.call(handle) };
 }
 
 /** Not asked before the first bind: it loads a module of the runtime. */
-let isWorker: boolean | undefined;
+function cluster(): Cluster | undefined {
+  return process.getBuiltinModule("node:cluster") as unknown as Cluster | undefined;
+}

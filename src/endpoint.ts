@@ -17,6 +17,7 @@ import {
 } from "../ffi/membership.ts";
 import { encodeAddress, type EncodedAddress, type IpVersion, type SocketAddress } from "../ffi/sockaddr.ts";
 import type { OptionName } from "../ffi/sockopt.ts";
+import type { SharedDescriptor } from "./cluster.ts";
 import type { Engine } from "./engine.ts";
 import { ANY } from "./lookup.ts";
 import type { Watch } from "./loop.ts";
@@ -28,6 +29,7 @@ import { Sender, type SendingSocket, type SendRequest } from "./sender.ts";
 
 /** Who hears what the endpoint receives. */
 export interface EndpointOwner {
+  drops(sender: SocketAddress): boolean;
   listeners(): number;
   onDatagram(message: Buffer<ArrayBuffer>, remote: RemoteInfo): void;
   batchListeners(): number;
@@ -60,6 +62,7 @@ export class Endpoint implements SendingSocket, ReceivingSocket {
   readonly #EBADF: number;
   readonly #gro: boolean;
   #descriptor: Descriptor | undefined;
+  #shared: SharedDescriptor | undefined;
   #watch: Watch | undefined;
   /** Whether bind(2) was tried, or somebody else did: then nothing here binds by itself. */
   #wasBound = false;
@@ -99,6 +102,26 @@ export class Endpoint implements SendingSocket, ReceivingSocket {
     this.#connected = typeof this.remoteAddress() !== "number";
   }
 
+  /** Takes a descriptor that other processes have, too, and receives. It is closed as its owner wants it. */
+  share(shared: SharedDescriptor): number {
+    this.adopt(shared.fd);
+    this.#shared = shared;
+    const result = this.startReceiving();
+    if (result < 0) {
+      this.abandon();
+      shared.close();
+    }
+    return result;
+  }
+
+  /** Lets go of a descriptor that its owner is about to close. From now on all calls give EBADF. */
+  abandon(): void {
+    this.#engine.outbox.flush();
+    this.#leaveLoop();
+    this.release();
+    this.#shared = undefined;
+  }
+
   /** Gives an adopted descriptor back: it is not to be closed with this socket. */
   release(): void {
     this.#engine.endpoints.delete(this);
@@ -134,7 +157,7 @@ export class Endpoint implements SendingSocket, ReceivingSocket {
     if (typeof watch === "number") return watch;
     this.#watch = watch;
     // Where the kernel has no UDP_GRO, datagrams come singly.
-    if (this.#gro) this.setOption("UDP_GRO", 1);
+    if (this.#gro && !this.#shared) this.setOption("UDP_GRO", 1);
     this.#updateReference();
     return 0;
   }
@@ -233,6 +256,16 @@ export class Endpoint implements SendingSocket, ReceivingSocket {
   }
 
   /** For the receiver. */
+  get isShared(): boolean {
+    return this.#shared !== undefined;
+  }
+
+  /** For the receiver. */
+  drops(sender: SocketAddress): boolean {
+    return this.#owner.drops(sender);
+  }
+
+  /** For the receiver. */
   listeners(): number {
     return this.#owner.listeners();
   }
@@ -268,13 +301,19 @@ export class Endpoint implements SendingSocket, ReceivingSocket {
   /** Sends what this turn has collected, leaves the loop, closes the descriptor, and cancels what still waits. */
   close(): void {
     this.#engine.outbox.flush();
-    this.#watch?.end();
-    this.#watch = undefined;
-    this.#receiver.stop();
-    this.#descriptor?.close();
+    this.#leaveLoop();
+    if (this.#shared) this.#shared.close();
+    else this.#descriptor?.close();
+    this.#descriptor = undefined;
     this.#engine.endpoints.delete(this);
     this.#sender.cancel();
     this.#context.emitDestroy();
+  }
+
+  #leaveLoop(): void {
+    this.#watch?.end();
+    this.#watch = undefined;
+    this.#receiver.stop();
   }
 
   #prepareBind({ reuseAddr, reusePort, ipv6Only }: BindFlags): number {

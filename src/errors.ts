@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { getSystemErrorMap, inspect } from "node:util";
+import { getSystemErrorMap, inspect, type InspectOptions } from "node:util";
 
 interface ErrorClass {
   new (message: string): Error;
@@ -144,14 +144,32 @@ export function hostPortError(
 
 /** ERR_SOCKET_BUFFER_SIZE: the one place where Node's dgram uses its SystemError. */
 export function bufferSizeError(errno: number, code: string, syscall: string): Error {
-  const message = getSystemErrorMap().get(-errno)?.[1] ?? code;
+  const description = getSystemErrorMap().get(-errno)?.[1] ?? code;
   const error = coded(
     Error,
     "ERR_SOCKET_BUFFER_SIZE",
-    `Could not get or set buffer size: ${syscall} returned ${code} (${message})`,
+    `Could not get or set buffer size: ${syscall} returned ${code} (${description})`,
     "SystemError",
   );
-  return Object.assign(error, { info: { errno: -errno, code, message, syscall }, errno: -errno, syscall });
+  const info = { errno: -errno, code, message: description, syscall };
+  Object.defineProperties(Object.assign(error, { info }), {
+    errno: accessor(info, "errno"),
+    syscall: accessor(info, "syscall"),
+    [inspect.custom]: {
+      value: (_depth: number, options: InspectOptions) =>
+        inspect(error, { ...options, getters: true, customInspect: false }),
+    },
+  });
+  return error;
+}
+
+function accessor<T extends object>(target: T, key: keyof T): PropertyDescriptor {
+  return {
+    get: () => target[key],
+    set: (value) => target[key] = value,
+    enumerable: true,
+    configurable: true,
+  };
 }
 
 /** What was received, as Node's messages put it. */

@@ -21,6 +21,9 @@ const BLOCK_SIZE = 8192;
 /** Stands for a sender that the kernel did not name. */
 const NOBODY: SocketAddress = { address: "", family: "IPv4", port: 0 };
 
+/** {@linkcode Received}, to be filled anew. */
+type Payload = { -readonly [Key in keyof Received]: Received[Key] };
+
 /** Datagrams, out of the arena, in the order they came. */
 export interface Datagrams {
   readonly messages: Buffer<ArrayBuffer>[];
@@ -39,6 +42,9 @@ export class Inbox {
   #copyOffset = 0;
   /** Slots the kernel has written to since they were last emptied. */
   #used = SLOTS;
+  /** What {@linkcode Inbox.receive} returns, and an object for each slot: used again and again. */
+  readonly #received: Payload[] = [];
+  readonly #payloads: Payload[] = [];
 
   constructor(libc: Libc) {
     this.#libc = libc;
@@ -48,21 +54,20 @@ export class Inbox {
   /**
    * Takes what waits on a descriptor, as much as one call gives, and keeps it until the next call.
    *
-   * @returns How many payloads (which may be several datagrams each), or a negative errno.
+   * @param atMost How many payloads (which may be several datagrams each) to take.
+   * @returns The payloads, in place, until the next call; or a negative errno.
    */
-  receive(fd: number): number {
+  receive(fd: number, atMost = SLOTS): readonly Received[] | number {
     const libc = this.#libc;
     const vector = this.#vector ??= this.#allocate();
     for (let slot = 0; slot < this.#used; slot++) vector.setIncoming(slot);
     this.#used = 0;
-    const count = uninterrupted(libc.abi, () => libc.recvmmsg(fd, vector.at(0), SLOTS, 0));
-    if (count > 0) this.#used = count;
-    return count;
-  }
-
-  /** The payloads taken last, in place. */
-  get received(): readonly Received[] {
-    return Array.from({ length: this.#used }, (_, slot) => this.#describe(this.#vector!, slot));
+    const count = uninterrupted(libc.abi, () => libc.recvmmsg(fd, vector.at(0), atMost, 0));
+    if (count < 0) return count;
+    this.#used = count;
+    this.#received.length = 0;
+    for (let slot = 0; slot < count; slot++) this.#received.push(this.#describe(vector, slot));
+    return this.#received;
   }
 
   /** The memory the payloads lie in. */
@@ -70,9 +75,9 @@ export class Inbox {
     return this.#vector!.data.bytes;
   }
 
-  /** Copies the payloads taken last, cut into datagrams, each with memory that is the receiver's own. */
-  copyTo(into: Datagrams): void {
-    for (let slot = 0; slot < this.#used; slot++) this.#take(this.#vector!, slot, into);
+  /** Copies payloads taken last, cut into datagrams, each with memory that is the receiver's own. */
+  copy(payloads: readonly Received[], into: Datagrams): void {
+    for (const payload of payloads) this.#cut(payload, into);
   }
 
   #allocate(): MessageVector {
@@ -82,21 +87,23 @@ export class Inbox {
     return vector;
   }
 
-  #describe(vector: MessageVector, slot: number): Received {
-    const length = vector.lengthAt(slot);
-    const segmentSize = vector.segmentSizeAt(slot) || length;
-    return { start: slot * SLOT_SIZE, length, segmentSize, sender: this.#senderOf(vector, slot) };
+  #describe(vector: MessageVector, slot: number): Payload {
+    const payload = this.#payloads[slot] ??= { start: slot * SLOT_SIZE, length: 0, segmentSize: 0, sender: NOBODY };
+    payload.length = vector.lengthAt(slot);
+    payload.segmentSize = vector.segmentSizeAt(slot) || payload.length;
+    payload.sender = this.#senderOf(vector, slot);
+    return payload;
   }
 
-  /** Copies a slot's payload out, and cuts it into datagrams. */
-  #take(vector: MessageVector, slot: number, { messages, remotes }: Datagrams): void {
-    const { start, length, segmentSize, sender: { address, family, port } } = this.#describe(vector, slot);
+  /** Copies a payload out of the arena, and cuts it into datagrams. */
+  #cut({ start, length, segmentSize, sender }: Received, { messages, remotes }: Datagrams): void {
+    const { address, family, port } = sender;
     const perBlock = Math.max(Math.floor(BLOCK_SIZE / segmentSize), 1) * segmentSize;
     let taken = 0;
     // At least once: an empty datagram is one, too.
     do {
       const blockLength = Math.min(perBlock, length - taken) || 0;
-      const block = this.#copy(vector, start + taken, blockLength);
+      const block = this.#copyOut(start + taken, blockLength);
       let cut = 0;
       do {
         const size = Math.min(segmentSize, blockLength - cut);
@@ -109,16 +116,17 @@ export class Inbox {
   }
 
   /** Copies bytes of the arena; they are at `#copyOffset` of the block that is returned. */
-  #copy(vector: MessageVector, start: number, length: number): ArrayBuffer {
+  #copyOut(start: number, length: number): ArrayBuffer {
+    const { bytes } = this;
     if (length > BLOCK_SIZE / 2) {
       this.#copyOffset = 0;
-      return vector.data.buffer.slice(start, start + length);
+      return bytes.buffer.slice(start, start + length);
     }
     if (this.#blockUsed + length > this.#block.byteLength) {
       this.#block = new Uint8Array(BLOCK_SIZE);
       this.#blockUsed = 0;
     }
-    this.#block.set(vector.data.bytes.subarray(start, start + length), this.#blockUsed);
+    this.#block.set(bytes.subarray(start, start + length), this.#blockUsed);
     this.#copyOffset = this.#blockUsed;
     this.#blockUsed += length;
     return this.#block.buffer;

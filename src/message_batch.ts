@@ -120,7 +120,7 @@ export class MessageBatch {
   }
 
   #find(index: number): Received {
-    if (!(index >= 0 && index < this.#length)) {
+    if (index >>> 0 !== index || index >= this.#length) {
       throw new RangeError(`There is no datagram ${index} in a batch of ${this.#length}`);
     }
     if (index < this.#firstIndex) this.#at = this.#firstIndex = 0;

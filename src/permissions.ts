@@ -5,9 +5,9 @@
  */
 import { type BlockList, isIP } from "node:net";
 import type { NetworkPermission } from "../ffi/network_permission.ts";
+import type { SocketAddress } from "../ffi/sockaddr.ts";
 import { ipBlocked } from "./errors.ts";
 import type { CheckedOptions } from "./options.ts";
-import type { RemoteInfo } from "./types.ts";
 
 /** One socket's rules. */
 export class Permissions {
@@ -36,8 +36,8 @@ export class Permissions {
     return this.#network.refusal(ip, port);
   }
 
-  /** Whether a datagram is to be dropped. */
-  drops({ address }: RemoteInfo): boolean {
+  /** Whether a sender's datagrams are to be dropped. */
+  drops({ address }: SocketAddress): boolean {
     return isListed(this.#receiveBlockList, address);
   }
 }

@@ -5,8 +5,9 @@
  */
 import { setImmediate } from "node:timers";
 import type { Buffer } from "node:buffer";
+import type { SocketAddress } from "../ffi/sockaddr.ts";
 import type { Datagrams, Inbox } from "./inbox.ts";
-import { datagramsIn, fillBatch, MessageBatch } from "./message_batch.ts";
+import { datagramsIn, fillBatch, MessageBatch, type Received } from "./message_batch.ts";
 import type { RemoteInfo } from "./types.ts";
 
 /** Datagrams after which a turn ends: then the other sockets and the timers have theirs. */
@@ -19,6 +20,10 @@ const NO_BYTES = new Uint8Array();
 export interface ReceivingSocket {
   /** The descriptor, or -1 once closed. */
   readonly fd: number;
+  /** Whether others receive from the descriptor as well: what is taken from it, they do not get. */
+  readonly isShared: boolean;
+  /** Whether what this sender sends is not to be delivered. */
+  drops(sender: SocketAddress): boolean;
   /** How many listeners wait for datagrams. */
   listeners(): number;
   /** How many listeners wait for batches. */
@@ -50,14 +55,15 @@ export class Receiver {
 
   /** Fetches and delivers what waits: some of it, where there is much. The poll loop calls again while there is more. */
   receive(): void {
-    for (let received = 0; received < DATAGRAMS_PER_TURN && this.#deliverFetched();) {
-      const count = this.#inbox.receive(this.#socket.fd);
-      if (count === -this.#EAGAIN) return;
-      if (count < 0) return this.#socket.fail(-count);
-      received += this.#deliverBatch();
-      // A batch's listener may have closed the socket.
-      if (this.#socket.fd < 0) return;
-      if (this.#socket.listeners() > 0) this.#inbox.copyTo(this.#fetched);
+    const socket = this.#socket;
+    for (let datagrams = 0; datagrams < DATAGRAMS_PER_TURN && this.#deliverFetched();) {
+      const received = this.#inbox.receive(socket.fd, socket.isShared ? 1 : undefined);
+      if (received === -this.#EAGAIN) return;
+      if (typeof received === "number") return socket.fail(-received);
+      for (const payload of received) datagrams += datagramsIn(payload);
+      const heard = received.filter(({ sender }) => !socket.drops(sender));
+      if (socket.listeners() > 0) this.#inbox.copy(heard, this.#fetched);
+      if (heard.length > 0 && socket.batchListeners() > 0) this.#deliverBatch(heard);
     }
     this.#deliverFetched();
   }
@@ -94,19 +100,18 @@ export class Receiver {
     return !this.#resumption && this.#socket.fd >= 0;
   }
 
-  /** @returns How many datagrams have come. */
-  #deliverBatch(): number {
-    const { received, bytes } = this.#inbox;
-    if (this.#socket.batchListeners() > 0) {
-      const batch = this.#batch ??= new MessageBatch();
-      fillBatch(batch, bytes, received);
-      try {
-        this.#socket.deliverBatch(batch);
-      } finally {
-        fillBatch(batch, NO_BYTES, []);
-      }
+  #deliverBatch(payloads: readonly Received[]): void {
+    const batch = this.#batch ??= new MessageBatch();
+    fillBatch(batch, this.#inbox.bytes, payloads);
+    let hasReturned = false;
+    try {
+      this.#socket.deliverBatch(batch);
+      hasReturned = true;
+    } finally {
+      fillBatch(batch, NO_BYTES, []);
+      // The same datagrams may be waiting for 'message'.
+      if (!hasReturned && this.#fetched.messages.length > 0) this.#resumeLater();
     }
-    return received.reduce((sum, payload) => sum + datagramsIn(payload), 0);
   }
 
   #resumeLater(): void {

@@ -7,7 +7,7 @@ import { channel } from "node:diagnostics_channel";
 import { errorMonitor, EventEmitter } from "node:events";
 import process from "node:process";
 import { adoptableVersion } from "./adoption.ts";
-import { isClusterWorker } from "./cluster.ts";
+import { isClusterWorker, shareDescriptor } from "./cluster.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { Endpoint } from "./endpoint.ts";
 import { currentEngine, type Engine } from "./engine.ts";
@@ -100,12 +100,11 @@ export class Socket extends EventEmitter<SocketEvents> {
     this.#dispatcher = new Dispatcher(dispatching, lookup, this.#permissions, this.#errors, EINVAL);
     const offload = { gso: this.#options.gso, gro: this.#options.gro ?? fd === undefined };
     this.#endpoint = new Endpoint(this.#engine, version, offload, {
+      drops: (sender) => this.#permissions.drops(sender),
       listeners: () => this.listenerCount("message"),
       batchListeners: () => this.listenerCount("messages"),
       onBatch: (batch) => this.emit("messages", batch),
-      onDatagram: (message, remote) => {
-        if (!this.#permissions.drops(remote)) this.emit("message", message, remote);
-      },
+      onDatagram: (message, remote) => this.emit("message", message, remote),
       onReceiveError: (errno) => this.emit("error", this.#errors.ofCall(errno, "recvmsg")),
     });
     if (typeof listener === "function") this.on("message", listener);
@@ -620,20 +619,37 @@ export class Socket extends EventEmitter<SocketEvents> {
     resolve(this.#options.lookup, endpoint.version, address || ANY[endpoint.version], (error, ip) => {
       // Closed in the meantime.
       if (this.#endpoint !== endpoint) return;
-      const sharesPort = !exclusive && isClusterWorker();
-      const failure = error ?? this.#bindNow(endpoint, ip, port, sharesPort);
-      if (failure) {
-        this.#bindState = "unbound";
-        this.emit("error", failure);
-      } else {
-        this.#nowBound(() => this.emit("listening"));
-      }
+      const isShared = !exclusive && !this.#options.reusePort && isClusterWorker();
+      if (isShared && !error) this.#bindShared(endpoint, ip, port);
+      else this.#bindingOver(error ?? this.#bindNow(endpoint, ip, port));
+    });
+  }
+
+  #bindingOver(failure: Error | undefined): void {
+    if (!failure) return this.#nowBound(() => this.emit("listening"));
+    this.#bindState = "unbound";
+    this.emit("error", failure);
+  }
+
+  /** The workers of a cluster share a descriptor; where the runtime cannot do that, a port, by SO_REUSEPORT. */
+  #bindShared(endpoint: Endpoint, ip: string, port: number | undefined): void {
+    const { ENOTSUP } = this.#engine.runtime.libc.abi.errno;
+    const { reuseAddr, ipv6Only } = this.#options;
+    const port16 = lowBits(port);
+    const refusal = this.#permissions.refused(ip, port16);
+    if (refusal) return this.#bindingOver(refusal);
+    const request = { address: ip, port: port16, addressType: this.type, reuseAddr, ipv6Only };
+    shareDescriptor(this, request, ENOTSUP, () => endpoint.abandon(), (shared) => {
+      if (this.#endpoint !== endpoint) return typeof shared === "number" ? undefined : shared.close();
+      if (shared === -ENOTSUP) return this.#bindingOver(this.#bindNow(endpoint, ip, port, true));
+      const result = typeof shared === "number" ? shared : endpoint.share(shared);
+      this.#bindingOver(result < 0 ? this.#errors.ofAddress(-result, "bind", ip, port) : undefined);
     });
   }
 
   /** @param port Only its low 16 bits count, as in Node; the error has it as it was given. @returns The error, if it fails. */
   #bindNow(endpoint: Endpoint, ip: string, port: number | undefined, sharesPort = false): Error | undefined {
-    const port16 = (Number(port) || 0) & 0xffff;
+    const port16 = lowBits(port);
     const refusal = this.#permissions.refused(ip, port16);
     if (refusal) return refusal;
     const { reuseAddr, reusePort, ipv6Only } = this.#options;
@@ -712,6 +728,10 @@ export class Socket extends EventEmitter<SocketEvents> {
   #emitIfOpen(event: "listening" | "connect"): void {
     if (this.#endpoint) this.emit(event);
   }
+}
+
+function lowBits(port: number | undefined): number {
+  return (Number(port) || 0) & 0xffff;
 }
 
 /** `bind`'s forms brought into one. */

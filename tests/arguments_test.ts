@@ -492,6 +492,12 @@ testAlike("the methods that set options refuse wrong arguments", async (t, creat
   assertRefused(await bound(t, create), OPTIONS);
 });
 
+testAlike("setTTL() and setMulticastTTL() take numbers as a C int, and return them as they are", async (t, create) => {
+  const socket = await bound(t, create);
+  for (const ttl of [1, 255, 1.5, 255.9, 2 ** 32 + 5]) assertStrictEquals(socket.setTTL(ttl), ttl);
+  for (const ttl of [0, 255, 0.5, NaN, Infinity, 2 ** 32]) assertStrictEquals(socket.setMulticastTTL(ttl), ttl);
+});
+
 testAlike("before bind() there is no address, no peer and no option", (t, create) => {
   assertRefused(made(t, create), TOO_EARLY);
 });

@@ -12,7 +12,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { assert, assertEquals } from "@std/assert";
 import * as ours from "../mod.ts";
-import { comparable, type Difference, DIFFERENCES } from "./support/differential/accepted.ts";
+import { comparable, type Difference, DIFFERENCES, inNodesWords } from "./support/differential/accepted.ts";
 import { type Outcomes, runAll } from "./support/differential/run.ts";
 import type { Dgram } from "./support/differential/scenario.ts";
 import { allScenarios } from "./support/differential/scenarios.ts";
@@ -34,7 +34,8 @@ function differing(one: Outcomes, other: Outcomes): Outcomes {
 }
 
 test("all calls have the recorded outcome in this runtime", async () => {
-  const outcomes = await runAll(ours as unknown as Dgram, scenarios, record);
+  const said = await runAll(ours as unknown as Dgram, scenarios, record);
+  const outcomes = Object.fromEntries(Object.entries(said).map(([name, text]) => [name, inNodesWords(runtime, text)]));
   console.log(`${scenarios.length} scenarios`);
   if (isRecording) writeFileSync(RECORD, `${JSON.stringify(outcomes, null, 2)}\n`);
   else assertEquals(differing(record, outcomes), {});

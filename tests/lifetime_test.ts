@@ -18,7 +18,7 @@ const TRIES = 6;
 /** How long a process lives on after it has printed its line. */
 async function timeToExit(t: Tools, scenario: string, family: Family, line: string, code: number): Promise<number> {
   const child = start(t, scenario, family);
-  const end = ended(child, 10_000);
+  const end = ended(child, 30_000);
   assertEquals(await linesOf(child)(), line);
   const printed = performance.now();
   assertEquals((await end).code, code);
@@ -76,7 +76,7 @@ const STAYS: [behaviour: string, scenario: string][] = [
 for (const [behaviour, scenario] of STAYS) {
   testBoth(behaviour, async (t, family) => {
     const { child, port } = await startServer(t, scenario, family);
-    const end = ended(child, 10_000);
+    const end = ended(child, 30_000);
     await delay(500);
     assertEquals(child.exitCode, null, "still alive");
     const client = await t.bound(family.type);
@@ -91,7 +91,7 @@ testBoth(
   "an unreferenced socket hears every message while something else keeps the process alive",
   async (t, family) => {
     const { child, port } = await startServer(t, "unreferenced, process kept alive", family);
-    const end = ended(child, 10_000);
+    const end = ended(child, 30_000);
     const client = await t.bound(family.type);
     for (const text of ["1", "2", "3", "4", "end"]) {
       // Apart, so that each one has to wake it.
@@ -107,7 +107,7 @@ testBoth(
 
 testBoth("an exception in a listener ends the process with code 1 and is printed", async (t, family) => {
   const { child, port } = await startServer(t, "throw", family);
-  const end = ended(child, 10_000);
+  const end = ended(child, 30_000);
   const client = await t.bound(family.type);
   client.send("x", port, family.loopback);
   const { code, stderr } = await end;
@@ -118,7 +118,7 @@ testBoth("an exception in a listener ends the process with code 1 and is printed
 
 testBoth("exceptions in listeners are reported once each and cost no other message", async (t, family) => {
   const { child, port } = await startServer(t, "throw and go on", family);
-  const end = ended(child, 10_000);
+  const end = ended(child, 30_000);
   const client = await t.bound(family.type);
   const answer = nextMessage(client);
   for (let i = 0; i < 20; i++) client.send("x", port, family.loopback);
@@ -129,7 +129,7 @@ testBoth("exceptions in listeners are reported once each and cost no other messa
 
 testBoth("SIGTERM ends a process with an open socket", async (t, family) => {
   const { child } = await startServer(t, "idle", family);
-  const end = ended(child, 10_000);
+  const end = ended(child, 30_000);
   child.kill("SIGTERM");
   assertEquals((await end).signal, "SIGTERM");
 });

@@ -207,7 +207,7 @@ testBoth("setMulticastTTL() sets the hop limit of multicast on the wire, and of 
 }, skipCapture);
 
 /** A second address of the first host on the first link. */
-const otherSource = (family: Family): string => family.version === 4 ? "10.77.0.3" : "fd77:0::3";
+const otherSource = (family: Family): string => family.version === 4 ? "10.77.0.3" : "fd77:70::3";
 
 for (const family of FAMILIES) {
   for (const [way, name] of namesOf(family, 0, 2)) {
@@ -280,10 +280,15 @@ testBoth("leaving a group that was not joined is EADDRNOTAVAIL", async (t, famil
   assertThrows(leave, Error, "dropMembership EADDRNOTAVAIL");
 });
 
-testBoth("leaving a channel that was not joined is EADDRNOTAVAIL", async (t, family) => {
+testBoth("leaving a channel of another source is EADDRNOTAVAIL, of another group EINVAL", async (t, family) => {
   const socket = await t.bound(family.type);
-  const leave = () => socket.dropSourceSpecificMembership(family.loopback, uniqueGroup(family), loopbackOf(family));
-  assertThrows(leave, Error, "dropSourceSpecificMembership EADDRNOTAVAIL");
+  const other = family.version === 4 ? "127.0.0.2" : "::2";
+  const leave = (source: string) => () =>
+    socket.dropSourceSpecificMembership(source, uniqueGroup(family), loopbackOf(family));
+  assertThrows(leave(family.loopback), Error, "dropSourceSpecificMembership EINVAL");
+  socket.addSourceSpecificMembership(family.loopback, uniqueGroup(family), loopbackOf(family));
+  assertThrows(leave(other), Error, "dropSourceSpecificMembership EADDRNOTAVAIL");
+  assertEquals(leave(family.loopback)(), true);
 });
 
 const OTHER_GROUP = { 4: "ff15::77:1", 6: "239.77.0.1" };

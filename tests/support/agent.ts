@@ -7,7 +7,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import type { AddressInfo, RemoteInfo, SocketOptions, SocketType } from "../../mod.ts";
 import type { Tools } from "./harness.ts";
-import { Mailbox } from "./mailbox.ts";
+import { Mailbox, patiently } from "./mailbox.ts";
 import { commandFor, fixture } from "./runtime.ts";
 
 /** What the agent is told. */
@@ -64,7 +64,7 @@ export class Agent {
   private constructor(child: ChildProcess) {
     this.#child = child;
     createInterface({ input: child.stdout! }).on("line", (line) => this.#hear(JSON.parse(line)));
-    child.once("close", () => {
+    child.once("exit", () => {
       for (const { reject } of this.#answers.values()) reject(new Error("the agent ended"));
     });
   }
@@ -103,10 +103,9 @@ export class Agent {
   /** For the sockets. */
   order(socket: number, method: string, args: readonly unknown[] = []): Promise<unknown> {
     const order: Order = { id: this.#orders++, socket, method, args };
-    return new Promise((resolve, reject) => {
-      this.#answers.set(order.id, { resolve, reject });
-      this.#child.stdin!.write(`${JSON.stringify(order)}\n`);
-    });
+    const answer = new Promise((resolve, reject) => this.#answers.set(order.id, { resolve, reject }));
+    this.#child.stdin!.write(`${JSON.stringify(order)}\n`);
+    return patiently(`an answer to ${method}`, answer);
   }
 
   #hear(report: Report): void {
@@ -179,7 +178,7 @@ export class RemoteSocket {
 function ended(child: ChildProcess): Promise<void> {
   return new Promise((resolve) => {
     if (child.exitCode !== null || child.signalCode !== null) return resolve();
-    child.once("close", () => resolve());
+    child.once("exit", () => resolve());
     child.stdin!.end();
   });
 }

@@ -3,7 +3,7 @@
  * (support/agent.ts) on its hosts and has them talk to each other; afterwards all is gone again.
  *
  * The n-th link joins interfaces of the name `veth<n>` at both ends. The end that is named first has the addresses
- * 10.77.n.1, fd77:n::1 and fe80::1, the other one 10.77.n.2, fd77:n::2 and fe80::2. As names and link-local addresses are
+ * 10.77.n.1, fd77:7n::1 and fe80::1, the other one 10.77.n.2, fd77:7n::2 and fe80::2. As names and link-local addresses are
  * the same on every link, only the zone tells the links apart.
  *
  * @module
@@ -31,12 +31,12 @@ export type End = 1 | 2;
 
 /** The global address of one end of the n-th link. */
 export function addressOf(family: Family, end: End, link = 0): string {
-  return family.version === 4 ? `10.77.${link}.${end}` : `fd77:${link}::${end}`;
+  return family.version === 4 ? `10.77.${link}.${end}` : `fd77:7${link}::${end}`;
 }
 
 /** Which link an address is on, be it a global one or link-local with its zone. */
 export function linkOf(address: string): number {
-  return Number(/^(?:10\.77\.|fd77:|fe80::[12]%veth)(\d+)/.exec(address)?.[1] ?? NaN);
+  return Number(/^(?:10\.77\.|fd77:7|fe80::[12]%veth)(\d+)/.exec(address)?.[1] ?? NaN);
 }
 
 /** The ways to name an interface for multicast: what each one is, and the name on the given host. */
@@ -82,7 +82,7 @@ export class Network {
     for (const [host, end] of [[first, 1], [second, 2]] as const) {
       host.ip(
         `addr add 10.77.${n}.${end}/24 brd + dev veth${n}`,
-        `addr add fd77:${n}::${end}/64 dev veth${n} nodad`,
+        `addr add fd77:7${n}::${end}/64 dev veth${n} nodad`,
         `addr add fe80::${end}/64 dev veth${n} nodad`,
       );
     }

@@ -7,19 +7,24 @@ import type { ChildProcess } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 
+/** The names of a process's threads (Linux). A thread that has just been started has no name of its own yet. */
+export function threadNames(pid: number | "self" = "self"): string[] {
+  return readdirSync(`/proc/${pid}/task`).flatMap((thread) => {
+    try {
+      return [readFileSync(`/proc/${pid}/task/${thread}/comm`, "utf8").trim()];
+    } catch {
+      // It ended just now.
+      return [];
+    }
+  }).sort();
+}
+
 /** What Bun and its engine call the threads of their own that they start when they see fit. */
-const BUNS_OWN = /^(Bun Pool|JITWorker|JSCWarmUp|HeapHelper|mi-scavenger|ollector Thread)/;
+export const BUNS_OWN = /^(Bun Pool|JITWorker|JSCWarmUp|HeapHelper|mi-scavenger|ollector Thread)/;
 
 /** How many threads a process has, less those (Linux). */
 export function threadCount(pid: number | "self" = "self"): number {
-  return readdirSync(`/proc/${pid}/task`).filter((thread) => {
-    try {
-      return !BUNS_OWN.test(readFileSync(`/proc/${pid}/task/${thread}/comm`, "utf8"));
-    } catch {
-      // It ended just now.
-      return false;
-    }
-  }).length;
+  return threadNames(pid).filter((name) => !BUNS_OWN.test(name)).length;
 }
 
 /** How many descriptors a process has open (Linux). Reading the list takes one itself where it is this process. */

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import type { RuntimeName } from "../runtime.ts";
 
 /** One difference. */
 export interface Difference {
@@ -21,6 +22,8 @@ export interface Difference {
 
 const NOT_RUNNING = 'Error ERR_SOCKET_DGRAM_NOT_RUNNING "Not running"';
 const NULL_HANDLE = /TypeError "Cannot read properties of null \(reading '\w+'\)"/g;
+
+const CLOSED_BEFORE_CONNECT = /^(?:(?!connect\().)*clos.*connect\(/;
 
 /** All. */
 export const DIFFERENCES: readonly Difference[] = [
@@ -39,13 +42,13 @@ export const DIFFERENCES: readonly Difference[] = [
   },
   {
     reason: "connect() on a closed socket fails at once, also where Node puts it in a queue that nothing empties",
-    where: /^(?!.*connect\(.*close\().*clos.*connect\(/,
+    where: CLOSED_BEFORE_CONNECT,
     node: /connect returned undefined/,
     ours: `connect threw ${NOT_RUNNING}`,
   },
   {
     reason: "and so does a second one, which Node takes for connected",
-    where: /clos.*connect\(.*connect\(/,
+    where: CLOSED_BEFORE_CONNECT,
     node: /connect threw Error ERR_SOCKET_DGRAM_IS_CONNECTED "[^"]+"/g,
     ours: `connect threw ${NOT_RUNNING}`,
   },
@@ -107,6 +110,23 @@ export const DIFFERENCES: readonly Difference[] = [
     ours: 'EINVAL" errno=-22 code="EINVAL"',
   },
 ];
+
+const LISTENER = `The "listener" argument must be of type function. Received type string ('no function')`;
+
+/** What the runtimes themselves, their engines and their EventEmitter, say in other words than Node 26. */
+const WORDING: Readonly<Partial<Record<RuntimeName, readonly (readonly [string, string])[]>>> = {
+  deno: [[' name="TypeError" toString=function', ""]],
+  bun: [
+    ["Cannot convert a symbol to", "Cannot convert a Symbol value to"],
+    ["BigInt does not support >>> operator", "Cannot mix BigInt and other types, use explicit conversions"],
+    [`TypeError [ERR_INVALID_ARG_TYPE]: ${LISTENER}`, `ERR_INVALID_ARG_TYPE ${JSON.stringify(LISTENER)}`],
+  ],
+};
+
+/** An outcome with the runtime's own words in Node's. */
+export function inNodesWords(runtime: RuntimeName, outcome: string): string {
+  return (WORDING[runtime] ?? []).reduce((text, [words, nodes]) => text.replaceAll(words, nodes), outcome);
+}
 
 /** An outcome of each side that is the same if they agree. @param used Gets the rules that changed something. */
 export function comparable(

@@ -1,0 +1,86 @@
+/**
+ * How a contender, which may be a C program itself, and the C program at the other end are run together.
+ */
+import { startContender, startProgram } from "./processes.mjs";
+
+/** Runs a contender once. Returns its figures. */
+export async function measure(runtime, contender, workload, times) {
+  const { sizes = [], peers = 1, idle = 0 } = workload;
+  const options = { port: 0, sizes, peers, idle, workers: contender.workers ?? 0, ...times };
+  const start = (port) =>
+    startContender(runtime, contender.module, contender.script ?? workload.script, { ...options, port });
+  return await patterns[workload.pattern]({ contender, workload, options, start });
+}
+
+const patterns = {
+  /** The C program receives with offload, as the fastest receiver would: it takes what comes as it comes. */
+  send: ({ contender, options, start }) =>
+    duel(
+      () => sink(1, options, 0),
+      (port) => contender.module ? start(port) : flood(contender.offload, port, options, options.window),
+      ({ second }) => second.figures(),
+    ),
+
+  receive: ({ contender, workload, options, start }) =>
+    duel(
+      () => contender.module ? start(0) : sink(contender.offload, options, options.window),
+      (port) => flood(workload.offload, port, options, 0),
+      ({ first }) => first.figures(),
+    ),
+
+  ask: ({ contender, options, start }) =>
+    duel(
+      () => startProgram("echo"),
+      (port) => contender.module ? start(port) : clients(port, 1, options),
+      ({ second }) => second.figures(),
+    ),
+
+  /** The clients say how they were served, the server what it took. */
+  serve: ({ contender, workload, options, start }) =>
+    duel(
+      () => contender.module ? start(0) : startProgram("echo"),
+      (port) => clients(port, workload.clients, options),
+      async ({ first, second }) => {
+        const served = await second.figures();
+        return contender.module ? { ...await first.figures(), ...served } : served;
+      },
+    ),
+
+  /** From the start of the process to its end. */
+  async alone({ start }) {
+    const process = start(0);
+    try {
+      return await process.figures();
+    } finally {
+      await process.stop();
+    }
+  },
+};
+
+/** Starts one, and the other when the first has said its port. */
+async function duel(startFirst, startSecond, figures) {
+  const first = startFirst();
+  let second;
+  try {
+    second = startSecond(await first.port());
+    return await figures({ first, second });
+  } finally {
+    await second?.stop();
+    await first.stop();
+  }
+}
+
+const seconds = (milliseconds) => milliseconds / 1000;
+
+/** Without a window these two run until they are stopped. */
+function flood(offload, port, { peers, sizes, warm }, window) {
+  return startProgram("flood", offload, port, peers, sizes.join(","), seconds(warm), seconds(window));
+}
+
+function sink(offload, { warm }, window) {
+  return startProgram("sink", offload, seconds(warm), seconds(window));
+}
+
+function clients(port, count, { sizes, warm, window }) {
+  return startProgram("clients", port, count, sizes[0], seconds(warm), seconds(window));
+}

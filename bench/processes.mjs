@@ -1,0 +1,125 @@
+/**
+ * The processes that are measured, and those at the other end.
+ */
+import { spawn, spawnSync } from "node:child_process";
+import { mkdirSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+export const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const work = join(root, ".work", "bench");
+const bin = (name) => join(root, "node_modules", ".bin", name);
+
+/** No measurement takes longer, in milliseconds. */
+const DEADLINE = 60_000;
+
+/** The Node that npm itself runs on, for koffi; npm puts Node 26 from node_modules first in PATH. */
+const outerNode = process.env.npm_node_execpath ?? process.execPath;
+
+const compiled = join(work, "js", "bench", "contender.js");
+
+/** Node and Bun run the compiled sources, as from the npm package; Deno runs TypeScript, as from JSR. */
+export const runtimes = {
+  deno: {
+    title: "Deno",
+    command: bin("deno"),
+    args: ["run", "-A", "--quiet", "--unstable-net", "--v8-flags=--expose-gc", join(root, "bench", "contender.ts")],
+  },
+  bun: { title: "Bun", command: bin("bun"), args: [compiled] },
+  node: { title: "Node 26", command: bin("node"), args: ["--no-warnings", "--expose-gc", compiled] },
+  koffi: {
+    title: "Node 20, koffi",
+    command: outerNode,
+    args: ["--no-warnings", "--expose-gc", compiled],
+    environment: { DGRAM_FFI_BINDING: "koffi" },
+  },
+};
+
+/** Compiles the sources and the C programs. */
+export function build() {
+  mkdirSync(work, { recursive: true });
+  must(bin("tsc"), ["--project", join(root, "bench")]);
+  for (const name of ["flood", "sink", "echo", "clients"]) {
+    must("cc", ["-O2", "-Wall", "-Werror", "-o", program(name), join(root, "bench", "c", `${name}.c`)]);
+  }
+}
+
+function must(command, args) {
+  const { status, error } = spawnSync(command, args, { cwd: root, stdio: "inherit" });
+  if (error?.code === "ENOENT") throw new Error(`The benchmark needs ${command}, which is not installed`);
+  if (status !== 0) throw new Error(`${command} failed`);
+}
+
+/** The version a runtime says it has. */
+export function versionOf(name) {
+  const { stdout } = spawnSync(runtimes[name].command, ["--version"], { encoding: "utf8" });
+  return stdout.split("\n")[0].trim();
+}
+
+const program = (name) => join(work, name);
+
+/** Starts a contender. */
+export function startContender(runtime, module, script, options) {
+  const { command, args, environment } = runtimes[runtime];
+  return new Running(command, [...args, module, script, JSON.stringify(options)], environment);
+}
+
+/** Starts a C program. */
+export function startProgram(name, ...args) {
+  return new Running(program(name), args.map(String));
+}
+
+/** A process that prints objects as JSON: perhaps a port first, and its figures last. */
+class Running {
+  #child;
+  #ended;
+  #objects = [];
+  #wake = () => {};
+  #isOver = false;
+
+  constructor(command, args, environment = {}) {
+    // Ten thousand sockets are more than most shells allow.
+    const words = ["-c", 'ulimit -n "$(ulimit -Hn)"; exec "$@"', "sh", command, ...args];
+    const stdio = ["ignore", "pipe", "inherit"];
+    this.started = performance.now();
+    this.#child = spawn("sh", words, { cwd: root, stdio, env: { ...process.env, ...environment, NO_COLOR: "1" } });
+    createInterface({ input: this.#child.stdout }).on("line", (line) => {
+      this.#objects.push(JSON.parse(line));
+      this.#wake();
+    });
+    const killer = setTimeout(() => this.#child.kill("SIGKILL"), DEADLINE);
+    this.#ended = new Promise((resolve) => {
+      this.#child.once("close", (code) => {
+        clearTimeout(killer);
+        this.#isOver = true;
+        this.#wake();
+        resolve(code);
+      });
+    });
+  }
+
+  /** The port it has announced. */
+  async port() {
+    return (await this.#next()).port;
+  }
+
+  /** What it has measured. */
+  async figures() {
+    return await this.#next();
+  }
+
+  /** Ends it, unless it has ended. */
+  async stop() {
+    if (!this.#isOver) this.#child.kill("SIGKILL");
+    await this.#ended;
+  }
+
+  async #next() {
+    while (this.#objects.length === 0) {
+      if (this.#isOver) throw new Error(`it ended early: ${this.#child.spawnargs.slice(4).join(" ")}`);
+      await new Promise((resolve) => this.#wake = resolve);
+    }
+    return this.#objects.shift();
+  }
+}

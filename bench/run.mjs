@@ -1,0 +1,102 @@
+/**
+ * The benchmark. Plain JavaScript for Node 20.
+ *
+ * node bench/run.mjs [--only=send64,...] [--runtimes=deno,bun,node,koffi] [--rounds=N] [--quick] [--out=folder]
+ *
+ * Every measurement is a process of its own. In each round every contender of a workload runs once, in an order that is drawn
+ * anew, so that whatever else the machine does strikes all alike. Figures are medians over the rounds; ratios are made within a
+ * round first. Writes results.json and charts/*.svg into bench/, or the given folder.
+ */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { arch, cpus, release } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { drawCharts } from "./charts.mjs";
+import { measure } from "./patterns.mjs";
+import { build, root, runtimes, versionOf } from "./processes.mjs";
+import { summarize } from "./statistics.mjs";
+import { tableOf } from "./table.mjs";
+import { workloads } from "./workloads.mjs";
+
+const { values: options } = parseArgs({
+  options: {
+    only: { type: "string", default: Object.keys(workloads).join(",") },
+    runtimes: { type: "string", default: Object.keys(runtimes).join(",") },
+    rounds: { type: "string" },
+    quick: { type: "boolean", default: false },
+    out: { type: "string", default: join(root, "bench") },
+  },
+});
+const times = options.quick ? { warm: 300, window: 400 } : { warm: 500, window: 1000 };
+const rounds = Number(options.rounds ?? (options.quick ? 1 : 7));
+const wanted = options.runtimes.split(",");
+
+build();
+const results = {
+  date: new Date().toISOString(),
+  machine: { processor: cpus()[0].model, cores: cpus().length, kernel: release(), architecture: arch() },
+  versions: Object.fromEntries(wanted.map((name) => [name, versionOf(name)])),
+  rounds,
+  milliseconds: times,
+  workloads: {},
+};
+for (const name of options.only.split(",")) results.workloads[name] = await runWorkload(name);
+results.table = tableOf(results.workloads, wanted);
+
+mkdirSync(join(options.out, "charts"), { recursive: true });
+writeFileSync(join(options.out, "results.json"), `${JSON.stringify(results, null, 1)}\n`);
+drawCharts(results, join(options.out, "charts"));
+printTable(results.table);
+process.exitCode = results.table.some(({ met }) => met === false) ? 1 : 0;
+
+/** Figures of all contenders by their names, `node/dgram-ffi` or `C, sendmmsg`: one value a round. */
+async function runWorkload(name) {
+  const workload = workloads[name];
+  const contenders = contendersOf(workload);
+  const collected = {};
+  console.log(`\n${name}: ${workload.title}`);
+  for (let round = 0; round < rounds; round++) {
+    for (const { key, runtime, contender } of shuffled(contenders)) {
+      const figures = await measure(runtime, contender, workload, times);
+      for (const [figure, value] of Object.entries(figures)) ((collected[key] ??= {})[figure] ??= []).push(value);
+    }
+  }
+  const summary = {};
+  for (const { key } of contenders) {
+    summary[key] = summarize(collected[key]);
+    const shown = Object.entries(summary[key]).map(([figure, { median, low, high }]) =>
+      `${figure} ${format(median)} (${format(low)} - ${format(high)})`
+    );
+    console.log(`  ${key.padEnd(30)} ${shown.join(", ")}`);
+  }
+  return summary;
+}
+
+function contendersOf({ contenders, limits }) {
+  const inRuntimes = wanted.flatMap((runtime) =>
+    contenders.filter(({ only }) => !only || only === runtime).map((contender) => ({
+      key: `${runtime}/${contender.name}`,
+      runtime,
+      contender,
+    }))
+  );
+  return [...inRuntimes, ...limits.map((contender) => ({ key: contender.name, contender }))];
+}
+
+function shuffled(list) {
+  return list.map((item) => [Math.random(), item]).sort(([left], [right]) => left - right).map(([, item]) => item);
+}
+
+function format(value) {
+  return value >= 1000 ? Math.round(value).toLocaleString("en") : value.toPrecision(3);
+}
+
+function printTable(rows) {
+  const cells = rows.map((
+    { workload, bar, runtime, measured, verdict },
+  ) => [workload, bar, runtime, measured, verdict]);
+  const all = [["workload", "at least", "runtime", "measured", ""], ...cells];
+  const widths = all[0].map((_, column) => Math.max(...all.map((row) => row[column].length)));
+  console.log();
+  for (const row of all) console.log(row.map((cell, column) => cell.padEnd(widths[column])).join("  ").trimEnd());
+}

@@ -1,0 +1,77 @@
+/**
+ * What the workloads share: their options, how to bind, and how to measure.
+ *
+ * @module
+ */
+import process from "node:process";
+import { setTimeout as delay } from "node:timers/promises";
+import type { createSocket, Socket } from "../mod.ts";
+
+/** The module under test: ours, or the built-in one, which has all that the common workloads use. */
+export interface Dgram {
+  createSocket: typeof createSocket;
+}
+
+/** What a workload is told. */
+export interface Options {
+  /** Milliseconds before the measurement, and of the measurement. */
+  readonly warm: number;
+  readonly window: number;
+  /** The other side's port, where it was started first. */
+  readonly port: number;
+  readonly sizes: readonly number[];
+  readonly peers: number;
+  /** Idle sockets. */
+  readonly idle: number;
+  readonly workers: number;
+}
+
+/** What came out. */
+export type Figures = Record<string, number>;
+
+/** As the C programs have it. */
+export const RECEIVE_BUFFER: number = 4 << 20;
+
+/** Messages given to `send()` in one turn of the event loop. */
+export const WAVE = 512;
+
+/** The loopback address, where everything happens. */
+export const LOOPBACK = "127.0.0.1";
+
+/** A bound socket. */
+export async function bound(dgram: Dgram, options: { recvBufferSize?: number } = {}): Promise<Socket> {
+  const socket = dgram.createSocket({ type: "udp4", ...options });
+  await new Promise<void>((resolve) => socket.bind(0, LOOPBACK, resolve));
+  return socket;
+}
+
+/** Tells the runner which port to send to. */
+export function announce(port: number): void {
+  console.log(JSON.stringify({ port }));
+}
+
+/** Watches a counter for the window: how fast it grows, and how much processor time one costs, in microseconds. */
+export async function measure({ warm, window }: Options, count: () => number): Promise<Figures> {
+  await delay(warm);
+  const before = { count: count(), time: performance.now(), cpu: process.cpuUsage() };
+  await delay(window);
+  const counted = count() - before.count;
+  const { user, system } = process.cpuUsage(before.cpu);
+  const seconds = (performance.now() - before.time) / 1000;
+  return { rate: counted / seconds, cpu: (user + system) / Math.max(counted, 1) };
+}
+
+/** A message of each size, in turn. */
+export function messagesOf(sizes: readonly number[]): Uint8Array[] {
+  return sizes.map((size) => new Uint8Array(size).fill(1));
+}
+
+/** 127.0.0.1 and the addresses after it: as many peers, all of them served by one socket bound to all addresses. */
+export function addressesOf(peers: number): string[] {
+  return Array.from({ length: peers }, (_, i) => `127.0.${(i + 1) >> 8}.${(i + 1) & 255}`);
+}
+
+/** The value that a share of all values does not exceed. */
+export function percentile(sorted: ArrayLike<number>, share: number): number {
+  return sorted[Math.min(Math.floor(sorted.length * share), sorted.length - 1)];
+}

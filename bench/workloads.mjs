@@ -1,0 +1,161 @@
+/**
+ * What is measured. A workload is a script (workloads/*.ts), the part that a C program plays, and the contenders.
+ *
+ * Patterns: `send` to a C program that receives; `receive` from a C program that sends; `ask` a C program that echoes;
+ * `serve` a C program's clients; `alone`.
+ */
+
+/** A module's contenders in each runtime. */
+const ours = { name: "dgram-ffi", module: "ours" };
+const builtin = { name: "node:dgram", module: "builtin" };
+const both = [ours, builtin];
+
+const bunSocket = { name: "Bun.udpSocket", module: "none", script: "bun_udp_socket", only: "bun" };
+const denoSocket = { name: "Deno.listenDatagram", module: "none", script: "deno_datagram", only: "deno" };
+
+/** The limit: what a C program does in the contender's place. */
+const cSegments = { name: "C, UDP_SEGMENT", offload: 1 };
+const cSend = { name: "C, sendmmsg", offload: 0 };
+const cGro = { name: "C, UDP_GRO", offload: 1 };
+const cReceive = { name: "C, recvmmsg", offload: 0 };
+const c = { name: "C", offload: 0 };
+
+/** 256 sizes of which hardly two neighbours are alike, the same in every run. */
+const mixedSizes = Array.from({ length: 256 }, (_, i) => 64 + (i * 167 + (i * i) % 101 * 7) % 1137);
+
+export const workloads = {
+  send64: {
+    title: "bulk send(), 64 bytes, one peer",
+    pattern: "send",
+    script: "send",
+    sizes: [64],
+    contenders: [...both, { name: "dgram-ffi, sendMany", module: "ours", script: "send_many" }, bunSocket, denoSocket],
+    limits: [cSegments, cSend],
+  },
+  send1200: {
+    title: "bulk send(), 1200 bytes, one peer",
+    pattern: "send",
+    script: "send",
+    sizes: [1200],
+    contenders: [...both, { name: "dgram-ffi, sendMany", module: "ours", script: "send_many" }, bunSocket, denoSocket],
+    limits: [cSegments, cSend],
+  },
+  peers: {
+    title: "bulk send(), 64 bytes, 1,000 peers in turn",
+    pattern: "send",
+    script: "send",
+    sizes: [64],
+    peers: 1000,
+    contenders: [...both, bunSocket, denoSocket],
+    limits: [cSend],
+  },
+  mixed: {
+    title: "bulk send(), sizes from 64 to 1200 bytes in turn, one peer",
+    pattern: "send",
+    script: "send",
+    sizes: mixedSizes,
+    contenders: [...both, bunSocket, denoSocket],
+    limits: [cSend],
+  },
+  receive64: {
+    title: "bulk receive, 64 bytes, from a sender with UDP_SEGMENT",
+    pattern: "receive",
+    script: "receive",
+    sizes: [64],
+    offload: 1,
+    contenders: [
+      ...both,
+      { name: "dgram-ffi, 'messages'", module: "ours", script: "receive_batch" },
+      bunSocket,
+      denoSocket,
+    ],
+    limits: [cGro, cReceive],
+  },
+  receive1200: {
+    title: "bulk receive, 1200 bytes, from a sender with UDP_SEGMENT",
+    pattern: "receive",
+    script: "receive",
+    sizes: [1200],
+    offload: 1,
+    contenders: [
+      ...both,
+      { name: "dgram-ffi, 'messages'", module: "ours", script: "receive_batch" },
+      bunSocket,
+      denoSocket,
+    ],
+    limits: [cGro, cReceive],
+  },
+  receivePlain: {
+    title: "bulk receive, 64 bytes, from a sender without offload",
+    pattern: "receive",
+    script: "receive",
+    sizes: [64],
+    offload: 0,
+    contenders: [
+      ...both,
+      { name: "dgram-ffi, 'messages'", module: "ours", script: "receive_batch" },
+      bunSocket,
+      denoSocket,
+    ],
+    limits: [cGro, cReceive],
+  },
+  roundTrip: {
+    title: "round trip, 64 bytes, one at a time",
+    pattern: "ask",
+    script: "round_trip",
+    sizes: [64],
+    contenders: both,
+    limits: [c],
+  },
+  echo: {
+    title: "echo server, 64 clients",
+    pattern: "serve",
+    script: "echo",
+    sizes: [64],
+    clients: 64,
+    contenders: both,
+    limits: [c],
+  },
+  cores: {
+    title: "echo server of Workers on one port, 64 clients",
+    pattern: "serve",
+    script: "cores",
+    sizes: [64],
+    clients: 64,
+    contenders: [1, 2].map((workers) => ({ name: `dgram-ffi, ${workers} Workers`, module: "none", workers })),
+    limits: [],
+  },
+  idle: {
+    title: "10,000 sockets: making them, and their memory",
+    pattern: "alone",
+    script: "idle",
+    idle: 10_000,
+    contenders: both,
+    limits: [],
+  },
+  wake10: {
+    title: "round trip beside 10 idle sockets",
+    pattern: "ask",
+    script: "round_trip",
+    sizes: [64],
+    idle: 10,
+    contenders: both,
+    limits: [],
+  },
+  wake10000: {
+    title: "round trip beside 10,000 idle sockets",
+    pattern: "ask",
+    script: "round_trip",
+    sizes: [64],
+    idle: 10_000,
+    contenders: both,
+    limits: [],
+  },
+  start: {
+    title: "cold process: import and first message",
+    pattern: "alone",
+    script: "start",
+    contenders: both,
+    limits: [],
+  },
+};

@@ -1,0 +1,21 @@
+/**
+ * Bulk receive through `'messages'`: ours alone. Every datagram is looked at, as in the workload it is compared with.
+ *
+ * @module
+ */
+import { once } from "node:events";
+import { announce, bound, type Dgram, type Figures, measure, type Options, RECEIVE_BUFFER } from "../support.ts";
+
+export default async function receiveBatch(dgram: Dgram, options: Options): Promise<Figures> {
+  const socket = await bound(dgram, { recvBufferSize: RECEIVE_BUFFER });
+  let [received, bytes] = [0, 0];
+  socket.on("messages", (batch) => {
+    received += batch.length;
+    for (let i = 0; i < batch.length; i++) bytes += batch.size(i) + batch.port(i);
+  });
+  announce(socket.address().port);
+  await once(socket, "messages");
+  const figures = await measure(options, () => received);
+  if (bytes === 0) throw new Error("nothing came");
+  return figures;
+}

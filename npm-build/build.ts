@@ -1,0 +1,60 @@
+/**
+ * Builds the npm package and its tarball in .work/npm.
+ *
+ * deno run -A npm-build/build.ts [--with=dnt|deno-pack]
+ *
+ * dnt comes from JSR. Where that is out of reach, `deno pack` builds the same package: name, version, exports, engines, peers and
+ * files are those of package.ts either way. What differs: dnt also checks the types as TypeScript outside Deno sees them and
+ * runs the test suite on its output; `deno pack` leaves out the declarations of modules that no entry shows, and comments
+ * are laid out otherwise.
+ *
+ * @module
+ */
+import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { run } from "./command.ts";
+import { buildWithDenoPack } from "./deno_pack.ts";
+import { buildWithDnt, loadDnt } from "./dnt.ts";
+import { documents, manifest, root } from "./package.ts";
+
+/** As much of npm's report as is printed. */
+interface Packed {
+  readonly filename: string;
+  readonly size: number;
+  readonly unpackedSize: number;
+  readonly files: readonly { readonly path: string; readonly size: number }[];
+}
+
+const wanted = process.argv.find((arg) => arg.startsWith("--with="))?.slice("--with=".length);
+const work = join(root, ".work/npm");
+const out = join(work, "package");
+
+async function buildCode(): Promise<string> {
+  if (wanted === "deno-pack") {
+    buildWithDenoPack(out);
+    return "deno pack";
+  }
+  const loaded = await loadDnt();
+  if (loaded.dnt) {
+    await buildWithDnt(loaded.dnt, out);
+    return "dnt";
+  }
+  if (wanted === "dnt") throw new Error(`dnt cannot be loaded: ${loaded.why}`);
+  console.log(`dnt cannot be loaded, so deno pack builds the package: ${loaded.why}`);
+  buildWithDenoPack(out);
+  return "deno pack";
+}
+
+rmSync(work, { recursive: true, force: true });
+mkdirSync(out, { recursive: true });
+const tool = await buildCode();
+writeFileSync(join(out, "package.json"), `${JSON.stringify(manifest, undefined, 2)}\n`);
+for (const name of documents) cpSync(join(root, name), join(out, name), { recursive: true });
+
+const [packed]: Packed[] = JSON.parse(run("npm", ["pack", "--json", "--ignore-scripts", `--pack-destination=${work}`], out));
+for (const { path, size } of packed.files) console.log(`${String(size).padStart(8)}  ${path}`);
+console.log(
+  `${join(work, packed.filename)}: built with ${tool}, ${packed.files.length} files, ` +
+    `${packed.size} bytes, unpacked ${packed.unpackedSize}`,
+);

@@ -1,0 +1,81 @@
+/**
+ * Builds the package's code with dnt, which checks its types and runs the test suite on it in Node.
+ *
+ * @module
+ */
+import { cpSync, existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { run } from "./command.ts";
+import { CODE, entries, manifest, root } from "./package.ts";
+
+/** Which dnt. */
+export const DNT = "jsr:@deno/dnt@0.43.2";
+
+/** As much of dnt as is used here; its own types are not there where JSR is out of reach. */
+interface Dnt {
+  build(options: Record<string, unknown>): Promise<void>;
+}
+
+/** As much as is used of what TypeScript finds fault with. */
+interface Diagnostic {
+  readonly file?: { readonly fileName: string };
+}
+
+/** dnt, or undefined and why it cannot be had. */
+export async function loadDnt(): Promise<{ dnt: Dnt } | { dnt: undefined; why: string }> {
+  try {
+    // Not written out: `deno check` would want to load it.
+    const name: string = DNT;
+    return { dnt: await import(name) };
+  } catch (error) {
+    return { dnt: undefined, why: String((error as Error).message).split("\n")[0] };
+  }
+}
+
+/** Writes the modules and their declarations to a folder of `out`, and much else that `files` in package.json leaves out. */
+export async function buildWithDnt(dnt: Dnt, out: string): Promise<void> {
+  await dnt.build({
+    entryPoints: Object.entries(entries).map(([name, path]) => ({ name, path })),
+    outDir: out,
+    rootTestDir: "./tests",
+    testPattern: "*_test.ts",
+    importMap: pathToFileURL(writeImportMap(out)).href,
+    // The code picks its runtime itself.
+    shims: {},
+    scriptModule: false,
+    declaration: "inline",
+    typeCheck: "single",
+    compilerOptions: { target: "ES2022", lib: ["ESNext"], sourceMap: false, stripInternal: false },
+    // The tests' types are checked with the project's own; here dnt sees them without the declarations of std_assert.
+    filterDiagnostic: (diagnostic: Diagnostic) => !diagnostic.file?.fileName.includes("/src/tests/"),
+    // The tests find the rest, like koffi, in the project's node_modules.
+    package: { ...manifest, devDependencies: { "@types/node": versionOf("@types/node") } },
+    postBuild: () => copyFixtures(out),
+  });
+}
+
+/** Where the test suite's assertions come from, in terms that dnt knows. */
+function writeImportMap(out: string): string {
+  const file = join(out, "import_map.json");
+  const imports = {
+    "@std/assert": pathToFileURL(join(root, "tests/std_assert/mod.js")).href,
+    "deno-std/": `npm:/deno-std@${versionOf("deno-std")}/`,
+  };
+  writeFileSync(file, JSON.stringify({ imports }));
+  return file;
+}
+
+/** The version of a package that the project develops with. */
+function versionOf(name: string): string {
+  return JSON.parse(readFileSync(join(root, "package.json"), "utf8")).devDependencies[name];
+}
+
+/** No test imports the scripts it starts, so dnt does not know them. */
+function copyFixtures(out: string): void {
+  run("tsc", ["--noCheck"]);
+  const [from, to] = [join(root, ".work/js/tests"), join(out, CODE, "tests")];
+  for (const path of readdirSync(from, { recursive: true, encoding: "utf8" })) {
+    if (path.endsWith(".js") && !existsSync(join(to, path))) cpSync(join(from, path), join(to, path));
+  }
+}

@@ -1,0 +1,231 @@
+/**
+ * Runs Node's own dgram tests, which are not part of this project, on Node 26, Bun and Deno: with the runtime's built-in module and
+ * with this one in its place. Plain JavaScript for Node 20.
+ *
+ * node tests/conformance/run.mjs <Node's test folder> [--only=node,bun,deno] [--with=builtin,ours] [text in the file name ...]
+ *
+ * The folder is the `test` of Node's sources, or of https://github.com/denoland/node_test. Everything runs in a network namespace of its
+ * own, so that nothing leaves this machine; that takes root, without which the tests below `internet` are left out.
+ */
+import { spawn, spawnSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
+const work = join(root, ".work", "conformance");
+const bin = (name) => join(root, "node_modules", ".bin", name);
+const register = join(root, "register.ts");
+
+const LIMIT_MS = 30_000;
+const AT_A_TIME = 3;
+const NAMESPACE = "DGRAM_FFI_CONFORMANCE_NAMESPACE";
+
+/** Node's tests that are about dgram, by folder. */
+const ABOUT_DGRAM = {
+  parallel:
+    /^test-(dgram-|diagnostics-channel-udp|permission-net-udp|cluster-dgram-|cluster-disconnect-unshared-udp|cluster-child-index-dgram|child-process-.*dgram)/,
+  sequential: /^test-dgram-/,
+  "async-hooks": /^test-.*(dgram|udp)/,
+  internet: /^test-dgram-/,
+};
+
+/** What only Node's own module has: the test asks for Node's internals, not for dgram's behaviour. */
+const INTERNALS = /internalBinding|require\('internal\/|kStateSymbol|_handle\b|verify-graph|init-hooks/;
+
+/**
+ * Deno's node:cluster has no workers: what it forks takes itself for a primary and forks in its turn, without end. Such tests
+ * are not run there.
+ */
+const FORKS_PRIMARIES = /require\('cluster'\)/;
+
+/** How each runtime runs a script, and the flag that puts this module in the place of its own. */
+const RUNTIMES = {
+  node: {
+    // Without web storage, as some tests count warnings, and looking at the globals makes one.
+    command: (flags, preload) => [
+      bin("node"),
+      "--no-warnings",
+      "--no-experimental-webstorage",
+      ...flags,
+      ...(preload ? ["--import", register] : []),
+    ],
+    // Under the permission model this module needs its libraries and FFI allowed, which the built-in does not.
+    flagsOf: (flags, preload) => preload && flags.includes("--permission") ? [...flags, "--allow-ffi"] : flags,
+  },
+  bun: {
+    command: (flags, preload) => [bin("bun"), ...(preload ? ["--preload", register] : [])],
+    flagsOf: () => [],
+  },
+  deno: {
+    command: (flags, preload) => [
+      bin("deno"),
+      "run",
+      "-A",
+      "--quiet",
+      "--unstable-detect-cjs",
+      ...(flags.includes("--expose-gc") ? ["--v8-flags=--expose-gc"] : []),
+      ...(preload ? [`--preload=${register}`] : []),
+    ],
+    flagsOf: (flags) => flags,
+  },
+};
+
+const args = process.argv.slice(2);
+const named = args.filter((arg) => !arg.startsWith("--"));
+const listed = (name, all) => args.find((arg) => arg.startsWith(`--${name}=`))?.split("=")[1].split(",") ?? all;
+const [folder, ...filters] = named;
+const runtimes = listed("only", Object.keys(RUNTIMES));
+const modules = listed("with", ["builtin", "ours"]);
+
+if (!folder || !existsSync(join(folder, "common"))) {
+  console.error("usage: node tests/conformance/run.mjs <folder with Node's tests: common, parallel, sequential ...>");
+  process.exit(2);
+}
+if (!process.env[NAMESPACE] && runInNamespace()) process.exit();
+await main();
+
+/** Runs this script again where there is only a loopback interface and one without a cable. */
+function runInNamespace() {
+  const setUp = [
+    "ip link set lo up multicast on",
+    "ip link add cable0 type veth peer name cable1",
+    "ip addr add 10.99.0.1/24 brd + dev cable0",
+    "ip -6 addr add fd00:99::1/64 dev cable0 nodad",
+    "ip link set cable0 up",
+    "ip link set cable1 up",
+    "ip route add default dev cable0",
+    'exec "$0" "$@"',
+  ].join("\n");
+  const command = ["--net", "sh", "-ec", setUp, process.execPath, fileURLToPath(import.meta.url), ...args];
+  const possible = spawnSync("unshare", ["--net", "true"]).status === 0;
+  if (!possible) return false;
+  const env = { ...process.env, [NAMESPACE]: "1" };
+  process.exitCode = spawnSync("unshare", command, { stdio: "inherit", env }).status ?? 1;
+  return true;
+}
+
+async function main() {
+  const copy = prepare(folder);
+  const isolated = Boolean(process.env[NAMESPACE]);
+  const tests = Object.entries(ABOUT_DGRAM).flatMap(([part, pattern]) => {
+    if (!existsSync(join(copy, part)) || (part === "internet" && !isolated)) return [];
+    return readdirSync(join(copy, part)).filter((name) => pattern.test(name) && /\.m?js$/.test(name)).map((name) =>
+      join(part, name)
+    );
+  }).filter((name) => filters.length === 0 || filters.some((text) => name.includes(text)));
+  const jobs = runtimes.flatMap((runtime) =>
+    modules.flatMap((module) => tests.map((test) => ({ runtime, module, test })))
+  );
+  // Those of two folders use ports that are given, or count on being alone.
+  const [together, alone] = [true, false].map((wanted) => jobs.filter(({ test }) => isIndependent(test) === wanted));
+  const run = async (job, slot) => ({ ...job, ...await runTest(copy, job, slot) });
+  const results = [...await inParallel(together, AT_A_TIME, run), ...await inParallel(alone, 1, run)];
+  mkdirSync(work, { recursive: true });
+  writeFileSync(join(work, "results.json"), `${JSON.stringify(results, null, 1)}\n`);
+  report(results);
+  writeFileSync(join(work, "table.md"), tableOf(results));
+  console.log(`written: results.json and table.md in ${relative(process.cwd(), work)}`);
+}
+
+/** A copy, in which a .js file counts as CommonJS: Deno asks for that, and Node's tests are. */
+function prepare(source) {
+  const copy = join(work, "test");
+  rmSync(copy, { recursive: true, force: true });
+  mkdirSync(copy, { recursive: true });
+  const parts = ["common", "fixtures", ...Object.keys(ABOUT_DGRAM)];
+  for (const part of parts.filter((part) => existsSync(join(source, part)))) {
+    cpSync(join(source, part), join(copy, part), { recursive: true });
+  }
+  writeFileSync(join(copy, "package.json"), '{ "type": "commonjs" }\n');
+  return copy;
+}
+
+function isIndependent(test) {
+  return /^(parallel|async-hooks)\b/.test(test);
+}
+
+async function inParallel(jobs, atATime, run) {
+  const waiting = jobs.entries();
+  const results = [];
+  const workOff = async (_, slot) => {
+    for (const [i, job] of waiting) results[i] = await run(job, slot);
+  };
+  await Promise.all(Array.from({ length: atATime }, workOff));
+  return results;
+}
+
+async function runTest(copy, { runtime, module, test }, slot) {
+  const file = join(copy, test);
+  const source = readFileSync(file, "utf8");
+  if (runtime === "deno" && FORKS_PRIMARIES.test(source)) {
+    return { outcome: "skipped", internals: false, reason: "every fork of Deno's node:cluster is a primary" };
+  }
+  const flags = source.match(/^\/\/ Flags: (.*)$/m)?.[1].trim().split(/\s+/) ?? [];
+  const { command, flagsOf } = RUNTIMES[runtime];
+  const [program, ...rest] = command(flagsOf(flags, module === "ours"), module === "ours");
+  // The globals of other runtimes are none of our business.
+  const env = { ...process.env, NO_COLOR: "1", TEST_THREAD_ID: String(slot), NODE_TEST_KNOWN_GLOBALS: "0" };
+  const ended = await runToEnd(program, [...rest, file], { cwd: copy, env });
+  const skipped = /^1\.\.0 # Skipped: (.*)$/m.exec(ended.output)?.[1];
+  const outcome = skipped !== undefined ? "skipped" : ended.code === 0 ? "passed" : "failed";
+  return {
+    outcome,
+    internals: INTERNALS.test(source),
+    ...(outcome === "passed" ? {} : { reason: skipped ?? reasonOf(ended) }),
+  };
+}
+
+function reasonOf({ code, signal, output }) {
+  const lines = output.split("\n").map((line) => line.trim());
+  const telling = lines.find((line) => /^(\S*Error\b|error:|Mismatched)/.test(line)) ??
+    lines.find((line) => /Error/.test(line));
+  return `${signal ? "time limit" : `exit code ${code}`}: ${telling ?? lines.find(Boolean) ?? ""}`.slice(0, 200);
+}
+
+function runToEnd(program, parameters, options) {
+  return new Promise((resolve) => {
+    const child = spawn(program, parameters, { ...options, stdio: ["ignore", "pipe", "pipe"], detached: true });
+    let output = "";
+    for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => output += chunk);
+    // The whole group: some tests start processes of their own.
+    const killer = setTimeout(() => process.kill(-child.pid, "SIGKILL"), LIMIT_MS);
+    child.once("close", (code, signal) => {
+      clearTimeout(killer);
+      resolve({ code, signal, output });
+    });
+  });
+}
+
+/** One line a test: how it ends with this module in each runtime, and where the built-in ends otherwise. */
+function tableOf(results) {
+  const outcomeOf = (test, runtime, module) =>
+    results.find((result) => result.test === test && result.runtime === runtime && result.module === module)?.outcome ??
+      "";
+  const lines = [...new Set(results.map(({ test }) => test))].sort().map((test) => {
+    const cells = runtimes.map((runtime) => {
+      const [builtin, ours] = ["builtin", "ours"].map((module) => outcomeOf(test, runtime, module));
+      return builtin && builtin !== ours ? `${ours} (built-in ${builtin})` : ours;
+    });
+    return `| ${[test.replace(/\.m?js$/, ""), ...cells].join(" | ")} |`;
+  });
+  return [`| test | ${runtimes.join(" | ")} |`, `|---|${"---|".repeat(runtimes.length)}`, ...lines, ""].join("\n");
+}
+
+function report(results) {
+  console.log("\n| runtime | module | run | passed | failed | of these by internals | skipped by the test |");
+  console.log("|---|---|---|---|---|---|---|");
+  for (const runtime of runtimes) {
+    for (const module of modules) {
+      const own = results.filter((result) => result.runtime === runtime && result.module === module);
+      const count = (outcome) => own.filter((result) => result.outcome === outcome).length;
+      const internal = own.filter(({ outcome, internals }) => outcome === "failed" && internals).length;
+      const figures = [own.length - count("skipped"), count("passed"), count("failed"), internal, count("skipped")];
+      console.log(`| ${[runtime, module, ...figures].join(" | ")} |`);
+    }
+  }
+  for (const { runtime, module, test, outcome, internals, reason } of results) {
+    if (outcome === "passed") continue;
+    console.log(`${runtime} ${module} ${outcome}${internals ? " (internals)" : ""} ${test}: ${reason}`);
+  }
+}

@@ -1,0 +1,372 @@
+/**
+ * The npm and JSR packages as people get them: built, installed in empty projects outside the tree, and used. Plain JavaScript for
+ * Node 20, started by `node tests/run.mjs --package` (or `--only=package`). Prints a table of all of it.
+ */
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import {
+  cpSync,
+  createReadStream,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { createServer } from "node:http";
+import { tmpdir } from "node:os";
+import { basename, delimiter, dirname, extname, join, relative } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const tests = dirname(fileURLToPath(import.meta.url));
+const root = dirname(tests);
+const bin = (name) => join(root, "node_modules", ".bin", name);
+const scratch = mkdtempSync(join(tmpdir(), "dgram-ffi-package-"));
+const built = join(root, ".work/npm");
+const deno = JSON.parse(readFileSync(join(root, "deno.json"), "utf8"));
+const { devDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+const entries = Object.values(deno.exports);
+/** The Node that runs this, which run.mjs takes care is older than 26 where there is one. */
+const oldNode = process.execPath;
+const hasOldNode = Number(process.versions.node.split(".")[0]) < 26;
+const tarball = join(built, `dgram-ffi-${deno.version}.tgz`);
+
+const IPV4_AND_6 = ["hello over udp4", "hello over udp6"];
+const LARGEST = 400_000;
+const rows = [];
+const servers = [];
+
+/** Runs a command to its end. */
+function run([command, ...args], cwd, { timeout = 120_000, ...environment } = {}) {
+  const path = [join(root, "node_modules/.bin"), process.env.PATH].join(delimiter);
+  const env = { ...process.env, PATH: path, NO_COLOR: "1", DENO_DIR: join(scratch, "deno"), ...environment };
+  // Neither is what a person's shell has: the runner of these tests is not the one of theirs.
+  delete env.NODE_TEST_CONTEXT;
+  delete env.DGRAM_FFI_BINDING;
+  const child = spawn(command, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"], timeout, killSignal: "SIGKILL" });
+  const printed = { stdout: "", stderr: "" };
+  child.stdout.on("data", (chunk) => printed.stdout += chunk);
+  child.stderr.on("data", (chunk) => printed.stderr += chunk);
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("close", (code) => resolve({ code, ...printed }));
+  });
+}
+
+/** Runs a command that has to succeed, and returns what it printed. */
+async function succeed(command, cwd, environment) {
+  const { code, stdout, stderr } = await run(command, cwd, environment);
+  assert.equal(code, 0, `${command.join(" ")}\n${stdout}${stderr}`);
+  return stdout;
+}
+
+/** What a command of a test reads like in the table. */
+function readable(command) {
+  const words = command.map((word) => word === oldNode ? "node" : word.startsWith(root) ? basename(word) : word);
+  return words.join(" ").replaceAll(scratch, "").replaceAll(/127\.0\.0\.1:\d+/g, "127.0.0.1");
+}
+
+let row = { name: "", commands: [] };
+
+/** A test that is a row of the table. Its body is given an empty project with the files of tests/package and tests/types. */
+function consumer(name, body, skip = false) {
+  test(name, { skip, timeout: 900_000 }, async (t) => {
+    row = { name, commands: [], result: "failed" };
+    rows.push(row);
+    const project = mkdtempSync(join(scratch, "project-"));
+    cpSync(join(tests, "package"), project, { recursive: true });
+    cpSync(join(tests, "types"), join(project, "types"), { recursive: true });
+    writeFileSync(join(project, "package.json"), "{}");
+    row.result = await body(project, t) ?? "passed";
+  });
+  if (skip) rows.push({ name, commands: [], result: `skipped: ${skip}` });
+}
+
+/** Runs what a row is about, and returns the lines it printed. */
+async function shown(command, cwd, environment) {
+  row.commands.push(readable(command));
+  return (await succeed(command, cwd, environment)).trim().split("\n");
+}
+
+/** The exchange, in both protocols, in whichever order the answers came. */
+async function exchanges(command, cwd, environment) {
+  assert.deepEqual((await shown(command, cwd, environment)).sort(), IPV4_AND_6);
+  return IPV4_AND_6.join(", ");
+}
+
+const npmInstall = (cwd, ...packages) =>
+  succeed(["npm", "install", "--no-audit", "--no-fund", "--prefer-offline", ...packages], cwd);
+const koffi = `koffi@${devDependencies.koffi}`;
+const tooNew = hasOldNode ? false : `Node ${process.versions.node} has an FFI of its own`;
+
+/** Serves on the loopback interface, and returns the address. */
+async function serve(listener) {
+  const server = createServer(listener);
+  servers.push(server);
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return `http://127.0.0.1:${server.address().port}`;
+}
+
+/** A registry that has this one package. */
+async function registry() {
+  const url = await serve((request, response) => {
+    if (request.url === "/dgram-ffi.tgz") return void createReadStream(tarball).pipe(response);
+    if (request.url !== "/dgram-ffi") return void response.writeHead(404).end("{}");
+    const manifest = JSON.parse(readFileSync(join(built, "package/package.json"), "utf8"));
+    const version = { ...manifest, dist: { tarball: `${url}/dgram-ffi.tgz` } };
+    const versions = { [manifest.version]: version };
+    response.setHeader("content-type", "application/json");
+    response.end(JSON.stringify({ name: manifest.name, "dist-tags": { latest: manifest.version }, versions }));
+  });
+  return url;
+}
+
+/** Fails if a Deno program asked for another permission than these, whether it was granted or not. */
+function assertAskedFor(audit, permissions) {
+  const asked = readFileSync(audit, "utf8").trim().split("\n").map((line) => JSON.parse(line).permission);
+  assert.ok(asked.includes("ffi"), "nothing was recorded");
+  assert.deepEqual(asked.filter((permission) => !permissions.includes(permission)), []);
+}
+
+before(async () => {
+  const output = await succeed(["deno", "run", "-A", "npm-build/build.ts"], root, { timeout: 900_000, DENO_DIR: undefined });
+  console.log(output);
+}, { timeout: 900_000 });
+
+after(() => {
+  for (const server of servers) server.close();
+  rmSync(scratch, { recursive: true });
+  for (const { name, commands, result } of rows) console.log(`| ${name} | ${commands.join("; ")} | ${result} |`);
+});
+
+consumer("the tarball holds modules, declarations and texts, and is small", async () => {
+  const names = (await shown(["tar", "-tzf", tarball], scratch)).map((name) => name.replace("package/", ""));
+  const strange = names.filter((name) => !/^(esm\/.*\.(js|d\.ts)|docs\/.*\.md|[A-Z]+(\.md)?|package\.json)$/.test(name));
+  assert.deepEqual(strange, []);
+  assert.deepEqual(names.filter((name) => /test|bench|example/.test(name)), []);
+  const [folder, unpacked] = [join(scratch, "unpacked"), { size: 0 }];
+  mkdirSync(folder);
+  await succeed(["tar", "-xzf", tarball, "-C", folder], scratch);
+  for (const name of names) unpacked.size += readFileSync(join(folder, "package", name)).length;
+  assert.ok(unpacked.size < LARGEST, `${unpacked.size} bytes`);
+  return `${names.length} files, packed ${readFileSync(tarball).length} bytes, unpacked ${unpacked.size}`;
+});
+
+consumer("publint", async () => {
+  const lines = await shown(["publint", tarball, "--strict"], root);
+  assert.equal(lines.at(-1), "All good!");
+  return lines.at(-1);
+});
+
+consumer("@arethetypeswrong/cli, for packages of modules only", async () => {
+  await shown(["attw", tarball, "--profile", "esm-only"], root);
+});
+
+consumer("Bun: bun add, import", async (project) => {
+  await shown(["bun", "add", tarball], project);
+  return exchanges(["bun", "exchange.mjs"], project);
+});
+
+consumer("Bun: require", async (project) => {
+  await succeed(["bun", "add", tarball], project);
+  return exchanges(["bun", "exchange.cjs"], project);
+});
+
+consumer("Bun: in the place of the built-in", async (project) => {
+  await succeed(["bun", "add", tarball], project);
+  return exchanges(["bun", "--preload=dgram-ffi/register", "registered.mjs"], project);
+});
+
+consumer("Bun: a single executable", async (project) => {
+  await succeed(["bun", "add", tarball], project);
+  await shown(["bun", "build", "--compile", "exchange.mjs", "--outfile", "exchange"], project);
+  const elsewhere = mkdtempSync(join(scratch, "elsewhere-"));
+  cpSync(join(project, "exchange"), join(elsewhere, "exchange"));
+  return exchanges(["./exchange"], elsewhere);
+});
+
+for (const [name, node, packages, skip] of [
+  ["Node 26", bin("node"), [], false],
+  [`Node ${process.versions.node} with koffi`, oldNode, [koffi], tooNew],
+]) {
+  consumer(`${name}: import`, async (project) => {
+    await npmInstall(project, tarball, ...packages);
+    return exchanges([node, "exchange.mjs"], project);
+  }, skip);
+
+  consumer(`${name}: require`, async (project) => {
+    await npmInstall(project, tarball, ...packages);
+    return exchanges([node, "exchange.cjs"], project);
+  }, skip);
+
+  consumer(`${name}: in the place of the built-in`, async (project) => {
+    await npmInstall(project, tarball, ...packages);
+    return exchanges([node, "--import=dgram-ffi/register", "registered.mjs"], project);
+  }, skip);
+
+  for (const format of ["esm", "cjs"]) {
+    consumer(`${name}: bundled by esbuild as ${format}`, async (project) => {
+      await npmInstall(project, tarball, ...packages);
+      const bundle = join(project, "bundle", `out.${format === "esm" ? "mjs" : "cjs"}`);
+      await shown(
+        ["esbuild", "exchange.mjs", "--bundle", "--platform=node", `--format=${format}`, `--outfile=${bundle}`],
+        project,
+      );
+      // koffi is native and stays outside the bundle, which finds it beside itself.
+      rmSync(join(project, "node_modules/dgram-ffi"), { recursive: true });
+      return exchanges([node, relative(project, bundle)], project);
+    }, skip);
+  }
+
+  consumer(`${name}: the test suite, on the package's code`, async (_project, t) => {
+    const suite = await packagedSuite();
+    const files = readdirSync(join(suite, "tests")).filter((file) => file.endsWith("_test.js"));
+    const flags = ["--no-warnings", "--expose-gc", "--test", "--test-concurrency=1", "--test-reporter=tap"];
+    row.commands.push(`${basename(node)} --test tests/*_test.js`);
+    const { code, stdout } = await run([node, ...flags, ...files.map((file) => `tests/${file}`)], suite, { timeout: 800_000 });
+    for (const line of stdout.split("\n")) if (/^\s*not ok /.test(line)) t.diagnostic(line.trim());
+    assert.equal(code, 0, stdout.slice(-3000));
+    const [passed] = /(?<=^# pass )\d+/m.exec(stdout);
+    return `${passed} passed`;
+  }, skip);
+}
+
+/** The compiled tests with the modules of the package beside them. */
+async function packagedSuite() {
+  const suite = join(root, ".work/packaged");
+  rmSync(suite, { recursive: true, force: true });
+  await succeed(["tsc", "--noCheck", "--outDir", suite], root);
+  for (const code of ["mod.js", "register.js", "jsre.js", "stand_in.js", "src", "ffi"]) {
+    rmSync(join(suite, code), { recursive: true });
+  }
+  cpSync(join(built, "package/esm"), suite, { recursive: true, filter: (path) => !path.includes("/esm/tests") });
+  return suite;
+}
+
+consumer("the oldest koffi that the peer range admits", async (project) => {
+  const { peerDependencies } = JSON.parse(readFileSync(join(built, "package/package.json"), "utf8"));
+  const [oldest] = /\d+\.\d+\.\d+/.exec(peerDependencies.koffi);
+  await npmInstall(project, tarball, `koffi@${oldest}`);
+  assert.deepEqual((await shown([oldNode, "exchange.mjs"], project)).sort(), IPV4_AND_6);
+  return `koffi ${oldest}: ${IPV4_AND_6.join(", ")}`;
+}, tooNew);
+
+consumer("Node without koffi is told to install it", async (project) => {
+  await npmInstall(project, tarball);
+  assert.ok(!existsSync(join(project, "node_modules/koffi")), "an optional peer was installed");
+  const command = [oldNode, "exchange.mjs"];
+  row.commands.push(readable(command));
+  const { code, stderr } = await run(command, project);
+  assert.equal(code, 1);
+  assert.match(stderr, /npm install koffi/);
+  assert.match(stderr, /ERR_DGRAM_FFI_UNAVAILABLE/);
+  return /Error: (.*)/.exec(stderr)[1];
+}, tooNew);
+
+consumer("Node's permission model: --allow-ffi, --allow-net and its own files", async (project) => {
+  await npmInstall(project, tarball);
+  const flags = ["--permission", "--allow-ffi", "--allow-net", `--allow-fs-read=${project}/`];
+  return exchanges([bin("node"), ...flags, "exchange.mjs"], project);
+});
+
+consumer("Deno: deno add npm:", async (project) => {
+  const environment = { NPM_CONFIG_REGISTRY: await registry(), DENO_AUDIT_PERMISSIONS: join(project, "audit.jsonl") };
+  await shown(["deno", "add", "npm:dgram-ffi"], project, environment);
+  const result = await exchanges(
+    ["deno", "run", "--no-prompt", "--allow-ffi", "--allow-net", "exchange.mjs"],
+    project,
+    environment,
+  );
+  assertAskedFor(environment.DENO_AUDIT_PERMISSIONS, ["ffi", "net"]);
+  return result;
+});
+
+consumer("Deno: require", async (project) => {
+  await npmInstall(project, tarball);
+  return exchanges(["deno", "run", "--no-prompt", "--allow-ffi", "--allow-net", "--allow-read=.", "exchange.cjs"], project);
+});
+
+consumer("Deno: types by npm:", async (project) => {
+  const environment = { NPM_CONFIG_REGISTRY: await registry() };
+  await succeed(["deno", "add", "npm:dgram-ffi"], project, environment);
+  assert.deepEqual(
+    await shown(["deno", "run", "--check", "--allow-ffi", "--allow-net", "types/exchange.ts"], project, environment),
+    ["hello over IPv4"],
+  );
+});
+
+consumer("Deno: a single executable", async (project, t) => {
+  await npmInstall(project, tarball);
+  const command = ["deno", "compile", "--allow-ffi", "--allow-net", "--output=exchange", "exchange.mjs"];
+  row.commands.push(readable(command));
+  const { code, stdout, stderr } = await run(command, project);
+  if (code !== 0 && /error sending request for url \(https:\/\/dl\.deno\.land/.test(stderr)) {
+    t.skip("Deno's base for executables cannot be downloaded");
+    return "skipped: Deno's base for executables cannot be downloaded";
+  }
+  assert.equal(code, 0, `${stdout}${stderr}`);
+  const elsewhere = mkdtempSync(join(scratch, "elsewhere-"));
+  cpSync(join(project, "exchange"), join(elsewhere, "exchange"));
+  return exchanges(["./exchange"], elsewhere);
+});
+
+for (const moduleResolution of ["node16", "bundler"]) {
+  consumer(`TypeScript, strict, moduleResolution ${moduleResolution}`, async (project) => {
+    await npmInstall(project, tarball, `@types/node@${devDependencies["@types/node"]}`);
+    writeFileSync(join(project, "package.json"), JSON.stringify({ type: "module" }));
+    const application = readFileSync(join(project, "types/application.ts"), "utf8");
+    const ported = application.replace('from "node:dgram"', 'from "dgram-ffi"');
+    assert.notEqual(ported, application);
+    writeFileSync(join(project, "types/application_ported.ts"), ported);
+    const compilerOptions = {
+      strict: true,
+      skipLibCheck: false,
+      target: "es2022",
+      lib: ["es2024", "esnext.disposable"],
+      types: ["node"],
+      module: moduleResolution === "bundler" ? "preserve" : moduleResolution,
+      moduleResolution,
+      outDir: "out",
+      rootDir: ".",
+    };
+    writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["types"] }));
+    await shown(["tsc", "--project", "."], project);
+    assert.deepEqual(await shown(["bun", "out/types/exchange.js"], project), ["hello over IPv4"]);
+    return "compiles, as do an application of node:dgram with its import changed and the type tests";
+  });
+}
+
+consumer("JSR: deno publish --dry-run, no slow types", async () => {
+  await shown(["deno", "publish", "--dry-run", "--allow-dirty"], root);
+});
+
+consumer("JSR: every symbol and every entry is documented", async () => {
+  await shown(["deno", "doc", "--lint", ...entries], root);
+  for (const entry of entries) {
+    const { nodes } = JSON.parse(await succeed(["deno", "doc", "--json", entry], root));
+    assert.match(Object.values(nodes)[0].module_doc?.doc ?? "", /\w/, entry);
+  }
+  await shown(["deno", "doc", "--html", "--name=dgram-ffi", `--output=${join(scratch, "html")}`, ...entries], root);
+  assert.match(readFileSync(join(scratch, "html/index.html"), "utf8"), /createSocket/);
+});
+
+consumer("Deno: imported from a URL, as from JSR", async (project) => {
+  const published = (path) => deno.publish.include.some((part) => path === part || path.startsWith(`${part}/`));
+  const url = await serve((request, response) => {
+    const path = request.url.slice(1);
+    if (!published(path) || extname(path) !== ".ts") return void response.writeHead(404).end();
+    response.setHeader("content-type", "application/typescript");
+    createReadStream(join(root, path)).pipe(response);
+  });
+  const program = readFileSync(join(project, "remote.mjs"), "utf8").replace("MODULES", url);
+  writeFileSync(join(project, "remote.mjs"), program);
+  const audit = join(project, "audit.jsonl");
+  // Importing from this host has to be allowed; jsr.io is allowed by itself.
+  const flags = ["--no-prompt", "--allow-ffi", "--allow-net", `--allow-import=${url.slice("http://".length)}`];
+  const result = await exchanges(["deno", "run", ...flags, "remote.mjs"], project, { DENO_AUDIT_PERMISSIONS: audit });
+  assertAskedFor(audit, ["ffi", "net", "import"]);
+  return result;
+});

@@ -1,0 +1,51 @@
+/**
+ * Sockets inside Workers: they work, they end with their Worker, and they take nothing with them.
+ *
+ * @module
+ */
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { test } from "./support/harness.ts";
+import { runFixture, runtime } from "./support/runtime.ts";
+
+const SCENARIOS: [behaviour: string, scenario: string, lines: string[], code?: number][] = [
+  [
+    "two Workers answer, and each ends by itself when its socket closes",
+    "two workers",
+    ["one: a", "two: b", "one: close", "two: close", "[ 0, 0 ]"],
+  ],
+  ["a Worker whose only socket is unreferenced ends by itself", "unreferenced", ["0"]],
+  ["a Worker ends when a socket that has received is unreferenced", "unreferenced after a while", ["0"]],
+  ["process.exit() ends a Worker with an open socket, with its code", "exit", ["3"]],
+  ["Workers can be terminated in the middle of receiving, and the next one works", "terminate", [
+    "last: x",
+    "terminated",
+  ]],
+  ["process.exit() ends a process with a Worker in the middle of receiving", "exit with a worker", ["exiting"], 5],
+  ["twenty Workers that closed their sockets leave no thread and no descriptor", "closing, twenty in turn", [
+    "nothing left",
+  ]],
+  [
+    "twenty Workers that ended with an open socket leave no thread and no descriptor",
+    "unreferenced, twenty in turn",
+    ["nothing left"],
+  ],
+  ["twenty terminated Workers leave no thread", "terminated, twenty in turn", ["nothing left"]],
+];
+
+for (const [behaviour, scenario, lines, code = 0] of SCENARIOS) {
+  test(behaviour, async () => {
+    const ended = await runFixture("workers", [scenario], { timeout: 50_000 });
+    assertEquals([ended.stdout.trim().split("\n"), ended.code, ended.stderr], [lines, code, ""]);
+  });
+}
+
+test("an exception in a Worker's listener is the Worker's 'error' and ends it", async () => {
+  const { code, stdout } = await runFixture("workers", ["throw"]);
+  assertStringIncludes(stdout, "thrown in a worker\nended\n");
+  assertEquals(code, 0);
+});
+
+test("a Web Worker's socket answers, and terminate() ends it in the middle of receiving", async () => {
+  const { code, stdout, stderr } = await runFixture("web_worker");
+  assertEquals([code, stdout.trim(), stderr], [0, "echo: x", ""]);
+}, { skip: runtime === "deno" || runtime === "bun" ? undefined : "Node has no Web Workers" });
