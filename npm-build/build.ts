@@ -52,7 +52,9 @@ const tool = await buildCode();
 writeFileSync(join(out, "package.json"), `${JSON.stringify(manifest, undefined, 2)}\n`);
 for (const name of documents) cpSync(join(root, name), join(out, name), { recursive: true });
 
-const [packed]: Packed[] = JSON.parse(run("npm", ["pack", "--json", "--ignore-scripts", `--pack-destination=${work}`], out));
+const [packed]: Packed[] = JSON.parse(
+  run("npm", ["pack", "--json", "--ignore-scripts", `--pack-destination=${work}`], out),
+);
 for (const { path, size } of packed.files) console.log(`${String(size).padStart(8)}  ${path}`);
 console.log(
   `${join(work, packed.filename)}: built with ${tool}, ${packed.files.length} files, ` +

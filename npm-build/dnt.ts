@@ -45,12 +45,17 @@ export async function buildWithDnt(dnt: Dnt, out: string): Promise<void> {
     shims: {},
     scriptModule: false,
     declaration: "inline",
+    declarationMap: false,
+    // The sources are not in the package a second time.
+    skipSourceOutput: true,
+    // As the tests are written to run.
+    testIsolation: "process",
     typeCheck: "single",
     compilerOptions: { target: "ES2022", lib: ["ESNext"], sourceMap: false, stripInternal: false },
     // The tests' types are checked with the project's own; here dnt sees them without the declarations of std_assert.
     filterDiagnostic: (diagnostic: Diagnostic) => !diagnostic.file?.fileName.includes("/src/tests/"),
-    // The tests find the rest, like koffi, in the project's node_modules.
-    package: { ...manifest, devDependencies: { "@types/node": versionOf("@types/node") } },
+    // dnt writes the type beside the modules. The tests find what they need besides, like koffi, in the project's node_modules.
+    package: { ...manifest, type: undefined, devDependencies: { "@types/node": versionOf("@types/node") } },
     postBuild: () => copyFixtures(out),
   });
 }

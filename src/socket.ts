@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { AsyncResource } from "node:async_hooks";
 import { channel } from "node:diagnostics_channel";
 import { errorMonitor, EventEmitter } from "node:events";
 import process from "node:process";
@@ -314,9 +315,10 @@ export class Socket extends EventEmitter<SocketEvents> {
     if (this.#bindState === "unbound") this.bind({ port: 0, exclusive: true });
     if (this.#bindState === "bound") return this.#dispatcher.sendMany(parsed, callback);
     const own = parsed.map(withOwnBytes);
+    const inContext = callback && AsyncResource.bind(callback);
     this.#enqueue(() => {
       this.#running();
-      this.#dispatcher.sendMany(own, callback);
+      this.#dispatcher.sendMany(own, inContext);
     });
   }
 

@@ -99,9 +99,9 @@ export interface BindOptions {
   /** The local address or host name; left out: all of them. */
   address?: string | undefined;
   /**
-   * In a worker of `node:cluster`: not to share the port with the other workers. Without it each worker opens the port with
-   * SO_REUSEPORT, and the kernel spreads senders among them; in Node they share one descriptor. Port 0 is a port of its own
-   * for each worker.
+   * In a worker of `node:cluster`: not to share the port with the other workers. Without it all workers that bind the same
+   * share one socket, which the primary opened, port 0 too. Deno's cluster does not share UDP sockets: there each worker opens
+   * the port with SO_REUSEPORT, among which the kernel spreads senders, and port 0 is a port of its own.
    */
   exclusive?: boolean | undefined;
   /** The number of an open datagram socket to use; `port` and `address` are ignored then. */

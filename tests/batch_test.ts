@@ -259,10 +259,10 @@ testBoth("the callback comes once the last message has found room", async (t, fa
   faults.answer("sendmmsg", (real, fd, at, _, flags) => real.sendmmsg(fd, at, 1, flags), 1, fd);
   const full = faults.fail("sendmmsg", "EAGAIN", Infinity, fd);
   const outcomes: unknown[][] = [];
+  const arriving = nextMessages(receiver, 3);
   sender.sendMany(["1", "22", "333"], port, family.loopback, (...values) => outcomes.push(values));
   await until(() => faults.callsOf("sendmmsg", fd).length > 3, "attempts to send");
   assertEquals([outcomes, sender.getSendQueueCount(), sender.getSendQueueSize()], [[], 2, 5]);
-  const arriving = nextMessages(receiver, 3);
   faults.repair(full);
   assertEquals(textsOf(await arriving), ["1", "22", "333"]);
   await until(() => outcomes.length > 0, "the callback");

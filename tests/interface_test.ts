@@ -7,7 +7,16 @@ import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import type { Agent, AgentError, RemoteSocket } from "./support/agent.ts";
 import { bytesOf, Capture, noCapture } from "./support/capture.ts";
 import { FAMILIES, type Family, test, testBoth } from "./support/harness.ts";
-import { addressOf, type Host, linkOf, namesOf, Network, noNamespaces, twoHosts } from "./support/namespaces.ts";
+import {
+  addressOf,
+  type Host,
+  linkOf,
+  namesOf,
+  Network,
+  noNamespaces,
+  subnetOf,
+  twoHosts,
+} from "./support/namespaces.ts";
 
 const skip = { skip: noNamespaces };
 const skipCapture = { skip: noNamespaces ?? noCapture };
@@ -250,8 +259,9 @@ async function routed(t: Parameters<typeof twoHosts>[0], family: Family) {
   network.link(a, router);
   network.link(router, b);
   router.run("sh", "-c", "echo 1 | tee /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/all/forwarding");
-  a.ip(`route add default via ${addressOf(family, 2, 0)}`);
-  b.ip(`route add default via ${addressOf(family, 1, 1)}`);
+  // No default routes: name queries of the runtime's own would use up the router's allowance of ICMP errors.
+  a.ip(`route add ${subnetOf(family, 1)} via ${addressOf(family, 2, 0)}`);
+  b.ip(`route add ${subnetOf(family, 0)} via ${addressOf(family, 1, 1)}`);
   const agents = { a: await a.agent(), b: await b.agent() };
   return { ...agents, hosts: { a, router, b }, destination: addressOf(family, 2, 1) };
 }

@@ -43,9 +43,9 @@ const servers = [];
 function run([command, ...args], cwd, { timeout = 120_000, ...environment } = {}) {
   const path = [join(root, "node_modules/.bin"), process.env.PATH].join(delimiter);
   const env = { ...process.env, PATH: path, NO_COLOR: "1", DENO_DIR: join(scratch, "deno"), ...environment };
-  // Neither is what a person's shell has: the runner of these tests is not the one of theirs.
-  delete env.NODE_TEST_CONTEXT;
-  delete env.DGRAM_FFI_BINDING;
+  // What a person's shell does not have: the settings of these tests and of the npm that started them.
+  const ofOurs = /^(npm_|NODE_TEST_CONTEXT$|DGRAM_FFI_BINDING$)/;
+  for (const name of Object.keys(env)) if (ofOurs.test(name) && name !== "npm_config_registry") delete env[name];
   const child = spawn(command, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"], timeout, killSignal: "SIGKILL" });
   const printed = { stdout: "", stderr: "" };
   child.stdout.on("data", (chunk) => printed.stdout += chunk);
@@ -132,7 +132,10 @@ function assertAskedFor(audit, permissions) {
 }
 
 before(async () => {
-  const output = await succeed(["deno", "run", "-A", "npm-build/build.ts"], root, { timeout: 900_000, DENO_DIR: undefined });
+  const output = await succeed(["deno", "run", "-A", "npm-build/build.ts"], root, {
+    timeout: 900_000,
+    DENO_DIR: undefined,
+  });
   console.log(output);
 }, { timeout: 900_000 });
 
@@ -144,7 +147,9 @@ after(() => {
 
 consumer("the tarball holds modules, declarations and texts, and is small", async () => {
   const names = (await shown(["tar", "-tzf", tarball], scratch)).map((name) => name.replace("package/", ""));
-  const strange = names.filter((name) => !/^(esm\/.*\.(js|d\.ts)|docs\/.*\.md|[A-Z]+(\.md)?|package\.json)$/.test(name));
+  const strange = names.filter((name) =>
+    !/^(esm\/.*\.(js|d\.ts)|docs\/.*\.md|[A-Z]+(\.md)?|package\.json)$/.test(name)
+  );
   assert.deepEqual(strange, []);
   assert.deepEqual(names.filter((name) => /test|bench|example/.test(name)), []);
   const [folder, unpacked] = [join(scratch, "unpacked"), { size: 0 }];
@@ -188,10 +193,12 @@ consumer("Bun: a single executable", async (project) => {
   return exchanges(["./exchange"], elsewhere);
 });
 
-for (const [name, node, packages, skip] of [
-  ["Node 26", bin("node"), [], false],
-  [`Node ${process.versions.node} with koffi`, oldNode, [koffi], tooNew],
-]) {
+for (
+  const [name, node, packages, skip] of [
+    ["Node 26", bin("node"), [], false],
+    [`Node ${process.versions.node} with koffi`, oldNode, [koffi], tooNew],
+  ]
+) {
   consumer(`${name}: import`, async (project) => {
     await npmInstall(project, tarball, ...packages);
     return exchanges([node, "exchange.mjs"], project);
@@ -226,7 +233,9 @@ for (const [name, node, packages, skip] of [
     const files = readdirSync(join(suite, "tests")).filter((file) => file.endsWith("_test.js"));
     const flags = ["--no-warnings", "--expose-gc", "--test", "--test-concurrency=1", "--test-reporter=tap"];
     row.commands.push(`${basename(node)} --test tests/*_test.js`);
-    const { code, stdout } = await run([node, ...flags, ...files.map((file) => `tests/${file}`)], suite, { timeout: 800_000 });
+    const { code, stdout } = await run([node, ...flags, ...files.map((file) => `tests/${file}`)], suite, {
+      timeout: 800_000,
+    });
     for (const line of stdout.split("\n")) if (/^\s*not ok /.test(line)) t.diagnostic(line.trim());
     assert.equal(code, 0, stdout.slice(-3000));
     const [passed] = /(?<=^# pass )\d+/m.exec(stdout);
@@ -286,7 +295,10 @@ consumer("Deno: deno add npm:", async (project) => {
 
 consumer("Deno: require", async (project) => {
   await npmInstall(project, tarball);
-  return exchanges(["deno", "run", "--no-prompt", "--allow-ffi", "--allow-net", "--allow-read=.", "exchange.cjs"], project);
+  return exchanges(
+    ["deno", "run", "--no-prompt", "--allow-ffi", "--allow-net", "--allow-read=.", "exchange.cjs"],
+    project,
+  );
 });
 
 consumer("Deno: types by npm:", async (project) => {
@@ -361,7 +373,7 @@ consumer("Deno: imported from a URL, as from JSR", async (project) => {
     response.setHeader("content-type", "application/typescript");
     createReadStream(join(root, path)).pipe(response);
   });
-  const program = readFileSync(join(project, "remote.mjs"), "utf8").replace("MODULES", url);
+  const program = readFileSync(join(project, "remote.mjs"), "utf8").replaceAll("MODULES", url);
   writeFileSync(join(project, "remote.mjs"), program);
   const audit = join(project, "audit.jsonl");
   // Importing from this host has to be allowed; jsr.io is allowed by itself.

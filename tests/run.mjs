@@ -1,9 +1,10 @@
 /**
  * Runs the test suite in every runtime and sums up. Plain JavaScript for Node 20.
  *
- * node tests/run.mjs [--only=deno,bun,node,koffi] [file ...]
+ * node tests/run.mjs [--only=deno,bun,node,koffi,package] [--package] [file ...]
  *
  * `koffi` is the Node that runs this script, where it is older than 26, on compiled sources; otherwise Node 26 with koffi.
+ * `package` builds the npm package and uses it in other projects. It takes minutes, hence only where it is asked for.
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -64,6 +65,7 @@ const runtimes = {
     if (built !== 0) return built;
     return run(nodeForKoffi(), [...nodeFlags("koffi"), ...files.map(compiled)], { DGRAM_FFI_BINDING: "koffi" });
   },
+  package: () => run(nodeForKoffi(), [...nodeFlags("package"), "tests/package_test.mjs"]),
 };
 
 function run(command, parameters, environment = {}) {
@@ -95,7 +97,7 @@ const total = { passed: 0, failed: 0, skipped: 0 };
 const lines = [];
 let broken = false;
 for (const [name, start] of Object.entries(runtimes)) {
-  if (only && !only.includes(name)) continue;
+  if (only ? !only.includes(name) : name === "package" && !args.includes("--package")) continue;
   console.log(`\n=== ${name}`);
   rmSync(junit(name), { force: true });
   const status = start();
@@ -104,7 +106,7 @@ for (const [name, start] of Object.entries(runtimes)) {
   const empty = counts.passed === 0;
   broken ||= status !== 0 || counts.failed > 0 || empty;
   lines.push(
-    `${name.padEnd(6)} passed ${counts.passed}, failed ${counts.failed}, skipped ${counts.skipped}` +
+    `${name.padEnd(7)} passed ${counts.passed}, failed ${counts.failed}, skipped ${counts.skipped}` +
       (status !== 0 || empty ? `  (exit code ${status})` : ""),
   );
 }

@@ -25,6 +25,9 @@ for (const [sizes, sizeOf] of Object.entries(SIZES)) {
     const sender = await a.bound(family.type, family.any);
     const texts = Array.from({ length: COUNT }, (_, i) => `${i} `.padEnd(sizeOf(i), "."));
     const destination = addressOf(family, 2);
+    // While it asks for the neighbour's address, the kernel keeps no more than a few datagrams.
+    await sender.send("who are you?", 4242, destination);
+    assertEquals((await capture.next()).text, "who are you?");
     await sender.sendAll(texts, 4242, destination);
     const packets = [];
     for (let i = 0; i < COUNT; i++) packets.push(await capture.next());

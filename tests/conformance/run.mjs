@@ -54,7 +54,7 @@ const RUNTIMES = {
     flagsOf: (flags, preload) => preload && flags.includes("--permission") ? [...flags, "--allow-ffi"] : flags,
   },
   bun: {
-    command: (flags, preload) => [bin("bun"), ...(preload ? ["--preload", register] : [])],
+    command: (_flags, preload) => [bin("bun"), ...(preload ? ["--preload", register] : [])],
     flagsOf: () => [],
   },
   deno: {
@@ -128,7 +128,7 @@ async function main() {
   console.log(`written: results.json and table.md in ${relative(process.cwd(), work)}`);
 }
 
-/** A copy, in which a .js file counts as CommonJS: Deno asks for that, and Node's tests are. */
+/** A copy, where no package.json above says that .js files are modules, as this project's does. */
 function prepare(source) {
   const copy = join(work, "test");
   rmSync(copy, { recursive: true, force: true });
@@ -137,7 +137,7 @@ function prepare(source) {
   for (const part of parts.filter((part) => existsSync(join(source, part)))) {
     cpSync(join(source, part), join(copy, part), { recursive: true });
   }
-  writeFileSync(join(copy, "package.json"), '{ "type": "commonjs" }\n');
+  writeFileSync(join(copy, "package.json"), "{}\n");
   return copy;
 }
 

@@ -35,7 +35,8 @@ export class Capture {
 
   /** Starts capturing, and waits until tcpdump does. */
   static async start(tools: Tools, host: Host, device: string): Promise<Capture> {
-    const options = ["-n", "-q", "-x", "-l", "-p", "--immediate-mode", "-Z", "root", "-i", device, "udp"];
+    // Short slots, so that the ring buffer has many.
+    const options = ["-s", "2048", "-n", "-q", "-x", "-l", "-p", "--immediate-mode", "-Z", "root", "-i", device, "udp"];
     const [command, ...args] = host.command("tcpdump", ...options);
     const child = spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] });
     tools.cleanup(() => stopped(child));

@@ -34,6 +34,11 @@ export function addressOf(family: Family, end: End, link = 0): string {
   return family.version === 4 ? `10.77.${link}.${end}` : `fd77:7${link}::${end}`;
 }
 
+/** The global addresses of the n-th link. */
+export function subnetOf(family: Family, link: number): string {
+  return family.version === 4 ? `10.77.${link}.0/24` : `fd77:7${link}::/64`;
+}
+
 /** Which link an address is on, be it a global one or link-local with its zone. */
 export function linkOf(address: string): number {
   return Number(/^(?:10\.77\.|fd77:7|fe80::[12]%veth)(\d+)/.exec(address)?.[1] ?? NaN);

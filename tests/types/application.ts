@@ -4,7 +4,7 @@ import dgram, { createSocket, type RemoteInfo, Socket, type SocketOptions } from
 const options: SocketOptions = { type: "udp6", ipv6Only: true, reuseAddr: true, recvBufferSize: 65_536 };
 const controller = new AbortController();
 
-class Counter extends Socket {
+export class Counter extends Socket {
   seen = 0;
 }
 
@@ -18,7 +18,13 @@ function serve(socket: Socket): void {
 }
 
 serve(createSocket(options, (message, remote) => console.log(message.length, remote.family, remote.size)));
-serve(dgram.createSocket({ type: "udp4", signal: controller.signal, lookup: (_name, _options, done) => done(null, "::1", 6) }));
+serve(
+  dgram.createSocket({
+    type: "udp4",
+    signal: controller.signal,
+    lookup: (_name, _options, done) => done(null, "::1", 6),
+  }),
+);
 
 export async function speak(counter: Counter): Promise<void> {
   counter.connect(4711, "localhost", () => counter.send([Buffer.from("a"), "b"], (error) => console.log(error)));

@@ -4,8 +4,10 @@ import * as ours from "dgram-ffi";
 
 const socket = ours.createSocket("udp4");
 export const asNodes: node.Socket = socket;
-export const create: (options: node.SocketOptions, callback?: (message: Buffer, remote: node.RemoteInfo) => void) =>
-  node.Socket = ours.createSocket;
+export const create: (
+  options: node.SocketOptions,
+  callback?: (message: Buffer, remote: node.RemoteInfo) => void,
+) => node.Socket = ours.createSocket;
 export const remote = (info: ours.RemoteInfo): node.RemoteInfo => info;
 export const options = (options: ours.SocketOptions): node.SocketOptions => options;
 export const bindOptions = (options: ours.BindOptions): node.BindOptions => options;
