@@ -49,24 +49,23 @@ export function encodeAddress(
   const { layouts } = libc.abi;
   if (version === 4) {
     const { size, sin_port, sin_addr } = layouts.sockaddr_in;
-    const view = newSockaddr(libc.abi, version, size);
-    view.setUint16(sin_port, port);
-    new Uint8Array(view.buffer).set(ip.bytes, sin_addr);
-    return new Uint8Array(view.buffer);
+    const bytes = newSockaddr(libc.abi, familyNumber(libc.abi, version), size);
+    writePort(bytes, sin_port, port);
+    bytes.set(ip.bytes, sin_addr);
+    return bytes;
   }
   const { size, sin6_port, sin6_addr, sin6_scope_id } = layouts.sockaddr_in6;
-  const view = newSockaddr(libc.abi, version, size);
-  view.setUint16(sin6_port, port);
-  new Uint8Array(view.buffer).set(ip.bytes, sin6_addr);
-  if (ip.zone) view.setUint32(sin6_scope_id, Math.max(interfaceIndex(libc, ip.zone), 0), true);
-  return new Uint8Array(view.buffer);
+  const bytes = newSockaddr(libc.abi, familyNumber(libc.abi, version), size);
+  writePort(bytes, sin6_port, port);
+  bytes.set(ip.bytes, sin6_addr);
+  const scope = ip.zone ? Math.max(interfaceIndex(libc, ip.zone), 0) : 0;
+  if (scope > 0) new DataView(bytes.buffer).setUint32(sin6_scope_id, scope, true);
+  return bytes;
 }
 
 /** The address with which `connect` dissolves an association: AF_UNSPEC. */
 export function encodeUnspecified(abi: Abi): EncodedAddress {
-  const bytes = new Uint8Array(abi.layouts.sockaddr_in.size);
-  writeFamily(abi, new DataView(bytes.buffer), abi.constants.AF_UNSPEC, bytes.length);
-  return bytes;
+  return newSockaddr(abi, abi.constants.AF_UNSPEC, abi.layouts.sockaddr_in.size);
 }
 
 /** Decodes the address at `offset`; undefined where its family is neither of IP's. */
@@ -98,17 +97,19 @@ export function decodeAddress(libc: Libc, memory: Memory, offset: number): Socke
   return undefined;
 }
 
-function newSockaddr(abi: Abi, version: IpVersion, size: number): DataView<ArrayBuffer> {
-  const view = new DataView(new ArrayBuffer(size));
-  writeFamily(abi, view, familyNumber(abi, version), size);
-  return view;
+/** Views on one buffer cost much for so few bytes, so these are written singly. */
+function newSockaddr(abi: Abi, family: number, size: number): EncodedAddress {
+  const bytes = new Uint8Array(size);
+  const { sa_len, sa_family } = abi.layouts.sockaddr;
+  if (sa_len >= 0) bytes[sa_len] = size;
+  // One byte, or the lower of two: no family's number is larger.
+  bytes[sa_family] = family;
+  return bytes;
 }
 
-function writeFamily(abi: Abi, view: DataView, family: number, size: number): void {
-  const { sa_len, sa_family, sizeof_sa_family } = abi.layouts.sockaddr;
-  if (sa_len >= 0) view.setUint8(sa_len, size);
-  if (sizeof_sa_family === 1) view.setUint8(sa_family, family);
-  else view.setUint16(sa_family, family, true);
+function writePort(bytes: Uint8Array, offset: number, port: number): void {
+  bytes[offset] = port >> 8;
+  bytes[offset + 1] = port;
 }
 
 function readFamily(abi: Abi, view: DataView, offset: number): number {

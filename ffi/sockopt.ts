@@ -36,6 +36,10 @@ export interface Option {
   readonly size: 4 | 1;
 }
 
+function numberIn(table: object | undefined, name: OptionName): number | undefined {
+  return (table as Partial<Record<OptionName, number>> | undefined)?.[name];
+}
+
 /** The level an option name belongs to. */
 function levelOf({ constants, linux }: Abi, name: OptionName): number {
   if (name.startsWith("SO_")) return constants.SOL_SOCKET;
@@ -48,8 +52,7 @@ const BYTES_ON_DARWIN: readonly OptionName[] = ["IP_MULTICAST_TTL", "IP_MULTICAS
 
 /** The option of that name, or undefined where the system has none. */
 export function optionOf(abi: Abi, name: OptionName): Option | undefined {
-  const numbers = { ...abi.constants, ...abi.linux, ...abi.darwin } as Partial<Record<OptionName, number>>;
-  const number = numbers[name];
+  const number = numberIn(abi.constants, name) ?? numberIn(abi.linux, name) ?? numberIn(abi.darwin, name);
   if (number === undefined) return undefined;
   const size = abi.platform === "darwin" && BYTES_ON_DARWIN.includes(name) ? 1 : 4;
   return { level: levelOf(abi, name), name: number, size };

@@ -7,6 +7,7 @@
  */
 import { AsyncResource } from "node:async_hooks";
 import type { Buffer } from "node:buffer";
+import type { EventEmitter } from "node:events";
 import { Descriptor } from "../ffi/descriptor.ts";
 import { interfaceIndex } from "../ffi/interfaces.ts";
 import {
@@ -20,22 +21,16 @@ import type { OptionName } from "../ffi/sockopt.ts";
 import type { SharedDescriptor } from "./cluster.ts";
 import type { Engine } from "./engine.ts";
 import { ANY } from "./lookup.ts";
-import type { Watch } from "./loop.ts";
+import type { Watcher } from "./loop.ts";
 import type { MessageBatch } from "./message_batch.ts";
 import type { Payload } from "./outbox.ts";
 import { Receiver, type ReceivingSocket } from "./receiver.ts";
-import type { RemoteInfo } from "./types.ts";
+import type { Permissions } from "./permissions.ts";
+import type { RemoteInfo, SocketEvents } from "./types.ts";
 import { Sender, type SendingSocket, type SendRequest } from "./sender.ts";
 
-/** Who hears what the endpoint receives. */
-export interface EndpointOwner {
-  drops(sender: SocketAddress): boolean;
-  listeners(): number;
-  onDatagram(message: Buffer<ArrayBuffer>, remote: RemoteInfo): void;
-  batchListeners(): number;
-  onBatch(batch: MessageBatch): void;
-  onReceiveError(errno: number): void;
-}
+/** Who hears what the endpoint receives: the socket. */
+export type Listeners = Pick<EventEmitter<SocketEvents>, "emit" | "listenerCount">;
 
 /** How to bind. */
 export interface BindFlags {
@@ -51,34 +46,41 @@ export interface Offload {
 }
 
 /** One UDP socket below its public surface. */
-export class Endpoint implements SendingSocket, ReceivingSocket {
+export class Endpoint implements SendingSocket, ReceivingSocket, Watcher {
   readonly version: IpVersion;
   readonly #engine: Engine;
-  readonly #owner: EndpointOwner;
-  readonly #sender: Sender;
-  readonly #receiver: Receiver;
+  readonly #permissions: Permissions;
+  readonly #listeners: Listeners;
+  // Made when they are first used, as there may be ten thousand idle sockets.
+  #sender: Sender | undefined;
+  #receiver: Receiver | undefined;
   /** Gives listeners the asynchronous context in which the socket was made. */
   readonly #context = new AsyncResource("UDPWRAP");
-  readonly #EBADF: number;
+  readonly #gso: boolean;
   readonly #gro: boolean;
   #descriptor: Descriptor | undefined;
   #shared: SharedDescriptor | undefined;
-  #watch: Watch | undefined;
+  /** The poll loop's token; 0 while it does not receive. */
+  #watch = 0;
   /** Whether bind(2) was tried, or somebody else did: then nothing here binds by itself. */
   #wasBound = false;
   #connected = false;
   #referenced = true;
   #awaitsRoom = false;
 
-  constructor(engine: Engine, version: IpVersion, offload: Offload, owner: EndpointOwner) {
+  constructor(
+    engine: Engine,
+    version: IpVersion,
+    offload: Offload,
+    permissions: Permissions,
+    listeners: Listeners,
+  ) {
     this.version = version;
     this.#engine = engine;
-    this.#owner = owner;
-    const { errno } = engine.runtime.libc.abi;
-    this.#EBADF = errno.EBADF;
-    this.#sender = new Sender(engine.runtime.libc, engine.outbox, this, offload.gso);
+    this.#permissions = permissions;
+    this.#listeners = listeners;
+    this.#gso = offload.gso;
     this.#gro = offload.gro;
-    this.#receiver = new Receiver(engine.inbox, this, errno.EAGAIN);
   }
 
   /** The descriptor, or -1 where there is none yet or none any more. */
@@ -149,17 +151,25 @@ export class Endpoint implements SendingSocket, ReceivingSocket {
 
   /** Lets datagrams come in. EEXIST where the descriptor is another socket's already. */
   startReceiving(): number {
-    const receive = (): void => this.#receiver.receive();
-    const watch = this.#engine.loop.watch(this.fd, {
-      onReadable: () => this.#context.runInAsyncScope(receive),
-      onWritable: () => this.#sender.resume(),
-    });
-    if (typeof watch === "number") return watch;
+    const watch = this.#engine.loop.watch(this.fd, this);
+    if (watch < 0) return watch;
     this.#watch = watch;
     // Where the kernel has no UDP_GRO, datagrams come singly.
     if (this.#gro && !this.#shared) this.setOption("UDP_GRO", 1);
     this.#updateReference();
     return 0;
+  }
+
+  /** For the poll loop. */
+  onReadable(): void {
+    const { inbox, runtime } = this.#engine;
+    const receiver = this.#receiver ??= new Receiver(inbox, this, runtime.libc.abi.errno.EAGAIN);
+    this.#context.runInAsyncScope(receiver.receive, receiver);
+  }
+
+  /** For the poll loop. */
+  onWritable(): void {
+    this.#sender?.resume();
   }
 
   /** connect(2) */
@@ -181,12 +191,12 @@ export class Endpoint implements SendingSocket, ReceivingSocket {
 
   /** getsockname(2) */
   localAddress(): SocketAddress | number {
-    return this.#descriptor?.localAddress() ?? -this.#EBADF;
+    return this.#descriptor?.localAddress() ?? this.#notOpen;
   }
 
   /** getpeername(2) */
   remoteAddress(): SocketAddress | number {
-    return this.#descriptor?.remoteAddress() ?? -this.#EBADF;
+    return this.#descriptor?.remoteAddress() ?? this.#notOpen;
   }
 
   /** Encodes a destination; undefined where the text is no address of this socket's family. */
@@ -203,12 +213,12 @@ export class Endpoint implements SendingSocket, ReceivingSocket {
   ): void {
     // As libuv has it; the kernel would let it pass.
     if (address && this.#connected) request?.finish(this.#engine.runtime.libc.abi.errno.EISCONN, 0);
-    else this.#sender.send(payload, length, address, request);
+    else (this.#sender ??= this.#makeSender()).send(payload, length, address, request);
   }
 
   /** Bytes and messages that wait for room in the kernel. */
   get sendQueue(): { size: number; count: number } {
-    return { size: this.#sender.queuedBytes, count: this.#sender.queuedCount };
+    return { size: this.#sender?.queuedBytes ?? 0, count: this.#sender?.queuedCount ?? 0 };
   }
 
   /** setsockopt(2) */
@@ -262,39 +272,39 @@ export class Endpoint implements SendingSocket, ReceivingSocket {
 
   /** For the receiver. */
   drops(sender: SocketAddress): boolean {
-    return this.#owner.drops(sender);
+    return this.#permissions.drops(sender);
   }
 
   /** For the receiver. */
   listeners(): number {
-    return this.#owner.listeners();
+    return this.#listeners.listenerCount("message");
   }
 
   /** For the receiver. */
   deliver(message: Buffer<ArrayBuffer>, remote: RemoteInfo): void {
-    this.#owner.onDatagram(message, remote);
+    this.#listeners.emit("message", message, remote);
   }
 
   /** For the receiver. */
   batchListeners(): number {
-    return this.#owner.batchListeners();
+    return this.#listeners.listenerCount("messages");
   }
 
   /** For the receiver. */
   deliverBatch(batch: MessageBatch): void {
-    this.#owner.onBatch(batch);
+    this.#listeners.emit("messages", batch);
   }
 
   /** For the receiver. */
   fail(errno: number): void {
-    this.#owner.onReceiveError(errno);
+    this.#listeners.emit("error", this.#engine.errors.ofCall(errno, "recvmsg"));
   }
 
   /** For the sender. A message that waits keeps even an unreferenced socket's process alive. */
   awaitRoom(waiting: boolean): void {
     if (this.#awaitsRoom === waiting) return;
     this.#awaitsRoom = waiting;
-    this.#watch?.setWritable(waiting);
+    this.#engine.loop.setWritable(this.#watch, waiting);
     this.#updateReference();
   }
 
@@ -306,14 +316,14 @@ export class Endpoint implements SendingSocket, ReceivingSocket {
     else this.#descriptor?.close();
     this.#descriptor = undefined;
     this.#engine.endpoints.delete(this);
-    this.#sender.cancel();
+    this.#sender?.cancel();
     this.#context.emitDestroy();
   }
 
   #leaveLoop(): void {
-    this.#watch?.end();
-    this.#watch = undefined;
-    this.#receiver.stop();
+    this.#engine.loop.end(this.#watch);
+    this.#watch = 0;
+    this.#receiver?.stop();
   }
 
   #prepareBind({ reuseAddr, reusePort, ipv6Only }: BindFlags): number {
@@ -323,21 +333,26 @@ export class Endpoint implements SendingSocket, ReceivingSocket {
     if (reusePort && !abi.linux) return -abi.errno.ENOTSUP;
     // On macOS SO_REUSEADDR alone does not let two sockets share an address.
     const reuse = abi.linux ? "SO_REUSEADDR" : "SO_REUSEPORT";
-    const wanted: [boolean, OptionName][] = [
-      [reuseAddr, reuse],
-      [reusePort, "SO_REUSEPORT"],
-      [ipv6Only, "IPV6_V6ONLY"],
-    ];
-    for (const [isWanted, option] of wanted) {
-      const result = isWanted ? this.setOption(option, 1) : 0;
-      if (result < 0) return result;
-    }
-    return 0;
+    return this.#turnOn(reuseAddr, reuse) || this.#turnOn(reusePort, "SO_REUSEPORT") ||
+      this.#turnOn(ipv6Only, "IPV6_V6ONLY");
+  }
+
+  #makeSender(): Sender {
+    const { outbox, runtime } = this.#engine;
+    return new Sender(runtime.libc, outbox, this, this.#gso);
+  }
+
+  get #notOpen(): number {
+    return -this.#engine.runtime.libc.abi.errno.EBADF;
   }
 
   #hold(descriptor: Descriptor): void {
     this.#descriptor = descriptor;
     this.#engine.endpoints.add(this);
+  }
+
+  #turnOn(isWanted: boolean, option: OptionName): number {
+    return isWanted ? this.setOption(option, 1) : 0;
   }
 
   #setEncoded(binds: boolean, option: EncodedOption | number): number {
@@ -349,10 +364,10 @@ export class Endpoint implements SendingSocket, ReceivingSocket {
   /** Calls what may change how messages leave: those of this turn leave as they would have. */
   #with(call: (descriptor: Descriptor) => number): number {
     this.#engine.outbox.flush();
-    return this.#descriptor ? call(this.#descriptor) : -this.#EBADF;
+    return this.#descriptor ? call(this.#descriptor) : this.#notOpen;
   }
 
   #updateReference(): void {
-    this.#watch?.setReferenced(this.#referenced || this.#awaitsRoom);
+    this.#engine.loop.setReferenced(this.#watch, this.#referenced || this.#awaitsRoom);
   }
 }

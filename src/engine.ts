@@ -11,6 +11,7 @@ import type { Endpoint } from "./endpoint.ts";
 import { Inbox } from "./inbox.ts";
 import { PollLoop } from "./loop.ts";
 import { Outbox } from "./outbox.ts";
+import { SystemErrors } from "./system_errors.ts";
 
 /** One thread's shared parts. */
 export interface Engine {
@@ -18,6 +19,7 @@ export interface Engine {
   readonly loop: PollLoop;
   readonly outbox: Outbox;
   readonly inbox: Inbox;
+  readonly errors: SystemErrors;
   /** Those with a descriptor. */
   readonly endpoints: Set<Endpoint>;
 }
@@ -35,6 +37,7 @@ export function currentEngine(): Engine {
       loop: new PollLoop(runtime),
       outbox: new Outbox(libc),
       inbox: new Inbox(libc),
+      errors: new SystemErrors(libc.abi),
       endpoints: new Set(),
     };
     engines.set(runtime, engine);

@@ -26,8 +26,8 @@ type Payload = { -readonly [Key in keyof Received]: Received[Key] };
 
 /** Datagrams, out of the arena, in the order they came. */
 export interface Datagrams {
-  readonly messages: Buffer<ArrayBuffer>[];
-  readonly remotes: RemoteInfo[];
+  readonly messages: readonly Buffer<ArrayBuffer>[];
+  readonly remotes: readonly RemoteInfo[];
 }
 
 /** The arena. */
@@ -76,8 +76,11 @@ export class Inbox {
   }
 
   /** Copies payloads taken last, cut into datagrams, each with memory that is the receiver's own. */
-  copy(payloads: readonly Received[], into: Datagrams): void {
-    for (const payload of payloads) this.#cut(payload, into);
+  copy(payloads: readonly Received[]): Datagrams {
+    const messages: Buffer<ArrayBuffer>[] = [];
+    const remotes: RemoteInfo[] = [];
+    for (const payload of payloads) this.#cut(payload, messages, remotes);
+    return { messages, remotes };
   }
 
   #allocate(): MessageVector {
@@ -96,7 +99,7 @@ export class Inbox {
   }
 
   /** Copies a payload out of the arena, and cuts it into datagrams. */
-  #cut({ start, length, segmentSize, sender }: Received, { messages, remotes }: Datagrams): void {
+  #cut({ start, length, segmentSize, sender }: Received, messages: Buffer<ArrayBuffer>[], remotes: RemoteInfo[]): void {
     const { address, family, port } = sender;
     const perBlock = Math.max(Math.floor(BLOCK_SIZE / segmentSize), 1) * segmentSize;
     let taken = 0;

@@ -17,16 +17,6 @@ export interface Watcher {
   onWritable(): void;
 }
 
-/** A descriptor in the loop. */
-export interface Watch {
-  /** Asks to be told of room to send as well, or no more. */
-  setWritable(writable: boolean): void;
-  /** While referenced, the watch keeps the process alive. So it begins. */
-  setReferenced(referenced: boolean): void;
-  /** Leaves the loop. To be called before the descriptor is closed; no turn comes afterwards. */
-  end(): void;
-}
-
 /** A loop with its interest set open: the last watch that ends closes it. */
 interface OpenSet {
   readonly set: InterestSet;
@@ -60,9 +50,9 @@ export class PollLoop {
   /**
    * Watches a descriptor for reading.
    *
-   * @returns The watch, or a negative errno: EEXIST where the descriptor is watched already.
+   * @returns A token for the calls below, or a negative errno: EEXIST where the descriptor is watched already.
    */
-  watch(fd: number, watcher: Watcher): Watch | number {
+  watch(fd: number, watcher: Watcher): number {
     const open = this.#open ?? this.#openSet();
     if (typeof open === "number") return open;
     this.#open = open;
@@ -77,15 +67,29 @@ export class PollLoop {
     this.#entries.set(token, entry);
     this.#setReferenced(entry, true);
     if (!this.#lookScheduled && !this.#running) waiter.arm();
-    return {
-      setWritable: (writable) => {
-        if (this.#entries.has(token)) set.modify(fd, token, writable ? READABLE | WRITABLE : READABLE);
-      },
-      setReferenced: (referenced) => {
-        if (this.#entries.has(token)) this.#setReferenced(entry, referenced);
-      },
-      end: () => this.#end(token),
-    };
+    return token;
+  }
+
+  /** Asks to be told of room to send as well, or no more. */
+  setWritable(token: number, writable: boolean): void {
+    const entry = this.#entries.get(token);
+    if (entry) this.#open!.set.modify(entry.fd, token, writable ? READABLE | WRITABLE : READABLE);
+  }
+
+  /** While referenced, what is watched keeps the process alive. So it begins. */
+  setReferenced(token: number, referenced: boolean): void {
+    const entry = this.#entries.get(token);
+    if (entry) this.#setReferenced(entry, referenced);
+  }
+
+  /** Watches it no more. To be called before the descriptor is closed; no turn comes afterwards. */
+  end(token: number): void {
+    const entry = this.#entries.get(token);
+    if (!entry) return;
+    this.#setReferenced(entry, false);
+    this.#entries.delete(token);
+    this.#open!.set.remove(entry.fd);
+    this.#closeIfUnused();
   }
 
   #openSet(): OpenSet | number {
@@ -100,15 +104,6 @@ export class PollLoop {
       set.close();
       throw error;
     }
-  }
-
-  #end(token: number): void {
-    const entry = this.#entries.get(token);
-    if (!entry) return;
-    this.#setReferenced(entry, false);
-    this.#entries.delete(token);
-    this.#open!.set.remove(entry.fd);
-    this.#closeIfUnused();
   }
 
   #closeIfUnused(): void {

@@ -16,6 +16,8 @@ const DATAGRAMS_PER_TURN = 512;
 /** What a batch shows once its listeners are done. */
 const NO_BYTES = new Uint8Array();
 
+const NOTHING: Datagrams = { messages: [], remotes: [] };
+
 /** What a receiver needs of its socket. */
 export interface ReceivingSocket {
   /** The descriptor, or -1 once closed. */
@@ -42,7 +44,7 @@ export class Receiver {
   readonly #socket: ReceivingSocket;
   readonly #EAGAIN: number;
   /** Fetched but not yet delivered, and how far delivery has come. */
-  #fetched: Datagrams = { messages: [], remotes: [] };
+  #fetched = NOTHING;
   #delivered = 0;
   #batch: MessageBatch | undefined;
   #resumption: ReturnType<typeof setImmediate> | undefined;
@@ -62,7 +64,7 @@ export class Receiver {
       if (typeof received === "number") return socket.fail(-received);
       for (const payload of received) datagrams += datagramsIn(payload);
       const heard = received.filter(({ sender }) => !socket.drops(sender));
-      if (socket.listeners() > 0) this.#inbox.copy(heard, this.#fetched);
+      if (socket.listeners() > 0) this.#fetched = this.#inbox.copy(heard);
       if (heard.length > 0 && socket.batchListeners() > 0) this.#deliverBatch(heard);
     }
     this.#deliverFetched();
@@ -70,7 +72,7 @@ export class Receiver {
 
   /** Drops what was fetched and not delivered: the socket is closing. */
   stop(): void {
-    if (this.#fetched.messages.length > 0) this.#fetched = { messages: [], remotes: [] };
+    this.#fetched = NOTHING;
     this.#delivered = 0;
   }
 

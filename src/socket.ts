@@ -20,7 +20,6 @@ import { Permissions } from "./permissions.ts";
 import { parseSendArguments, type SendArguments } from "./send_arguments.ts";
 import { parseSendManyArguments, withOwnBytes } from "./send_many_arguments.ts";
 import { Settings } from "./settings.ts";
-import { SystemErrors } from "./system_errors.ts";
 import type {
   AddressedMessage,
   AddressInfo,
@@ -69,9 +68,9 @@ export class Socket extends EventEmitter<SocketEvents> {
   /** What waits until the socket is bound. */
   #queue: (() => void)[] | undefined;
   readonly #permissions: Permissions;
-  readonly #errors: SystemErrors;
-  readonly #settings: Settings;
-  readonly #dispatcher: Dispatcher;
+  // Made when they are first used: there may be ten thousand sockets that only receive.
+  #settingsOrNone: Settings | undefined;
+  #dispatcherOrNone: Dispatcher | undefined;
 
   /**
    * See {@linkcode createSocket}, which is the way to make one.
@@ -86,28 +85,13 @@ export class Socket extends EventEmitter<SocketEvents> {
     super();
     this.#options = checkOptions(options);
     this.#engine = currentEngine();
-    const { fd, lookup } = this.#options;
+    const { fd } = this.#options;
     const { libc, network } = this.#engine.runtime;
     const version = fd === undefined ? this.#options.version! : adoptableVersion(libc, fd, this.#options.version);
     this.type = typeOf(version);
     this.#permissions = new Permissions(network, this.#options);
-    this.#errors = new SystemErrors(libc.abi);
-    const { EINVAL } = libc.abi.errno;
-    this.#settings = new Settings(() => this.#running(), this.#errors, EINVAL);
-    const dispatching = {
-      endpoint: () => this.#endpoint,
-      emitError: (error: Error) => void this.emit("error", error),
-    };
-    this.#dispatcher = new Dispatcher(dispatching, lookup, this.#permissions, this.#errors, EINVAL);
     const offload = { gso: this.#options.gso, gro: this.#options.gro ?? fd === undefined };
-    this.#endpoint = new Endpoint(this.#engine, version, offload, {
-      drops: (sender) => this.#permissions.drops(sender),
-      listeners: () => this.listenerCount("message"),
-      batchListeners: () => this.listenerCount("messages"),
-      onBatch: (batch) => this.emit("messages", batch),
-      onDatagram: (message, remote) => this.emit("message", message, remote),
-      onReceiveError: (errno) => this.emit("error", this.#errors.ofCall(errno, "recvmsg")),
-    });
+    this.#endpoint = new Endpoint(this.#engine, version, offload, this.#permissions, this);
     if (typeof listener === "function") this.on("message", listener);
     if (fd !== undefined) this.#adoptAtCreation(fd);
     this.#closeOnAbort(this.#options.signal);
@@ -228,7 +212,7 @@ export class Socket extends EventEmitter<SocketEvents> {
    */
   disconnect(): void {
     if (this.#connectState !== "connected") throw notConnected();
-    this.#errors.check(this.#running().disconnect(), "connect");
+    this.#engine.errors.check(this.#running().disconnect(), "connect");
     this.#connectState = "disconnected";
   }
 
@@ -368,7 +352,7 @@ export class Socket extends EventEmitter<SocketEvents> {
    */
   address(): AddressInfo {
     const address = this.#running().localAddress();
-    if (typeof address === "number") throw this.#errors.ofCall(-address, "getsockname");
+    if (typeof address === "number") throw this.#engine.errors.ofCall(-address, "getsockname");
     return address;
   }
 
@@ -381,7 +365,7 @@ export class Socket extends EventEmitter<SocketEvents> {
     const endpoint = this.#running();
     if (this.#connectState !== "connected") throw notConnected();
     const address = endpoint.remoteAddress();
-    if (typeof address === "number") throw this.#errors.ofCall(-address, "getpeername");
+    if (typeof address === "number") throw this.#engine.errors.ofCall(-address, "getpeername");
     return address;
   }
 
@@ -567,6 +551,25 @@ export class Socket extends EventEmitter<SocketEvents> {
     return this.#running().sendQueue.count;
   }
 
+  get #settings(): Settings {
+    const { errors, runtime } = this.#engine;
+    return this.#settingsOrNone ??= new Settings(() => this.#running(), errors, runtime.libc.abi.errno.EINVAL);
+  }
+
+  get #dispatcher(): Dispatcher {
+    return this.#dispatcherOrNone ??= this.#makeDispatcher();
+  }
+
+  #makeDispatcher(): Dispatcher {
+    const { errors, runtime } = this.#engine;
+    const dispatching = {
+      endpoint: () => this.#endpoint,
+      emitError: (error: Error) => void this.emit("error", error),
+    };
+    const { EINVAL } = runtime.libc.abi.errno;
+    return new Dispatcher(dispatching, this.#options.lookup, this.#permissions, errors, EINVAL);
+  }
+
   #running(): Endpoint {
     if (!this.#endpoint) throw notRunning();
     return this.#endpoint;
@@ -645,7 +648,7 @@ export class Socket extends EventEmitter<SocketEvents> {
       if (this.#endpoint !== endpoint) return typeof shared === "number" ? undefined : shared.close();
       if (shared === -ENOTSUP) return this.#bindingOver(this.#bindNow(endpoint, ip, port, true));
       const result = typeof shared === "number" ? shared : endpoint.share(shared);
-      this.#bindingOver(result < 0 ? this.#errors.ofAddress(-result, "bind", ip, port) : undefined);
+      this.#bindingOver(result < 0 ? this.#engine.errors.ofAddress(-result, "bind", ip, port) : undefined);
     });
   }
 
@@ -657,7 +660,7 @@ export class Socket extends EventEmitter<SocketEvents> {
     const { reuseAddr, reusePort, ipv6Only } = this.#options;
     const bound = endpoint.bind(ip, port16, { reuseAddr, reusePort: reusePort || sharesPort, ipv6Only });
     const result = bound < 0 ? bound : endpoint.startReceiving();
-    return result < 0 ? this.#errors.ofAddress(-result, "bind", ip, port) : undefined;
+    return result < 0 ? this.#engine.errors.ofAddress(-result, "bind", ip, port) : undefined;
   }
 
   #receiveFromAdopted(endpoint: Endpoint, announce: () => void): void {
@@ -665,7 +668,7 @@ export class Socket extends EventEmitter<SocketEvents> {
     if (result < 0) {
       this.#bindState = "unbound";
       endpoint.release();
-      throw this.#errors.ofCall(-result, "open");
+      throw this.#engine.errors.ofCall(-result, "open");
     }
     this.#nowBound(announce);
   }
@@ -719,7 +722,7 @@ export class Socket extends EventEmitter<SocketEvents> {
     const refusal = this.#permissions.blocked(ip) ?? this.#permissions.refused(ip, port);
     if (refusal) return refusal;
     const result = endpoint.connect(ip, port);
-    return result < 0 ? this.#errors.ofAddress(-result, "connect", given, port) : undefined;
+    return result < 0 ? this.#engine.errors.ofAddress(-result, "connect", given, port) : undefined;
   }
 
   #sendNow(message: SendArguments): void {

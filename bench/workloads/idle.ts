@@ -1,5 +1,6 @@
 /**
- * Many bound sockets that do nothing: the time it takes to make them, and the memory they hold.
+ * Many bound sockets that do nothing: the milliseconds it takes to make them one after the other, and the bytes that each
+ * of them adds to what is resident with one (whose own share, with all that sockets have in common, is `firstSocket`).
  *
  * @module
  */
@@ -12,11 +13,13 @@ const SETTLING = 300;
 
 export default async function idle(dgram: Dgram, options: Options): Promise<Figures> {
   const before = await residentMemory();
+  const sockets = [await bound(dgram)];
+  const withOne = await residentMemory();
   const start = performance.now();
-  const sockets = await Promise.all(Array.from({ length: options.idle }, () => bound(dgram)));
+  while (sockets.length <= options.idle) sockets.push(await bound(dgram));
   const creation = performance.now() - start;
-  const memory = (await residentMemory() - before) / sockets.length;
-  return { creation, memory };
+  const memory = (await residentMemory() - withOne) / options.idle;
+  return { creation, memory, firstSocket: withOne - before };
 }
 
 /** What is resident once garbage is gone, in bytes. */

@@ -3,12 +3,13 @@
  * (support/agent.ts) on its hosts and has them talk to each other; afterwards all is gone again.
  *
  * The n-th link joins interfaces of the name `veth<n>` at both ends. The end that is named first has the addresses
- * 10.77.n.1, fd77:7n::1 and fe80::1, the other one 10.77.n.2, fd77:7n::2 and fe80::2. As names and link-local addresses are
+ * 10.77.n.1, fd77:7n::1 and fe80::1, the other one 10.77.n.2, fd77:7n::2 and fe80::2. As the link-local addresses are
  * the same on every link, only the zone tells the links apart.
  *
  * @module
  */
 import { spawnSync } from "node:child_process";
+import { existsSync, readdirSync } from "node:fs";
 import process from "node:process";
 import { Agent } from "./agent.ts";
 import type { Family, Tools } from "./harness.ts";
@@ -23,7 +24,16 @@ function reasonAgainst(): string | undefined {
   if (added.error) return "ip (iproute2) is not installed";
   if (added.status !== 0) return `no network namespaces here: ${added.stderr.trim()}`;
   spawnSync("ip", ["netns", "delete", probe]);
+  removeAbandoned();
   return undefined;
+}
+
+/** Removes what test runs that were killed have left behind. */
+function removeAbandoned(): void {
+  for (const namespace of readdirSync("/run/netns")) {
+    const owner = /^dgram-(\d+)-/.exec(namespace)?.[1];
+    if (owner && !existsSync(`/proc/${owner}`)) spawnSync("ip", ["netns", "delete", namespace]);
+  }
 }
 
 /** Which end of a link: the one named first is 1. */
@@ -80,7 +90,8 @@ export class Network {
   link(first: Host, second: Host): void {
     const n = this.#links++;
     first.ip(`link add veth${n} type veth peer name veth${n} netns ${second.namespace}`);
-    // An end that comes up before the other waits a second for the news that it has a carrier, and IPv6 with it. Hence twice.
+    // An end that comes up before the other, and IPv6 with it, waits a second for the news that it has a carrier: hence
+    // twice.
     first.ip(`link set veth${n} addrgenmode none up`);
     second.ip(`link set veth${n} addrgenmode none up`);
     first.ip(`link set veth${n} down`, `link set veth${n} up`);
