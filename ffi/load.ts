@@ -22,6 +22,9 @@ import { Uv, UvWaiter } from "./poll/uv_waiter.ts";
 import type { WaiterFactory } from "./poll/waiter.ts";
 import type { Runtime } from "./runtime.ts";
 
+/** Bun ends with a thread in native code. Coming back is all that an idle thread costs, so it is rare there. In milliseconds. */
+const BUN_LONGEST_POLL = 30_000;
+
 let loaded: Runtime | undefined;
 
 /**
@@ -75,7 +78,12 @@ function onDeno(deno: DenoNamespace, abi: Abi): Runtime {
 
 function onBun(bun: BunFfi, abi: Abi): Runtime {
   const libc = new NativeLibc(abi, bunBinding(bun, abi));
-  return { binding: "bun", libc, network: UNRESTRICTED, createWaiter: onThreads(libc, bunPollSource(abi)) };
+  return {
+    binding: "bun",
+    libc,
+    network: UNRESTRICTED,
+    createWaiter: onThreads(libc, bunPollSource(abi), BUN_LONGEST_POLL),
+  };
 }
 
 function onNode(node: NodeFfi, abi: Abi): Runtime {
@@ -110,7 +118,7 @@ function onKoffi(abi: Abi): Runtime {
   };
 }
 
-function onThreads(libc: Libc, source: string): WaiterFactory {
-  const threads = new PollThreads(libc, source);
+function onThreads(libc: Libc, source: string, longestPoll?: number): WaiterFactory {
+  const threads = new PollThreads(libc, source, longestPoll);
   return (set, onReady) => new ThreadWaiter(set, onReady, threads);
 }

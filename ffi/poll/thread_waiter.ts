@@ -19,8 +19,8 @@ import type { Waiter } from "./waiter.ts";
 const LINGER = 250;
 
 /**
- * How long the thread stays in one `poll`, in milliseconds. The end of a process (or of a Worker) that runs no more of our
- * code has to wait for the thread to come back from native code; hence it comes back now and then.
+ * How long the thread stays in one `poll`, in milliseconds. In Node, the end of a process (or of a Worker) that runs no more of
+ * our code has to wait for the thread to come back from native code; hence it comes back now and then.
  */
 const LONGEST_POLL = 500;
 
@@ -45,7 +45,7 @@ export type PollSource = string;
  * What the thread runs. Inline source, so that bundlers and `--compile` need no second file. The pollfd is a copy of its own: the
  * kernel may still write to it when the JavaScript thread is gone.
  */
-const threadSource = (poll: PollSource): string => `
+const threadSource = (poll: PollSource, longestPoll: number): string => `
 "use strict";
 const { parentPort, workerData: { cells, pollfd, fdOffset } } = process.getBuiltinModule("node:worker_threads");
 const poll = ${poll};
@@ -59,7 +59,7 @@ for (let seen = ${PARK};;) {
   if (seen === ${PARK}) continue;
   new DataView(pollfd).setInt32(fdOffset, Atomics.load(cells, ${DESCRIPTOR}), true);
   Atomics.store(cells, ${POLLING}, 1);
-  while (Atomics.load(cells, ${COMMAND}) === seen && !poll(pollfd, ${LONGEST_POLL}));
+  while (Atomics.load(cells, ${COMMAND}) === seen && !poll(pollfd, ${longestPoll}));
   Atomics.store(cells, ${POLLING}, 0);
   Atomics.notify(cells, ${POLLING});
   if (Atomics.load(cells, ${COMMAND}) === seen) parentPort.postMessage("ready");
@@ -80,7 +80,7 @@ class PollThread {
   /** Whom to tell. */
   onReady: () => void = () => {};
 
-  constructor(libc: Libc, poll: PollSource, onStopped: () => void) {
+  constructor(libc: Libc, poll: PollSource, longestPoll: number, onStopped: () => void) {
     this.#onStopped = onStopped;
     this.#cells[COMMAND] = PARK;
     // No execArgv: what the program was started with (preloads, flags) is not meant for this thread.
@@ -89,7 +89,7 @@ class PollThread {
       pollfd: readablePollfd(libc, -1).memory.buffer,
       fdOffset: libc.abi.layouts.pollfd.fd,
     };
-    this.#worker = new Worker(threadSource(poll), { eval: true, workerData, execArgv: [] });
+    this.#worker = new Worker(threadSource(poll, longestPoll), { eval: true, workerData, execArgv: [] });
     this.#worker.unref();
     this.#worker.on("exit", () => process.removeListener("exit", this.#onProcessExit));
     this.#worker.on("message", (message) => {
@@ -164,11 +164,14 @@ class PollThread {
 export class PollThreads {
   readonly #libc: Libc;
   readonly #source: PollSource;
+  readonly #longestPoll: number;
   #parked: PollThread | undefined;
 
-  constructor(libc: Libc, source: PollSource) {
+  /** @param longestPoll How long a thread stays in one `poll`, in milliseconds. */
+  constructor(libc: Libc, source: PollSource, longestPoll: number = LONGEST_POLL) {
     this.#libc = libc;
     this.#source = source;
+    this.#longestPoll = longestPoll;
   }
 
   /** A thread for one waiter. */
@@ -186,7 +189,7 @@ export class PollThreads {
   }
 
   #start(): PollThread {
-    const thread: PollThread = new PollThread(this.#libc, this.#source, () => {
+    const thread: PollThread = new PollThread(this.#libc, this.#source, this.#longestPoll, () => {
       if (this.#parked === thread) this.#parked = undefined;
     });
     return thread;
