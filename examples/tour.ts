@@ -5,6 +5,7 @@
  * @module
  */
 import { spawn } from "node:child_process";
+import process from "node:process";
 import { setTimeout } from "node:timers/promises";
 import { createSocket, type Socket } from "../mod.ts";
 import { discover } from "./discovery.ts";
@@ -21,7 +22,7 @@ async function askDnsServer(): Promise<void> {
   const server = spawn("dnsmasq", [
     ...["--keep-in-foreground", "--conf-file=/dev/null", "--pid-file", "--no-resolv", "--no-hosts", "--user=root"],
     ...["--bind-interfaces", "--listen-address=127.0.0.1", `--port=${port}`, "--address=/example.test/192.0.2.7"],
-  ], { stdio: "ignore" });
+  ], { stdio: "ignore", env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` } });
   const failed = new Promise<boolean>((resolve) => server.once("error", () => resolve(false)));
   const socket = createSocket("udp4");
   try {
