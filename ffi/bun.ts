@@ -3,9 +3,9 @@
  *
  * @module
  */
-import process from "node:process";
 import type { Abi } from "./abi/abi.ts";
 import { type Binding, type NativeFunction, openFirst, translatePrototypes } from "./binding.ts";
+import process from "./process.ts";
 import type { CType, Prototype } from "./prototypes.ts";
 
 /** As much of `bun:ffi` as this module uses. */

@@ -24,6 +24,13 @@ export function parseIp(text: string): IpAddress | undefined {
   return { version: 6, bytes, zone: percent < 0 ? "" : text.slice(percent + 1) };
 }
 
+/** What `isIP` of `node:net` says: 4, 6, or 0 where the text is no IP address. */
+export function ipVersionOf(text: string): 4 | 6 | 0 {
+  const ip = parseIp(text);
+  if (!ip) return 0;
+  return text.includes("%") && !/^[0-9A-Za-z.:-]+$/.test(ip.zone) ? 0 : ip.version;
+}
+
 /** Dotted decimal, four parts, no leading zeros. */
 export function parseIPv4(text: string): Uint8Array | undefined {
   const parts = text.split(".");

@@ -3,10 +3,9 @@
  *
  * @module
  */
-import process from "node:process";
-import { createRequire } from "node:module";
 import type { Abi } from "./abi/abi.ts";
 import { type Binding, type NativeFunction, openFirst, translatePrototypes } from "./binding.ts";
+import process from "./process.ts";
 import type { CType, Prototype } from "./prototypes.ts";
 
 /** As much of koffi as this module uses. */
@@ -31,7 +30,7 @@ export function koffiPath(): string | undefined {
   for (const base of [import.meta.url, process.argv[1], `${process.cwd()}/`]) {
     if (!base) continue;
     try {
-      return createRequire(base).resolve("koffi");
+      return requireFrom(base).resolve("koffi");
     } catch {
       // Not installed where this base looks.
     }
@@ -39,9 +38,13 @@ export function koffiPath(): string | undefined {
   return undefined;
 }
 
+function requireFrom(base: string): NodeJS.Require {
+  return process.getBuiltinModule("node:module").createRequire(base);
+}
+
 /** Loads koffi from its file. */
 export function loadKoffi(path: string): Koffi {
-  return createRequire(path)(path) as Koffi;
+  return requireFrom(path)(path) as Koffi;
 }
 
 /** Opens the C library. */

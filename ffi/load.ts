@@ -4,7 +4,6 @@
  *
  * @module
  */
-import process from "node:process";
 import { isMainThread } from "node:worker_threads";
 import type { Abi } from "./abi/abi.ts";
 import { abiOf, SUPPORTED_SYSTEMS } from "./abi/current.ts";
@@ -20,6 +19,7 @@ import { bunPollSource, koffiPollSource, nodePollSource } from "./poll/poll_sour
 import { PollThreads, ThreadWaiter } from "./poll/thread_waiter.ts";
 import { Uv, UvWaiter } from "./poll/uv_waiter.ts";
 import type { WaiterFactory } from "./poll/waiter.ts";
+import process from "./process.ts";
 import type { Runtime } from "./runtime.ts";
 
 /** Bun ends with a thread in native code. Coming back is all that an idle thread costs, so it is rare there. In milliseconds. */

@@ -39,6 +39,8 @@ export class MessageVector {
   readonly #controllen: number;
   readonly #flags: number;
   readonly #len: number;
+  /** How many slots have been used so far: before that a slot's pointers are not set. */
+  #connected = 0;
 
   /** Allocates a vector, and `dataSize` bytes for payloads. Pages not yet touched cost nothing. */
   constructor(libc: Libc, slots: number, dataSize: number) {
@@ -61,7 +63,6 @@ export class MessageVector {
     this.#controllen = msghdr.msg_controllen / 4;
     this.#flags = msghdr.msg_flags / 4;
     this.#len = mmsghdr.msg_len / 4;
-    for (let slot = 0; slot < slots; slot++) this.#connect(slot);
   }
 
   /** An argument that points to the header of a slot. */
@@ -116,6 +117,7 @@ export class MessageVector {
     if (offset < 0 || length < 0 || offset + length > this.data.size) {
       throw new RangeError(`A payload of ${length} bytes does not fit at ${offset} of ${this.data.size}`);
     }
+    while (this.#connected <= slot) this.#connect(this.#connected++);
     const { iovec } = this.#abi.layouts;
     const words = this.#iovecWords;
     const at = slot * iovec.size / 4;

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import process from "node:process";
 import type { Abi } from "./abi/abi.ts";
 import { type Binding, type NativeFunction, openFirst, translatePrototypes } from "./binding.ts";
 import { type NetworkPermission, UNRESTRICTED } from "./network_permission.ts";
+import process from "./process.ts";
 import type { CType, Prototype } from "./prototypes.ts";
 
 /** As much of `node:ffi` as this module uses. */

@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { fstatSync, type Stats, statSync } from "node:fs";
-import { isatty } from "node:tty";
+import type { Stats } from "node:fs";
 import { describeSocket } from "../ffi/descriptor.ts";
 import { errnoName } from "../ffi/errno.ts";
 import type { Libc } from "../ffi/libc.ts";
+import process from "../ffi/process.ts";
 import type { IpVersion } from "../ffi/sockaddr.ts";
 import { errnoError, invalidFdType } from "./errors.ts";
 
@@ -34,7 +34,7 @@ function typeOfNonSocket(fd: number): string {
   try {
     const stat = statOf(fd);
     if (stat.isFIFO()) return "PIPE";
-    if (stat.isCharacterDevice()) return isatty(fd) ? "TTY" : "FILE";
+    if (stat.isCharacterDevice()) return process.getBuiltinModule("node:tty").isatty(fd) ? "TTY" : "FILE";
     return stat.isFile() ? "FILE" : "UNKNOWN";
   } catch {
     return "UNKNOWN";
@@ -43,6 +43,7 @@ function typeOfNonSocket(fd: number): string {
 
 /** Deno's `fstatSync` does not know descriptors that were inherited. */
 function statOf(fd: number): Stats {
+  const { fstatSync, statSync } = process.getBuiltinModule("node:fs");
   try {
     return fstatSync(fd);
   } catch {

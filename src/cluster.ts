@@ -3,7 +3,7 @@
  *
  * @module
  */
-import process from "node:process";
+import process from "../ffi/process.ts";
 import type { SocketType } from "./types.ts";
 
 /** A socket that the primary opened. All workers that asked for the same have it. */
@@ -49,9 +49,9 @@ interface Cluster {
 const UV_UDP_IPV6ONLY = 1;
 const UV_UDP_REUSEADDR = 4;
 
-/** Whether this process is a cluster worker. */
+/** Whether this process is a cluster worker. Such a process was forked: without its channel the module need not be loaded. */
 export function isClusterWorker(): boolean {
-  return Boolean(cluster()?.isWorker);
+  return process.send !== undefined && Boolean(cluster()?.isWorker);
 }
 
 /**

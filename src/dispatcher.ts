@@ -3,7 +3,7 @@
  *
  * @module
  */
-import process from "node:process";
+import process from "../ffi/process.ts";
 import type { EncodedAddress } from "../ffi/sockaddr.ts";
 import { Destinations } from "./destinations.ts";
 import type { Endpoint } from "./endpoint.ts";

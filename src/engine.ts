@@ -3,9 +3,9 @@
  *
  * @module
  */
-import process from "node:process";
 import { isMainThread } from "node:worker_threads";
 import { currentRuntime } from "../ffi/load.ts";
+import process from "../ffi/process.ts";
 import type { Runtime } from "../ffi/runtime.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Inbox } from "./inbox.ts";

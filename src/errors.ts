@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { getSystemErrorMap, inspect, type InspectOptions } from "node:util";
+import type { InspectOptions } from "node:util";
+import process from "../ffi/process.ts";
 
 interface ErrorClass {
   new (message: string): Error;
@@ -144,7 +145,7 @@ export function hostPortError(
 
 /** ERR_SOCKET_BUFFER_SIZE: the one place where Node's dgram uses its SystemError. */
 export function bufferSizeError(errno: number, code: string, syscall: string): Error {
-  const description = getSystemErrorMap().get(-errno)?.[1] ?? code;
+  const description = process.getBuiltinModule("node:util").getSystemErrorMap().get(-errno)?.[1] ?? code;
   const error = coded(
     Error,
     "ERR_SOCKET_BUFFER_SIZE",
@@ -155,7 +156,7 @@ export function bufferSizeError(errno: number, code: string, syscall: string): E
   Object.defineProperties(Object.assign(error, { info }), {
     errno: accessor(info, "errno"),
     syscall: accessor(info, "syscall"),
-    [inspect.custom]: {
+    [Symbol.for("nodejs.util.inspect.custom")]: {
       value: (_depth: number, options: InspectOptions) =>
         inspect(error, { ...options, getters: true, customInspect: false }),
     },
@@ -170,6 +171,11 @@ function accessor<T extends object>(target: T, key: keyof T): PropertyDescriptor
     enumerable: true,
     configurable: true,
   };
+}
+
+/** `inspect` of `node:util`. */
+function inspect(value: unknown, options?: InspectOptions): string {
+  return process.getBuiltinModule("node:util").inspect(value, options);
 }
 
 /** What was received, as Node's messages put it. */

@@ -4,8 +4,8 @@
  * @module
  */
 import dns from "node:dns";
-import { isIP } from "node:net";
-import process from "node:process";
+import { ipVersionOf } from "../ffi/inet.ts";
+import process from "../ffi/process.ts";
 import type { IpVersion } from "../ffi/sockaddr.ts";
 import type { LookupCallback, LookupFunction } from "./types.ts";
 
@@ -30,7 +30,7 @@ export function isDefaultLookup(lookup: LookupFunction): boolean {
 
 /** Whether resolving a text is only a matter of handing it back at the next tick. */
 export function needsNoLookup(lookup: LookupFunction, address: string): boolean {
-  return isDefaultLookup(lookup) && (address === "" || isIP(address) !== 0);
+  return isDefaultLookup(lookup) && (address === "" || ipVersionOf(address) !== 0);
 }
 
 /**
@@ -45,6 +45,6 @@ export function resolve(
   callback: LookupCallback,
 ): void {
   const name = hostname || LOOPBACK[version];
-  if (needsNoLookup(lookup, name)) process.nextTick(callback, null, name, isIP(name));
+  if (needsNoLookup(lookup, name)) process.nextTick(callback, null, name, ipVersionOf(name));
   else lookup(name, version, callback);
 }

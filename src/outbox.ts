@@ -7,9 +7,9 @@
  *
  * @module
  */
-import process from "node:process";
 import type { Libc } from "../ffi/libc.ts";
 import { MessageVector } from "../ffi/message_vector.ts";
+import process from "../ffi/process.ts";
 import type { EncodedAddress } from "../ffi/sockaddr.ts";
 import type { Sender, SendRequest } from "./sender.ts";
 

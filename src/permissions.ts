@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { type BlockList, isIP } from "node:net";
+import type { BlockList } from "node:net";
+import { ipVersionOf } from "../ffi/inet.ts";
 import type { NetworkPermission } from "../ffi/network_permission.ts";
 import type { SocketAddress } from "../ffi/sockaddr.ts";
 import { ipBlocked } from "./errors.ts";
@@ -47,5 +48,5 @@ function isListed(list: BlockList | undefined, ip: string): boolean {
   if (list === undefined) return false;
   const percent = ip.indexOf("%");
   const address = percent < 0 ? ip : ip.slice(0, percent);
-  return list.check(address, isIP(address) === 6 ? "ipv6" : "ipv4");
+  return list.check(address, ipVersionOf(address) === 6 ? "ipv6" : "ipv4");
 }

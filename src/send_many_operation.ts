@@ -4,7 +4,7 @@
  * @module
  */
 import { AsyncResource } from "node:async_hooks";
-import process from "node:process";
+import process from "../ffi/process.ts";
 import type { OperationOwner } from "./send_operation.ts";
 import type { SendRequest } from "./sender.ts";
 import type { SendManyCallback } from "./types.ts";

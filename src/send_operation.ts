@@ -4,7 +4,7 @@
  * @module
  */
 import { AsyncResource } from "node:async_hooks";
-import process from "node:process";
+import process from "../ffi/process.ts";
 import type { SendRequest } from "./sender.ts";
 import type { SendCallback } from "./types.ts";
 

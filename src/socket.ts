@@ -6,7 +6,7 @@
 import { AsyncResource } from "node:async_hooks";
 import { channel } from "node:diagnostics_channel";
 import { errorMonitor, EventEmitter } from "node:events";
-import process from "node:process";
+import process from "../ffi/process.ts";
 import { adoptableVersion } from "./adoption.ts";
 import { isClusterWorker, shareDescriptor } from "./cluster.ts";
 import { Dispatcher } from "./dispatcher.ts";

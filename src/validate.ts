@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { type BlockList, isIP } from "node:net";
+import type { BlockList } from "node:net";
+import { ipVersionOf } from "../ffi/inet.ts";
 import { badPort, invalidArgType, invalidArgValue, outOfRange } from "./errors.ts";
 
 /** A port as a number, from a number or a numeric string. */
@@ -57,7 +58,7 @@ export function validateObject(value: unknown, name: string): asserts value is o
 
 /** An IP address, where no name is resolved. @param caller The method, for the message. */
 export function validateIp(value: string, name: string, caller: string): void {
-  if (isIP(value) === 0) {
+  if (ipVersionOf(value) === 0) {
     throw invalidArgValue(name, `must be a numeric IP address; ${caller} does not perform DNS resolution`, value);
   }
 }

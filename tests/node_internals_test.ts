@@ -34,6 +34,9 @@ function inCluster(t: Tools, answer: (callback: Answer) => void): object[] {
     answer(callback);
   };
   Object.assign(cluster, { isWorker: true, _getServer: getServer });
+  const { send } = process;
+  t.cleanup(() => void (process.send = send));
+  process.send ??= () => true;
   return requests;
 }
 

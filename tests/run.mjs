@@ -53,7 +53,7 @@ const runtimes = {
   bun: () =>
     run(bin("bun"), [
       "test",
-      "--timeout=60000",
+      "--timeout=120000",
       "--reporter=junit",
       `--reporter-outfile=${junit("bun")}`,
       ...files.map((file) => `./${file}`),

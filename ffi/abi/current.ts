@@ -3,7 +3,7 @@
  *
  * @module
  */
-import process from "node:process";
+import process from "../process.ts";
 import type { Abi } from "./abi.ts";
 import { DARWIN } from "./darwin.ts";
 import { linuxAbi } from "./linux.ts";

@@ -3,11 +3,11 @@
  *
  * @module
  */
-import process from "node:process";
 import { clearTimeout, setTimeout } from "node:timers";
 import type { DenoBinding, DenoNamespace } from "../deno.ts";
 import type { Libc } from "../libc.ts";
 import type { Pointer } from "../memory.ts";
+import process from "../process.ts";
 import type { InterestSet } from "./interest_set.ts";
 import { pollfdSize, readablePollfd } from "./pollfd.ts";
 import type { Waiter } from "./waiter.ts";

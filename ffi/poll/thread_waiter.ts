@@ -1,16 +1,17 @@
 /**
  * Bun, Node with koffi, and Node's Workers: a thread of our own, blocked in `poll`.
  *
- * The JavaScript thread arms it through shared memory and is told by a message. Starting a thread takes some 20 ms;
- * until it is up, the waiter looks from `setImmediate`, so that no datagram waits for it. When its set is closed the thread
- * is kept for a moment, as programs often open the next socket at once.
+ * The JavaScript thread arms it through shared memory and is told by a message. Starting a thread takes some 20 ms, half of
+ * which the JavaScript thread spends: it is done when a look has found nothing, and until the thread is up, the waiter looks
+ * from `setImmediate`, so that no datagram waits for it. When its set is closed the thread is kept for a moment, as programs
+ * often open the next socket at once.
  *
  * @module
  */
-import process from "node:process";
 import { clearImmediate, clearTimeout, setImmediate, setTimeout } from "node:timers";
 import { Worker } from "node:worker_threads";
 import type { Libc } from "../libc.ts";
+import process from "../process.ts";
 import type { InterestSet } from "./interest_set.ts";
 import { readablePollfd } from "./pollfd.ts";
 import type { Waiter } from "./waiter.ts";
@@ -71,7 +72,6 @@ class PollThread {
   readonly #cells = new Int32Array(new SharedArrayBuffer(16));
   readonly #worker: Worker;
   readonly #onStopped: () => void;
-  #up = false;
   #stopped = false;
   /** What it waits for, or is to leave. */
   #set: InterestSet | undefined;
@@ -92,15 +92,13 @@ class PollThread {
     this.#worker = new Worker(threadSource(poll, longestPoll), { eval: true, workerData, execArgv: [] });
     this.#worker.unref();
     this.#worker.on("exit", () => process.removeListener("exit", this.#onProcessExit));
-    this.#worker.on("message", (message) => {
-      if (message === "up") this.#up = true;
-      else this.onReady();
-    });
+    this.#worker.on("message", () => this.onReady());
     process.on("exit", this.#onProcessExit);
   }
 
+  /** Not told by its message only: Bun takes none while nothing keeps the process alive. */
   get isUp(): boolean {
-    return this.#up;
+    return Atomics.load(this.#cells, LOADED) === 1;
   }
 
   /** Has it wait for a set. */
@@ -176,10 +174,15 @@ export class PollThreads {
 
   /** A thread for one waiter. */
   take(): PollThread {
+    return this.takeParked() ?? this.#start();
+  }
+
+  /** A thread that need not be started, if there is one. */
+  takeParked(): PollThread | undefined {
     const parked = this.#parked;
     this.#parked = undefined;
     parked?.resume();
-    return parked ?? this.#start();
+    return parked;
   }
 
   /** Gives it back. */
@@ -201,7 +204,8 @@ export class ThreadWaiter implements Waiter {
   readonly #set: InterestSet;
   readonly #onReady: () => void;
   readonly #threads: PollThreads;
-  readonly #thread: PollThread;
+  #thread: PollThread | undefined;
+  #hasLooked = false;
   #armed = false;
   #closed = false;
   #referenced = true;
@@ -211,41 +215,56 @@ export class ThreadWaiter implements Waiter {
     this.#set = set;
     this.#onReady = onReady;
     this.#threads = threads;
-    this.#thread = threads.take();
-    this.#thread.onReady = () => this.#fire();
-    this.#thread.ref();
+    const parked = threads.takeParked();
+    if (parked) this.#use(parked);
   }
 
   arm(): void {
     if (this.#armed) return;
     this.#armed = true;
-    if (this.#thread.isUp) this.#thread.wait(this.#set);
+    if (this.#hasLooked || !this.#referenced) this.#startThread();
+    if (this.#thread?.isUp) this.#thread.wait(this.#set);
     else this.#lookSoon();
   }
 
   ref(): void {
     this.#referenced = true;
-    this.#thread.ref();
+    this.#thread?.ref();
     this.#immediate?.ref();
   }
 
   unref(): void {
     this.#referenced = false;
-    this.#thread.unref();
+    // Node may not run an immediate that keeps nothing alive.
+    if (this.#armed) this.#startThread();
+    this.#thread?.unref();
     this.#immediate?.unref();
   }
 
   close(released: () => void): void {
     this.#closed = true;
     if (this.#immediate) clearImmediate(this.#immediate);
-    this.#threads.put(this.#thread);
+    if (this.#thread) this.#threads.put(this.#thread);
     released();
   }
 
-  /** While the thread starts. */
+  #startThread(): void {
+    if (!this.#thread) this.#use(this.#threads.take());
+  }
+
+  #use(thread: PollThread): void {
+    this.#thread = thread;
+    thread.onReady = () => this.#fire();
+    // Bun forgets an unref() before which there was no ref().
+    thread.ref();
+    if (!this.#referenced) thread.unref();
+  }
+
+  /** Before the thread is up. */
   #lookSoon(): void {
     this.#immediate = setImmediate(() => {
       this.#immediate = undefined;
+      this.#hasLooked = true;
       this.#fire();
     });
     if (!this.#referenced) this.#immediate.unref();

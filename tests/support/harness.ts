@@ -129,6 +129,9 @@ export function sent(
   });
 }
 
+/** How long a test may take, in milliseconds. */
+const LIMIT = 60_000;
+
 type Body = (tools: Tools) => void | Promise<void>;
 
 /** Options of one test. */
@@ -147,7 +150,7 @@ export function test(name: string, body: Body, options: TestOptions = {}): void 
     const before = udpDescriptors();
     const tools = new Tools();
     try {
-      await body(tools);
+      await inTime(body(tools));
     } finally {
       await tools.putAway();
     }
@@ -156,7 +159,16 @@ export function test(name: string, body: Body, options: TestOptions = {}): void 
   if (options.skip) console.log(`skipped: ${name}: ${options.skip}`);
   const deno = (globalThis as unknown as { Deno?: DenoTest }).Deno;
   if (deno) deno.test({ name, ignore: Boolean(options.skip), fn: run });
-  else nodeTest(name, { skip: options.skip ?? false, timeout: 60_000 }, run);
+  else nodeTest(name, { skip: options.skip ?? false, timeout: 2 * LIMIT }, run);
+}
+
+/** A test that waits for ever fails, instead of stopping the run. */
+async function inTime(running: void | Promise<void>): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`not done after ${LIMIT} ms`)), LIMIT);
+  });
+  await Promise.race([running, late]).finally(() => clearTimeout(timer));
 }
 
 /** Declares a test once for each protocol. */
