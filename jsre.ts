@@ -46,6 +46,10 @@ export type {
   SocketType,
 } from "./src/types.ts";
 export { Socket } from "./src/socket.ts";
+export { IpLevel } from "./src/ip_level.ts";
+export { MulticastLevel } from "./src/multicast_level.ts";
+export { SocketBase } from "./src/socket_base.ts";
+export { SocketLevel } from "./src/socket_level.ts";
 export { MessageBatch } from "./src/message_batch.ts";
 
 /** Smallest buffer size that is taken, in bytes. */

@@ -5,21 +5,22 @@
  */
 import { AsyncResource } from "node:async_hooks";
 import { channel } from "node:diagnostics_channel";
-import { errorMonitor, EventEmitter } from "node:events";
+import { errorMonitor } from "node:events";
 import process from "../ffi/process.ts";
 import { adoptableVersion } from "./adoption.ts";
 import { isClusterWorker, shareDescriptor } from "./cluster.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { Endpoint } from "./endpoint.ts";
 import { currentEngine, type Engine } from "./engine.ts";
-import { alreadyBound, isConnected, notConnected, notRunning } from "./errors.ts";
+import { alreadyBound, isConnected, notConnected } from "./errors.ts";
 import { ANY, LOOPBACK, resolve } from "./lookup.ts";
 import type { MessageBatch } from "./message_batch.ts";
 import { type CheckedOptions, checkOptions, typeOf } from "./options.ts";
+import { MulticastLevel } from "./multicast_level.ts";
 import { Permissions } from "./permissions.ts";
 import { parseSendArguments, type SendArguments } from "./send_arguments.ts";
 import { parseSendManyArguments, withOwnBytes } from "./send_many_arguments.ts";
-import { Settings } from "./settings.ts";
+import { attach, detach, endpointOf, engineOf, runningEndpoint } from "./socket_base.ts";
 import type {
   AddressedMessage,
   AddressInfo,
@@ -55,21 +56,17 @@ type ConnectState = "disconnected" | "connecting" | "connected";
  * ({@linkcode SocketEvents}). A method called on a closed socket throws ERR_SOCKET_DGRAM_NOT_RUNNING; Node throws a
  * TypeError of its own making in some of them.
  */
-export class Socket extends EventEmitter<SocketEvents> {
+export class Socket extends MulticastLevel {
   /** `udp4` or `udp6`. */
   readonly type: SocketType;
 
-  readonly #engine: Engine;
   readonly #options: CheckedOptions;
-  /** Undefined once closed. */
-  #endpoint: Endpoint | undefined;
   #bindState: BindState = "unbound";
   #connectState: ConnectState = "disconnected";
   /** What waits until the socket is bound. */
   #queue: (() => void)[] | undefined;
   readonly #permissions: Permissions;
-  // Made when they are first used: there may be ten thousand sockets that only receive.
-  #settingsOrNone: Settings | undefined;
+  // Made when it is first used: there may be ten thousand sockets that only receive.
   #dispatcherOrNone: Dispatcher | undefined;
 
   /**
@@ -84,14 +81,14 @@ export class Socket extends EventEmitter<SocketEvents> {
   ) {
     super();
     this.#options = checkOptions(options);
-    this.#engine = currentEngine();
+    const engine = currentEngine();
     const { fd } = this.#options;
-    const { libc, network } = this.#engine.runtime;
+    const { libc, network } = engine.runtime;
     const version = fd === undefined ? this.#options.version! : adoptableVersion(libc, fd, this.#options.version);
     this.type = typeOf(version);
     this.#permissions = new Permissions(network, this.#options);
     const offload = { gso: this.#options.gso, gro: this.#options.gro ?? fd === undefined };
-    this.#endpoint = new Endpoint(this.#engine, version, offload, this.#permissions, this);
+    attach(this, engine, new Endpoint(engine, version, offload, this.#permissions, this));
     if (typeof listener === "function") this.on("message", listener);
     if (fd !== undefined) this.#adoptAtCreation(fd);
     this.#closeOnAbort(this.#options.signal);
@@ -333,7 +330,7 @@ export class Socket extends EventEmitter<SocketEvents> {
       return this;
     }
     const endpoint = this.#running();
-    this.#endpoint = undefined;
+    detach(this);
     endpoint.close();
     process.nextTick(() => this.emit("close"));
     return this;
@@ -381,166 +378,6 @@ export class Socket extends EventEmitter<SocketEvents> {
     return this;
   }
 
-  /**
-   * Allows sending to broadcast addresses (SO_BROADCAST).
-   *
-   * @returns True. (Node: nothing.)
-   * @throws {Error} EBADF before the socket is bound.
-   */
-  setBroadcast(flag: boolean): true {
-    return this.#settings.setBroadcast(flag);
-  }
-
-  /**
-   * How many routers a datagram may pass (IP_TTL, IPV6_UNICAST_HOPS).
-   *
-   * @param ttl 1 to 255.
-   * @returns `ttl`.
-   * @throws {Error} EINVAL outside that range, EBADF before the socket is bound.
-   */
-  setTTL(ttl: number): number {
-    return this.#settings.setTTL(ttl);
-  }
-
-  /**
-   * How many routers a multicast datagram may pass (IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS).
-   *
-   * @param ttl 0 to 255; 0 keeps it on this host.
-   * @returns `ttl`.
-   * @throws {Error} EINVAL outside that range, EBADF before the socket is bound.
-   */
-  setMulticastTTL(ttl: number): number {
-    return this.#settings.setMulticastTTL(ttl);
-  }
-
-  /**
-   * Whether multicast that is sent comes back to this host (IP_MULTICAST_LOOP, IPV6_MULTICAST_LOOP).
-   *
-   * @returns `flag`.
-   * @throws {Error} EBADF before the socket is bound.
-   */
-  setMulticastLoopback(flag: boolean): boolean {
-    return this.#settings.setMulticastLoopback(flag);
-  }
-
-  /**
-   * The interface that multicast leaves by (IP_MULTICAST_IF, IPV6_MULTICAST_IF).
-   *
-   * @param multicastInterface For IPv4 one of the interface's addresses, for IPv6 any address with `%` and the interface's name
-   * or number behind it, or (unlike Node) the interface's name. `0.0.0.0` or `::`: the system's choice.
-   * @returns True. (Node: nothing.)
-   * @throws {Error} EINVAL where it is none of these, EBADF before the socket is bound, or what the kernel says.
-   */
-  setMulticastInterface(multicastInterface: string): true {
-    return this.#settings.setMulticastInterface(multicastInterface);
-  }
-
-  /**
-   * Joins a multicast group (IP_ADD_MEMBERSHIP, IPV6_JOIN_GROUP). An unbound socket is bound first.
-   *
-   * @param multicastAddress The group.
-   * @param multicastInterface The interface, as in {@linkcode Socket.setMulticastInterface}; left out: the system's choice.
-   * @returns True. (Node: nothing.)
-   * @throws {Error} EINVAL for a bad address, EADDRINUSE where it is joined already, ENODEV without such an interface.
-   */
-  addMembership(multicastAddress: string, multicastInterface?: string): true {
-    return this.#settings.setMembership(true, multicastAddress, multicastInterface);
-  }
-
-  /**
-   * Leaves a multicast group (IP_DROP_MEMBERSHIP, IPV6_LEAVE_GROUP). Closing the socket does it, too.
-   *
-   * @param multicastAddress The group.
-   * @param multicastInterface The interface; left out: the one that joined without one.
-   * @returns True. (Node: nothing.)
-   * @throws {Error} EADDRNOTAVAIL where it was not joined.
-   */
-  dropMembership(multicastAddress: string, multicastInterface?: string): true {
-    return this.#settings.setMembership(false, multicastAddress, multicastInterface);
-  }
-
-  /**
-   * Joins a source-specific channel: a group, but only what one host sends to it (IP_ADD_SOURCE_MEMBERSHIP,
-   * MCAST_JOIN_SOURCE_GROUP; RFC 4607). An unbound socket is bound first.
-   *
-   * @param sourceAddress The sender.
-   * @param groupAddress The group.
-   * @param multicastInterface The interface, as in {@linkcode Socket.setMulticastInterface}; left out: the system's choice.
-   * @returns True. (Node: nothing.)
-   */
-  addSourceSpecificMembership(sourceAddress: string, groupAddress: string, multicastInterface?: string): true {
-    return this.#settings.setSourceMembership(true, sourceAddress, groupAddress, multicastInterface);
-  }
-
-  /**
-   * Leaves a source-specific channel (IP_DROP_SOURCE_MEMBERSHIP, MCAST_LEAVE_SOURCE_GROUP).
-   *
-   * @param sourceAddress The sender.
-   * @param groupAddress The group.
-   * @param multicastInterface The interface; left out: the one that joined without one.
-   * @returns True. (Node: nothing.)
-   */
-  dropSourceSpecificMembership(sourceAddress: string, groupAddress: string, multicastInterface?: string): true {
-    return this.#settings.setSourceMembership(false, sourceAddress, groupAddress, multicastInterface);
-  }
-
-  /**
-   * Has the socket use one interface only (SO_BINDTODEVICE; IP_BOUND_IF and IPV6_BOUND_IF on macOS). Best called before
-   * `bind()`. Not in Node.
-   *
-   * @param device The interface's name; left out, null or empty: any interface again.
-   * @returns True.
-   * @throws {Error} ENODEV without such an interface; EPERM where the system wants a privilege (Linux: CAP_NET_RAW, to change
-   * an interface that is set).
-   */
-  bindToDevice(device?: string | null): true {
-    return this.#settings.bindToDevice(device);
-  }
-
-  /**
-   * Size of the kernel's receive buffer in bytes (SO_RCVBUF). Linux reports twice what was set.
-   *
-   * @throws {Error} ERR_SOCKET_BUFFER_SIZE before the socket is bound.
-   */
-  getRecvBufferSize(): number {
-    return this.#settings.bufferSize("receive", 0);
-  }
-
-  /**
-   * Size of the kernel's send buffer in bytes (SO_SNDBUF). Linux reports twice what was set.
-   *
-   * @throws {Error} ERR_SOCKET_BUFFER_SIZE before the socket is bound.
-   */
-  getSendBufferSize(): number {
-    return this.#settings.bufferSize("send", 0);
-  }
-
-  /**
-   * Sets the size of the kernel's receive buffer (SO_RCVBUF). The system limits it (Linux: net.core.rmem_max).
-   *
-   * @param size In bytes; an integer from 0, which changes nothing.
-   * @returns True. (Node: nothing.)
-   * @throws {TypeError} ERR_SOCKET_BAD_BUFFER_SIZE.
-   * @throws {Error} ERR_SOCKET_BUFFER_SIZE before the socket is bound.
-   */
-  setRecvBufferSize(size: number): true {
-    this.#settings.bufferSize("receive", size);
-    return true;
-  }
-
-  /**
-   * Sets the size of the kernel's send buffer (SO_SNDBUF). The system limits it (Linux: net.core.wmem_max).
-   *
-   * @param size In bytes; an integer from 0, which changes nothing.
-   * @returns True. (Node: nothing.)
-   * @throws {TypeError} ERR_SOCKET_BAD_BUFFER_SIZE.
-   * @throws {Error} ERR_SOCKET_BUFFER_SIZE before the socket is bound.
-   */
-  setSendBufferSize(size: number): true {
-    this.#settings.bufferSize("send", size);
-    return true;
-  }
-
   /** Bytes that `send()` was given and the kernel has no room for yet. */
   getSendQueueSize(): number {
     return this.#running().sendQueue.size;
@@ -551,9 +388,13 @@ export class Socket extends EventEmitter<SocketEvents> {
     return this.#running().sendQueue.count;
   }
 
-  get #settings(): Settings {
-    const { errors, runtime } = this.#engine;
-    return this.#settingsOrNone ??= new Settings(() => this.#running(), errors, runtime.libc.abi.errno.EINVAL);
+  get #engine(): Engine {
+    return engineOf(this);
+  }
+
+  /** Undefined once closed. */
+  get #endpoint(): Endpoint | undefined {
+    return endpointOf(this);
   }
 
   get #dispatcher(): Dispatcher {
@@ -571,8 +412,7 @@ export class Socket extends EventEmitter<SocketEvents> {
   }
 
   #running(): Endpoint {
-    if (!this.#endpoint) throw notRunning();
-    return this.#endpoint;
+    return runningEndpoint(this);
   }
 
   #closeOnAbort(signal: AbortSignal | undefined): void {

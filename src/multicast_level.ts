@@ -1,0 +1,127 @@
+/**
+ * The methods of a socket for multicast: how it is sent, and which groups are received (RFC 3678, RFC 4607).
+ *
+ * @module
+ */
+import { missingArg } from "./errors.ts";
+import { IpLevel, setHops } from "./ip_level.ts";
+import { engineOf, runningEndpoint, setOption, type SocketBase } from "./socket_base.ts";
+import { validateString } from "./validate.ts";
+
+/** Options of multicast. A part of {@linkcode Socket}. */
+export abstract class MulticastLevel extends IpLevel {
+  /**
+   * How many routers a multicast datagram may pass (IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS).
+   *
+   * @param ttl 0 to 255; 0 keeps it on this host.
+   * @returns `ttl`.
+   * @throws {Error} EINVAL outside that range, EBADF before the socket is bound.
+   */
+  setMulticastTTL(ttl: number): number {
+    return setHops(this, "IP_MULTICAST_TTL", "IPV6_MULTICAST_HOPS", ttl, 0, "setMulticastTTL");
+  }
+
+  /**
+   * Whether multicast that is sent comes back to this host (IP_MULTICAST_LOOP, IPV6_MULTICAST_LOOP).
+   *
+   * @returns `flag`.
+   * @throws {Error} EBADF before the socket is bound.
+   */
+  setMulticastLoopback(flag: boolean): boolean {
+    const option = runningEndpoint(this).version === 4 ? "IP_MULTICAST_LOOP" : "IPV6_MULTICAST_LOOP";
+    setOption(this, option, flag ? 1 : 0, "setMulticastLoopback");
+    return flag;
+  }
+
+  /**
+   * The interface that multicast leaves by (IP_MULTICAST_IF, IPV6_MULTICAST_IF).
+   *
+   * @param multicastInterface For IPv4 one of the interface's addresses, for IPv6 any address with `%` and the interface's name
+   * or number behind it, or (unlike Node) the interface's name. `0.0.0.0` or `::`: the system's choice.
+   * @returns True. (Node: nothing.)
+   * @throws {Error} EINVAL where it is none of these, EBADF before the socket is bound, or what the kernel says.
+   */
+  setMulticastInterface(multicastInterface: string): true {
+    const endpoint = runningEndpoint(this);
+    validateString(multicastInterface, "interfaceAddress");
+    return check(this, endpoint.setMulticastInterface(multicastInterface), "setMulticastInterface");
+  }
+
+  /**
+   * Joins a multicast group (IP_ADD_MEMBERSHIP, IPV6_JOIN_GROUP). An unbound socket is bound first.
+   *
+   * @param multicastAddress The group.
+   * @param multicastInterface The interface, as in {@linkcode Socket.setMulticastInterface}; left out: the system's choice.
+   * @returns True. (Node: nothing.)
+   * @throws {Error} EINVAL for a bad address, EADDRINUSE where it is joined already, ENODEV without such an interface.
+   */
+  addMembership(multicastAddress: string, multicastInterface?: string): true {
+    return setMembership(this, true, multicastAddress, multicastInterface);
+  }
+
+  /**
+   * Leaves a multicast group (IP_DROP_MEMBERSHIP, IPV6_LEAVE_GROUP). Closing the socket does it, too.
+   *
+   * @param multicastAddress The group.
+   * @param multicastInterface The interface; left out: the one that joined without one.
+   * @returns True. (Node: nothing.)
+   * @throws {Error} EADDRNOTAVAIL where it was not joined.
+   */
+  dropMembership(multicastAddress: string, multicastInterface?: string): true {
+    return setMembership(this, false, multicastAddress, multicastInterface);
+  }
+
+  /**
+   * Joins a source-specific channel: a group, but only what one host sends to it (IP_ADD_SOURCE_MEMBERSHIP,
+   * MCAST_JOIN_SOURCE_GROUP; RFC 4607). An unbound socket is bound first.
+   *
+   * @param sourceAddress The sender.
+   * @param groupAddress The group.
+   * @param multicastInterface The interface, as in {@linkcode Socket.setMulticastInterface}; left out: the system's choice.
+   * @returns True. (Node: nothing.)
+   */
+  addSourceSpecificMembership(sourceAddress: string, groupAddress: string, multicastInterface?: string): true {
+    return setSourceMembership(this, true, sourceAddress, groupAddress, multicastInterface);
+  }
+
+  /**
+   * Leaves a source-specific channel (IP_DROP_SOURCE_MEMBERSHIP, MCAST_LEAVE_SOURCE_GROUP).
+   *
+   * @param sourceAddress The sender.
+   * @param groupAddress The group.
+   * @param multicastInterface The interface; left out: the one that joined without one.
+   * @returns True. (Node: nothing.)
+   */
+  dropSourceSpecificMembership(sourceAddress: string, groupAddress: string, multicastInterface?: string): true {
+    return setSourceMembership(this, false, sourceAddress, groupAddress, multicastInterface);
+  }
+}
+
+function setMembership(socket: SocketBase, join: boolean, group: string, interface_: string | undefined): true {
+  const endpoint = runningEndpoint(socket);
+  if (!group) throw missingArg("multicastAddress");
+  const result = endpoint.setMembership(join, `${group}`, optionalText(interface_));
+  return check(socket, result, join ? "addMembership" : "dropMembership");
+}
+
+function setSourceMembership(
+  socket: SocketBase,
+  join: boolean,
+  source: string,
+  group: string,
+  interface_: string | undefined,
+): true {
+  const endpoint = runningEndpoint(socket);
+  validateString(source, "sourceAddress");
+  validateString(group, "groupAddress");
+  const result = endpoint.setSourceMembership(join, source, group, optionalText(interface_));
+  return check(socket, result, join ? "addSourceSpecificMembership" : "dropSourceSpecificMembership");
+}
+
+function check(socket: SocketBase, result: number, method: string): true {
+  return engineOf(socket).errors.check(result, method);
+}
+
+function optionalText(value: unknown): string | undefined {
+  return value === undefined || value === null ? undefined : `${value}`;
+}

@@ -1,0 +1,103 @@
+/**
+ * The methods of a socket for options of the level SOL_SOCKET: those that any protocol has (socket(7)).
+ *
+ * @module
+ */
+import { badBufferSize } from "./errors.ts";
+import { engineOf, runningEndpoint, setOption, SocketBase } from "./socket_base.ts";
+import { validateString } from "./validate.ts";
+
+/** Options that any protocol has. A part of {@linkcode Socket}. */
+export abstract class SocketLevel extends SocketBase {
+  /**
+   * Allows sending to broadcast addresses (SO_BROADCAST).
+   *
+   * @returns True. (Node: nothing.)
+   * @throws {Error} EBADF before the socket is bound.
+   */
+  setBroadcast(flag: boolean): true {
+    return setOption(this, "SO_BROADCAST", flag ? 1 : 0, "setBroadcast");
+  }
+
+  /**
+   * Has the socket use one interface only (SO_BINDTODEVICE; IP_BOUND_IF and IPV6_BOUND_IF on macOS). Best called before
+   * `bind()`. Not in Node.
+   *
+   * @param device The interface's name; left out, null or empty: any interface again.
+   * @returns True.
+   * @throws {Error} ENODEV without such an interface; EPERM where the system wants a privilege (Linux: CAP_NET_RAW, to change
+   * an interface that is set).
+   */
+  bindToDevice(device?: string | null): true {
+    const endpoint = runningEndpoint(this);
+    if (device !== undefined && device !== null) validateString(device, "device");
+    return engineOf(this).errors.check(endpoint.bindToDevice(device ?? ""), "bindToDevice");
+  }
+
+  /**
+   * Size of the kernel's receive buffer in bytes (SO_RCVBUF). Linux reports twice what was set.
+   *
+   * @throws {Error} ERR_SOCKET_BUFFER_SIZE before the socket is bound.
+   */
+  getRecvBufferSize(): number {
+    return bufferSize(this, "receive", 0);
+  }
+
+  /**
+   * Size of the kernel's send buffer in bytes (SO_SNDBUF). Linux reports twice what was set.
+   *
+   * @throws {Error} ERR_SOCKET_BUFFER_SIZE before the socket is bound.
+   */
+  getSendBufferSize(): number {
+    return bufferSize(this, "send", 0);
+  }
+
+  /**
+   * Sets the size of the kernel's receive buffer (SO_RCVBUF). The system limits it (Linux: net.core.rmem_max).
+   *
+   * @param size In bytes; an integer from 0, which changes nothing.
+   * @returns True. (Node: nothing.)
+   * @throws {TypeError} ERR_SOCKET_BAD_BUFFER_SIZE.
+   * @throws {Error} ERR_SOCKET_BUFFER_SIZE before the socket is bound.
+   */
+  setRecvBufferSize(size: number): true {
+    bufferSize(this, "receive", size);
+    return true;
+  }
+
+  /**
+   * Sets the size of the kernel's send buffer (SO_SNDBUF). The system limits it (Linux: net.core.wmem_max).
+   *
+   * @param size In bytes; an integer from 0, which changes nothing.
+   * @returns True. (Node: nothing.)
+   * @throws {TypeError} ERR_SOCKET_BAD_BUFFER_SIZE.
+   * @throws {Error} ERR_SOCKET_BUFFER_SIZE before the socket is bound.
+   */
+  setSendBufferSize(size: number): true {
+    bufferSize(this, "send", size);
+    return true;
+  }
+}
+
+/** The buffers of a socket: their options, and the names of libuv's calls that Node's errors have. */
+const BUFFERS = {
+  receive: { option: "SO_RCVBUF", call: "uv_recv_buffer_size" },
+  send: { option: "SO_SNDBUF", call: "uv_send_buffer_size" },
+} as const;
+
+/**
+ * Sets a buffer's size, or gets it where the size is 0, as libuv's call does.
+ *
+ * @returns The size that was got, or 0.
+ */
+function bufferSize(socket: SocketBase, buffer: keyof typeof BUFFERS, size: number): number {
+  if (size >>> 0 !== size) throw badBufferSize();
+  const endpoint = runningEndpoint(socket);
+  const { errors, runtime } = engineOf(socket);
+  const { option, call } = BUFFERS[buffer];
+  const isInt = (size | 0) === size;
+  const set = (): number => isInt ? endpoint.setOption(option, size) : -runtime.libc.abi.errno.EINVAL;
+  const result = size > 0 ? set() : endpoint.getOption(option);
+  if (result < 0) throw errors.ofBufferSize(-result, call);
+  return result;
+}
