@@ -4,9 +4,21 @@
  *     | cmsg_len | cmsg_level | cmsg_type | data ... | padding | cmsg_len | ...
  *     '---------------- cmsg_len ------------------'
  *
+ * What they mean is in received_controls.ts and sent_controls.ts.
+ *
  * @module
  */
 import type { Abi } from "./abi/abi.ts";
+
+/** One control message to be sent. */
+export interface ControlMessage {
+  readonly level: number;
+  readonly type: number;
+  readonly data: Uint8Array;
+}
+
+/** Control messages as the kernel takes them. Messages sent with the same object have the same control data. */
+export type EncodedControls = Uint8Array<ArrayBuffer>;
 
 /** The space one control message takes with its padding: CMSG_SPACE(3). */
 export function controlSpace(abi: Abi, dataLength: number): number {
@@ -34,36 +46,97 @@ export function writeControlHeader(
   return offset + roundUp(size, align);
 }
 
-/**
- * Finds a control message by level and type.
- *
- * @param start Where the control data starts in `view`.
- * @param length How much of it the kernel gave; nothing behind is read.
- * @param dataLength The least its data must have.
- * @returns The offset of its data, or -1. Malformed control data ends the search.
- */
-export function findControl(
-  abi: Abi,
-  view: DataView,
-  start: number,
-  length: number,
-  level: number,
-  type: number,
-  dataLength: number,
-): number {
-  const { size, cmsg_len, cmsg_level, cmsg_type, align } = abi.layouts.cmsghdr;
-  const header = roundUp(size, align);
-  const end = start + length;
-  for (let at = start; at + header <= end;) {
-    const messageLength = view.getUint32(at + cmsg_len, true);
-    if (messageLength < header || at + messageLength > end) return -1;
-    const isWanted = view.getInt32(at + cmsg_level, true) === level && view.getInt32(at + cmsg_type, true) === type;
-    if (isWanted && messageLength >= header + dataLength) return at + header;
-    at += roundUp(messageLength, align);
+/** Encodes control messages, one behind the other. */
+export function encodeControls(abi: Abi, messages: readonly ControlMessage[]): EncodedControls {
+  const bytes = new Uint8Array(messages.reduce((sum, { data }) => sum + controlSpace(abi, data.length), 0));
+  const view = new DataView(bytes.buffer);
+  let offset = 0;
+  for (const { level, type, data } of messages) {
+    bytes.set(data, writeControlHeader(abi, view, offset, level, type, data.length));
+    offset += controlSpace(abi, data.length);
   }
-  return -1;
+  return bytes;
 }
 
+/** Data of one C int. */
+export function intData(value: number): Uint8Array {
+  const data = new Uint8Array(4);
+  new DataView(data.buffer).setInt32(0, value, true);
+  return data;
+}
+
+/**
+ * Goes through control data, message by message. One reader serves for any number of them, as nothing is allocated:
+ *
+ *     for (reader.open(view, start, length); reader.next();) use(reader.level, reader.type, reader.at, reader.size);
+ *
+ * It reads nothing outside of what it was given, whatever that says. Malformed data ends it: a message that is shorter than
+ * its own header, or longer than what is left.
+ */
+export class ControlReader {
+  /** The level and type of the message it stands at. */
+  level = 0;
+  type = 0;
+  /** Where that message's data starts in the view, and how many bytes it has. */
+  at = 0;
+  size = 0;
+  /** The memory that is read. */
+  view: DataView = new DataView(new ArrayBuffer(0));
+  readonly #header: number;
+  readonly #align: number;
+  readonly #lengthAt: number;
+  readonly #levelAt: number;
+  readonly #typeAt: number;
+  /** Whether the length is a size_t, of which a sound message leaves the upper half zero. */
+  readonly #isWide: boolean;
+  #next = 0;
+  #end = 0;
+
+  constructor(abi: Abi) {
+    const { size, cmsg_len, cmsg_level, cmsg_type, align } = abi.layouts.cmsghdr;
+    this.#header = roundUp(size, align);
+    this.#align = align;
+    this.#lengthAt = cmsg_len;
+    this.#levelAt = cmsg_level;
+    this.#typeAt = cmsg_type;
+    this.#isWide = cmsg_level - cmsg_len === 8;
+  }
+
+  /**
+   * Stands before the first message.
+   *
+   * @param start Where the control data starts in `view`.
+   * @param length How much of it the kernel gave; nothing behind is read.
+   */
+  open(view: DataView, start: number, length: number): void {
+    this.view = view;
+    this.#next = start;
+    this.#end = Math.min(start + length, view.byteLength);
+  }
+
+  /** Goes to the next message. @returns Whether there is one. */
+  next(): boolean {
+    const { view } = this;
+    const message = this.#next;
+    const end = this.#end;
+    if (message + this.#header > end) return false;
+    const length = view.getUint32(message + this.#lengthAt, true);
+    const isTooLong = message + length > end ||
+      (this.#isWide && view.getUint32(message + this.#lengthAt + 4, true) !== 0);
+    if (length < this.#header || isTooLong) {
+      this.#next = end;
+      return false;
+    }
+    this.level = view.getInt32(message + this.#levelAt, true);
+    this.type = view.getInt32(message + this.#typeAt, true);
+    this.at = message + this.#header;
+    this.size = length - this.#header;
+    this.#next = message + roundUp(length, this.#align);
+    return true;
+  }
+}
+
+/** @param multiple A power of two. */
 function roundUp(value: number, multiple: number): number {
-  return Math.ceil(value / multiple) * multiple;
+  return (value + multiple - 1) & -multiple;
 }

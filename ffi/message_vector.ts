@@ -5,12 +5,12 @@
  * @module
  */
 import type { Abi } from "./abi/abi.ts";
-import { controlSpace, findControl, writeControlHeader } from "./control.ts";
+import { ControlReader, controlSpace, type EncodedControls, writeControlHeader } from "./control.ts";
 import type { Libc } from "./libc.ts";
 import type { Memory, Pointer } from "./memory.ts";
 import { type EncodedAddress, maxAddressSize } from "./sockaddr.ts";
 
-/** Room for what the kernel may say about one message: UDP_GRO's int. */
+/** Room for what is said about one message where nothing else was asked for: UDP_GRO's int, UDP_SEGMENT's uint16_t. */
 const CONTROL_DATA_SIZE = 4;
 
 /** Message headers for batches of up to `slots` messages. */
@@ -25,9 +25,11 @@ export class MessageVector {
   readonly #abi: Abi;
   readonly #headers: Memory;
   readonly #iovecs: Memory;
-  readonly #controls: Memory;
   readonly #nameSize: number;
-  readonly #controlSize: number;
+  readonly #reader: ControlReader;
+  /** Grows as sockets ask for more: {@linkcode reserveControl}. */
+  #controls: Memory;
+  #controlSize: number;
   readonly #pointers: Pointer[] = [];
   /** The data's address as a number, to spare a bigint per message: addresses have 47 or 48 bits. */
   readonly #dataAddress: number;
@@ -56,6 +58,7 @@ export class MessageVector {
     this.#iovecs = libc.allocate(slots * iovec.size);
     this.names = libc.allocate(slots * this.#nameSize);
     this.#controls = libc.allocate(slots * this.#controlSize);
+    this.#reader = new ControlReader(libc.abi);
     this.#headerWords = new Uint32Array(this.#headers.buffer);
     this.#iovecWords = new Uint32Array(this.#iovecs.buffer);
     this.#wordsPerHeader = mmsghdr.size / 4;
@@ -81,6 +84,7 @@ export class MessageVector {
    * @param offset Where in {@linkcode data} the payload starts.
    * @param address The destination, or undefined on a connected socket.
    * @param segmentSize For a payload of several datagrams: the size of each but the last (UDP_SEGMENT). 0: it is one.
+   * @param controls What else goes with it.
    */
   setOutgoing(
     slot: number,
@@ -88,6 +92,7 @@ export class MessageVector {
     length: number,
     address: EncodedAddress | undefined,
     segmentSize = 0,
+    controls?: EncodedControls,
   ): void {
     this.setPayload(slot, offset, length);
     const words = this.#headerWords;
@@ -98,7 +103,8 @@ export class MessageVector {
       this.names.bytes.set(address, slot * this.#nameSize);
       words[header + this.#namelen] = address.length;
     }
-    words[header + this.#controllen] = segmentSize > 0 ? this.#writeSegmentSize(slot, segmentSize) : 0;
+    const hasControl = segmentSize > 0 || controls !== undefined;
+    words[header + this.#controllen] = hasControl ? this.#writeControl(slot, segmentSize, controls) : 0;
     words[header + this.#flags] = 0;
   }
 
@@ -137,26 +143,62 @@ export class MessageVector {
     return this.#headerWords[slot * this.#wordsPerHeader + this.#namelen];
   }
 
+  /** What the kernel says about a message as such: MSG_TRUNC where the payload was cut, MSG_CTRUNC where control data was. */
+  flagsAt(slot: number): number {
+    return this.#headerWords[slot * this.#wordsPerHeader + this.#flags];
+  }
+
+  /** The control messages of a slot. The reader is the same each time; it must not be kept. */
+  controlsAt(slot: number): ControlReader {
+    const length = this.#headerWords[slot * this.#wordsPerHeader + this.#controllen];
+    this.#reader.open(this.#controls.view, slot * this.#controlSize, Math.min(length, this.#controlSize));
+    return this.#reader;
+  }
+
   /** For a payload of several received datagrams: the size of each but the last (UDP_GRO). 0: it is one. */
   segmentSizeAt(slot: number): number {
     const { linux } = this.#abi;
-    const length = this.#headerWords[slot * this.#wordsPerHeader + this.#controllen];
-    if (length === 0 || !linux) return 0;
-    const { view } = this.#controls;
-    const start = slot * this.#controlSize;
-    const available = Math.min(length, this.#controlSize);
-    const at = findControl(this.#abi, view, start, available, linux.SOL_UDP, linux.UDP_GRO, CONTROL_DATA_SIZE);
-    return at < 0 ? 0 : view.getInt32(at, true);
+    if (this.#headerWords[slot * this.#wordsPerHeader + this.#controllen] === 0 || !linux) return 0;
+    const reader = this.controlsAt(slot);
+    while (reader.next()) {
+      const isWanted = reader.level === linux.SOL_UDP && reader.type === linux.UDP_GRO;
+      if (isWanted && reader.size >= 4) return reader.view.getInt32(reader.at, true);
+    }
+    return 0;
+  }
+
+  /**
+   * Makes room for control data of that many bytes in every slot. What is there stays.
+   *
+   * @returns Whether there is more than before: then all slots are to be emptied anew before they receive.
+   */
+  reserveControl(size: number): boolean {
+    if (size <= this.#controlSize) return false;
+    const [old, oldSize] = [this.#controls, this.#controlSize];
+    this.#controlSize = roundUpToPowerOfTwo(size);
+    this.#controls = this.#libc.allocate(this.slots * this.#controlSize);
+    for (let slot = 0; slot < this.#connected; slot++) {
+      const start = slot * oldSize;
+      this.#controls.bytes.set(old.bytes.subarray(start, start + oldSize), slot * this.#controlSize);
+      this.#connectControl(slot);
+    }
+    return true;
   }
 
   /** @returns The length of the control data. */
-  #writeSegmentSize(slot: number, segmentSize: number): number {
-    const { SOL_UDP, UDP_SEGMENT } = this.#abi.linux!;
-    const { view } = this.#controls;
+  #writeControl(slot: number, segmentSize: number, controls: EncodedControls | undefined): number {
+    const given = controls?.length ?? 0;
+    const length = given + (segmentSize > 0 ? controlSpace(this.#abi, 2) : 0);
+    this.reserveControl(length);
     const start = slot * this.#controlSize;
-    const at = writeControlHeader(this.#abi, view, start, SOL_UDP, UDP_SEGMENT, 2);
-    view.setUint16(at, segmentSize, true);
-    return controlSpace(this.#abi, 2);
+    if (controls) this.#controls.bytes.set(controls, start);
+    if (segmentSize > 0) {
+      const { SOL_UDP, UDP_SEGMENT } = this.#abi.linux!;
+      const { view } = this.#controls;
+      const at = writeControlHeader(this.#abi, view, start + given, SOL_UDP, UDP_SEGMENT, 2);
+      view.setUint16(at, segmentSize, true);
+    }
+    return length;
   }
 
   /** The fields that stay the same for good. */
@@ -165,7 +207,17 @@ export class MessageVector {
     const header = slot * mmsghdr.size;
     this.#headers.setAddress(header + msghdr.msg_name, this.names, slot * this.#nameSize);
     this.#headers.setAddress(header + msghdr.msg_iov, this.#iovecs, slot * iovec.size);
-    this.#headers.setAddress(header + msghdr.msg_control, this.#controls, slot * this.#controlSize);
     this.#headers.view.setUint32(header + msghdr.msg_iovlen, 1, true);
+    this.#connectControl(slot);
   }
+
+  #connectControl(slot: number): void {
+    const { mmsghdr, msghdr } = this.#abi.layouts;
+    const at = slot * mmsghdr.size + msghdr.msg_control;
+    this.#headers.setAddress(at, this.#controls, slot * this.#controlSize);
+  }
+}
+
+function roundUpToPowerOfTwo(value: number): number {
+  return 2 ** Math.ceil(Math.log2(value));
 }

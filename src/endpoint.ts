@@ -8,6 +8,7 @@
 import { AsyncResource } from "node:async_hooks";
 import type { Buffer } from "node:buffer";
 import type { EventEmitter } from "node:events";
+import type { EncodedControls } from "../ffi/control.ts";
 import { Descriptor } from "../ffi/descriptor.ts";
 import { interfaceIndex } from "../ffi/interfaces.ts";
 import {
@@ -21,6 +22,7 @@ import type { OptionName } from "../ffi/sockopt.ts";
 import type { SharedDescriptor } from "./cluster.ts";
 import type { Engine } from "./engine.ts";
 import { ANY } from "./lookup.ts";
+import type { ControlDecoder } from "./inbox.ts";
 import type { Watcher } from "./loop.ts";
 import type { MessageBatch } from "./message_batch.ts";
 import type { Payload } from "./outbox.ts";
@@ -210,10 +212,11 @@ export class Endpoint implements SendingSocket, ReceivingSocket, Watcher {
     length: number,
     address: EncodedAddress | undefined,
     request: SendRequest | undefined,
+    controls?: EncodedControls,
   ): void {
     // As libuv has it; the kernel would let it pass.
     if (address && this.#connected) request?.finish(this.#engine.runtime.libc.abi.errno.EISCONN, 0);
-    else (this.#sender ??= this.#makeSender()).send(payload, length, address, request);
+    else (this.#sender ??= this.#makeSender()).send(payload, length, address, request, controls);
   }
 
   /** Bytes and messages that wait for room in the kernel. */
@@ -264,6 +267,9 @@ export class Endpoint implements SendingSocket, ReceivingSocket, Watcher {
     this.#referenced = referenced;
     this.#updateReference();
   }
+
+  /** For the receiver: reads what comes with each payload, where something was asked for. */
+  controlDecoder: ControlDecoder | undefined;
 
   /** For the receiver. */
   get isShared(): boolean {

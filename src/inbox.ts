@@ -5,10 +5,11 @@
  */
 import { Buffer } from "node:buffer";
 import { AddressCache } from "../ffi/address_cache.ts";
+import type { ControlReader } from "../ffi/control.ts";
 import { type Libc, uninterrupted } from "../ffi/libc.ts";
 import { MessageVector } from "../ffi/message_vector.ts";
 import type { SocketAddress } from "../ffi/sockaddr.ts";
-import type { Received } from "./message_batch.ts";
+import type { Details, Received } from "./message_batch.ts";
 import type { RemoteInfo } from "./types.ts";
 
 /** Messages taken in one system call. */
@@ -23,6 +24,19 @@ const NOBODY: SocketAddress = { address: "", family: "IPv4", port: 0 };
 
 /** {@linkcode Received}, to be filled anew. */
 type Payload = { -readonly [Key in keyof Received]: Received[Key] };
+
+/** Reads the control messages of one socket's payloads. */
+export interface ControlDecoder {
+  /** Bytes that they may have. */
+  readonly space: number;
+  /**
+   * Reads those of one payload.
+   *
+   * @param flags What recvmsg said: MSG_TRUNC, MSG_CTRUNC.
+   * @returns What is to be added to `rinfo` of each datagram in it.
+   */
+  decode(reader: ControlReader, flags: number): Details;
+}
 
 /** Datagrams, out of the arena, in the order they came. */
 export interface Datagrams {
@@ -55,18 +69,20 @@ export class Inbox {
    * Takes what waits on a descriptor, as much as one call gives, and keeps it until the next call.
    *
    * @param atMost How many payloads (which may be several datagrams each) to take.
+   * @param decoder What the socket wants to know of each, if anything.
    * @returns The payloads, in place, until the next call; or a negative errno.
    */
-  receive(fd: number, atMost = SLOTS): readonly Received[] | number {
+  receive(fd: number, atMost = SLOTS, decoder?: ControlDecoder): readonly Received[] | number {
     const libc = this.#libc;
     const vector = this.#vector ??= this.#allocate();
+    if (decoder && vector.reserveControl(decoder.space)) this.#used = SLOTS;
     for (let slot = 0; slot < this.#used; slot++) vector.setIncoming(slot);
     this.#used = 0;
     const count = uninterrupted(libc.abi, () => libc.recvmmsg(fd, vector.at(0), atMost, 0));
     if (count < 0) return count;
     this.#used = count;
     this.#received.length = 0;
-    for (let slot = 0; slot < count; slot++) this.#received.push(this.#describe(vector, slot));
+    for (let slot = 0; slot < count; slot++) this.#received.push(this.#describe(vector, slot, decoder));
     return this.#received;
   }
 
@@ -90,17 +106,20 @@ export class Inbox {
     return vector;
   }
 
-  #describe(vector: MessageVector, slot: number): Payload {
-    const payload = this.#payloads[slot] ??= { start: slot * SLOT_SIZE, length: 0, segmentSize: 0, sender: NOBODY };
+  #describe(vector: MessageVector, slot: number, decoder: ControlDecoder | undefined): Payload {
+    const payload = this.#payloads[slot] ??= emptyPayload(slot);
     payload.length = vector.lengthAt(slot);
     payload.segmentSize = vector.segmentSizeAt(slot) || payload.length;
     payload.sender = this.#senderOf(vector, slot);
+    payload.details = decoder?.decode(vector.controlsAt(slot), vector.flagsAt(slot));
     return payload;
   }
 
   /** Copies a payload out of the arena, and cuts it into datagrams. */
-  #cut({ start, length, segmentSize, sender }: Received, messages: Buffer<ArrayBuffer>[], remotes: RemoteInfo[]): void {
-    const { address, family, port } = sender;
+  #cut(payload: Received, messages: Buffer<ArrayBuffer>[], remotes: RemoteInfo[]): void {
+    const { start, length, segmentSize, details } = payload;
+    const { address, family, port } = payload.sender;
+    const first = remotes.length;
     const perBlock = Math.max(Math.floor(BLOCK_SIZE / segmentSize), 1) * segmentSize;
     let taken = 0;
     // At least once: an empty datagram is one, too.
@@ -116,6 +135,7 @@ export class Inbox {
       } while (cut < blockLength);
       taken += blockLength;
     } while (taken < length);
+    if (details) { for (let i = first; i < remotes.length; i++) Object.assign(remotes[i], details); }
   }
 
   /** Copies bytes of the arena; they are at `#copyOffset` of the block that is returned. */
@@ -140,4 +160,8 @@ export class Inbox {
     if (length === 0) return NOBODY;
     return this.#addresses.decode(vector.names, this.#nameWords, vector.nameOffset(slot), length) ?? NOBODY;
   }
+}
+
+function emptyPayload(slot: number): Payload {
+  return { start: slot * SLOT_SIZE, length: 0, segmentSize: 0, sender: NOBODY, details: undefined };
 }

@@ -5,6 +5,7 @@
  */
 import { Buffer } from "node:buffer";
 import type { SocketAddress } from "../ffi/sockaddr.ts";
+import type { RemoteInfo } from "./types.ts";
 
 /** One payload of the kernel's: datagrams of one sender and one size (the last may be shorter), one behind the other. */
 export interface Received {
@@ -14,7 +15,12 @@ export interface Received {
   /** Size of every datagram but the last. */
   readonly segmentSize: number;
   readonly sender: SocketAddress;
+  /** What else the socket wanted to know. */
+  readonly details: Details | undefined;
 }
+
+/** What was asked for beyond Node's `rinfo`: only those properties are there. */
+export type Details = Omit<Partial<RemoteInfo>, "address" | "family" | "port" | "size">;
 
 /** For the receiver, not for the batch's users: what the batch shows from now on. */
 export let fillBatch: (batch: MessageBatch, bytes: Uint8Array, received: readonly Received[]) => void;

@@ -2,11 +2,12 @@
  * Where datagrams leave: one arena for all sockets of a thread. What is sent in one turn is collected and handed to the
  * kernel at the turn's end, in the order it was sent, in as few system calls as that order allows.
  *
- * Consecutive messages of one socket to one destination with one size (the last may be shorter) form a run, which goes to the
- * kernel as one payload with a segment size (UDP_SEGMENT). What the wire carries is the same datagrams.
+ * Consecutive messages of one socket to one destination with one size (the last may be shorter) and the same control data form
+ * a run, which goes to the kernel as one payload with a segment size (UDP_SEGMENT). What the wire carries is the same datagrams.
  *
  * @module
  */
+import type { EncodedControls } from "../ffi/control.ts";
 import type { Libc } from "../ffi/libc.ts";
 import { MessageVector } from "../ffi/message_vector.ts";
 import process from "../ffi/process.ts";
@@ -27,6 +28,8 @@ export type Payload = Uint8Array | readonly Uint8Array[];
 export interface Run {
   readonly sender: Sender;
   readonly address: EncodedAddress | undefined;
+  /** Control data of each message. */
+  readonly controls: EncodedControls | undefined;
   /** Where the first message starts. */
   offset: number;
   /** Bytes of all messages. */
@@ -70,6 +73,7 @@ export class Outbox {
    *
    * @param length The payload's length in bytes.
    * @param address The destination. Messages with the same object have the same destination.
+   * @param controls Control messages to go with it, if any; likewise.
    * @returns False where it is larger than the arena: no datagram is.
    */
   add(
@@ -78,6 +82,7 @@ export class Outbox {
     length: number,
     address: EncodedAddress | undefined,
     request: SendRequest | undefined,
+    controls: EncodedControls | undefined,
   ): boolean {
     if (length > ARENA_SIZE) return false;
     if (this.#runs.length === SLOTS || this.#used + length > ARENA_SIZE) this.flush();
@@ -93,7 +98,7 @@ export class Outbox {
       }
     }
     this.#used = offset + length;
-    if (!this.#join(sender, length, address)) this.#begin(sender, offset, length, address);
+    if (!this.#join(sender, length, address, controls)) this.#begin(sender, offset, length, address, controls);
     this.#requests.push(request);
     if (!this.#scheduled) {
       this.#scheduled = true;
@@ -119,11 +124,16 @@ export class Outbox {
     }
   }
 
-  #join(sender: Sender, length: number, address: EncodedAddress | undefined): boolean {
+  #join(
+    sender: Sender,
+    length: number,
+    address: EncodedAddress | undefined,
+    controls: EncodedControls | undefined,
+  ): boolean {
     if (this.#runs.length === 0) return false;
     const run = this.#runs[this.#runs.length - 1];
-    const fits = run.open && run.sender === sender && run.address === address && length > 0 &&
-      length <= run.segmentSize && run.length + length <= MAX_PAYLOAD;
+    const fits = run.open && run.sender === sender && run.address === address &&
+      run.controls === controls && length > 0 && length <= run.segmentSize && run.length + length <= MAX_PAYLOAD;
     if (!fits) return false;
     run.length += length;
     run.count++;
@@ -131,10 +141,17 @@ export class Outbox {
     return true;
   }
 
-  #begin(sender: Sender, offset: number, length: number, address: EncodedAddress | undefined): void {
+  #begin(
+    sender: Sender,
+    offset: number,
+    length: number,
+    address: EncodedAddress | undefined,
+    controls: EncodedControls | undefined,
+  ): void {
     this.#runs.push({
       sender,
       address,
+      controls,
       offset,
       length,
       count: 1,

@@ -6,7 +6,7 @@
 import { setImmediate } from "node:timers";
 import type { Buffer } from "node:buffer";
 import type { SocketAddress } from "../ffi/sockaddr.ts";
-import type { Datagrams, Inbox } from "./inbox.ts";
+import type { ControlDecoder, Datagrams, Inbox } from "./inbox.ts";
 import { datagramsIn, fillBatch, MessageBatch, type Received } from "./message_batch.ts";
 import type { RemoteInfo } from "./types.ts";
 
@@ -24,6 +24,8 @@ export interface ReceivingSocket {
   readonly fd: number;
   /** Whether others receive from the descriptor as well: what is taken from it, they do not get. */
   readonly isShared: boolean;
+  /** Reads the control messages; undefined where nothing was asked for. */
+  readonly controlDecoder: ControlDecoder | undefined;
   /** Whether what this sender sends is not to be delivered. */
   drops(sender: SocketAddress): boolean;
   /** How many listeners wait for datagrams. */
@@ -59,7 +61,7 @@ export class Receiver {
   receive(): void {
     const socket = this.#socket;
     for (let datagrams = 0; datagrams < DATAGRAMS_PER_TURN && this.#deliverFetched();) {
-      const received = this.#inbox.receive(socket.fd, socket.isShared ? 1 : undefined);
+      const received = this.#inbox.receive(socket.fd, socket.isShared ? 1 : undefined, socket.controlDecoder);
       if (received === -this.#EAGAIN) return;
       if (typeof received === "number") return socket.fail(-received);
       for (const payload of received) datagrams += datagramsIn(payload);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { EncodedControls } from "../ffi/control.ts";
 import { type Libc, uninterrupted } from "../ffi/libc.ts";
 import type { EncodedAddress } from "../ffi/sockaddr.ts";
 import type { Collected, Outbox, Payload, Run } from "./outbox.ts";
@@ -18,6 +19,7 @@ interface WaitingMessage {
   readonly bytes: Uint8Array;
   readonly address: EncodedAddress | undefined;
   readonly request: SendRequest | undefined;
+  readonly controls: EncodedControls | undefined;
 }
 
 /** How many waiting messages are put back into the arena at a time. */
@@ -70,11 +72,12 @@ export class Sender {
     length: number,
     address: EncodedAddress | undefined,
     request: SendRequest | undefined,
+    controls?: EncodedControls,
   ): void {
     this.#queuedCount++;
     this.#queuedBytes += length;
-    if (this.#waiting.length > 0) this.#waiting.push({ bytes: joined(payload, length), address, request });
-    else if (!this.#outbox.add(this, payload, length, address, request)) {
+    if (this.#waiting.length > 0) this.#waiting.push({ bytes: joined(payload, length), address, request, controls });
+    else if (!this.#outbox.add(this, payload, length, address, request, controls)) {
       this.#finish(length, request, this.#libc.abi.errno.EMSGSIZE);
     }
   }
@@ -93,7 +96,9 @@ export class Sender {
     const batch = this.#waiting.splice(0, RETRY_BATCH);
     const behind = this.#waiting;
     this.#waiting = [];
-    for (const { bytes, address, request } of batch) this.#outbox.add(this, bytes, bytes.length, address, request);
+    for (const { bytes, address, request, controls } of batch) {
+      this.#outbox.add(this, bytes, bytes.length, address, request, controls);
+    }
     this.#outbox.flush();
     // What was refused again has queued up anew, in order, before the rest.
     this.#waiting.push(...behind);
@@ -136,7 +141,7 @@ export class Sender {
     const run = runs[slot];
     const libc = this.#libc;
     while (run.count > 0) {
-      vector.setOutgoing(slot, run.offset, firstLength(run), run.address, 0);
+      vector.setOutgoing(slot, run.offset, firstLength(run), run.address, 0, run.controls);
       const sent = uninterrupted(libc.abi, () => libc.sendmmsg(this.#socket.fd, vector.at(slot), 1, 0));
       if (this.#isNoRoom(sent)) return false;
       this.#finishFirst(collected, run, sent < 0 ? -sent : 0);
@@ -145,8 +150,8 @@ export class Sender {
   }
 
   #fill({ vector, runs }: Collected, slot: number): void {
-    const { offset, length, address, count, segmentSize } = runs[slot];
-    vector.setOutgoing(slot, offset, length, address, count > 1 ? segmentSize : 0);
+    const { offset, length, address, count, segmentSize, controls } = runs[slot];
+    vector.setOutgoing(slot, offset, length, address, count > 1 ? segmentSize : 0, controls);
   }
 
   #isNoRoom(result: number): boolean {
@@ -191,7 +196,8 @@ export class Sender {
     for (let i = 0; i < run.count; i++) {
       const start = i * run.segmentSize;
       const message = bytes.subarray(start, Math.min(start + run.segmentSize, run.length));
-      this.#waiting.push({ bytes: message, address: run.address, request: requests[run.firstRequest + i] });
+      const request = requests[run.firstRequest + i];
+      this.#waiting.push({ bytes: message, address: run.address, request, controls: run.controls });
     }
   }
 
