@@ -1,6 +1,9 @@
 /**
  * Multicast memberships: which option with which struct (layouts in abi/) joins or leaves.
  *
+ * The addresses say which protocol's option it is, as with libuv: an IPv6 socket that hears IPv4, too, can be a member of IPv4
+ * groups. What does not fit the socket, the kernel refuses.
+ *
  * @module
  */
 import { parseIp } from "./inet.ts";
@@ -30,16 +33,15 @@ interface Interface {
 export function encodeMembership(
   libc: Libc,
   join: boolean,
-  version: IpVersion,
   group: string,
   interface_: string | undefined,
 ): EncodedOption | number {
   const { constants, layouts, errno } = libc.abi;
   const ip = parseIp(group);
-  if (ip?.version !== version) return -errno.EINVAL;
-  const where = findInterface(libc, version, interface_);
+  if (!ip) return -errno.EINVAL;
+  const where = findInterface(libc, ip.version, interface_);
   if (typeof where === "number") return where;
-  if (version === 4) {
+  if (ip.version === 4) {
     const { size, imr_multiaddr, imr_address, imr_ifindex } = layouts.ip_mreqn;
     const value = new Uint8Array(size);
     value.set(ip.bytes, imr_multiaddr);
@@ -66,12 +68,12 @@ export function encodeMembership(
 export function encodeSourceMembership(
   libc: Libc,
   join: boolean,
-  version: IpVersion,
   source: string,
   group: string,
   interface_: string | undefined,
 ): EncodedOption | number {
   const { constants, layouts, errno } = libc.abi;
+  const version = parseIp(group)?.version ?? 4;
   const sourceAddress = encodeAddress(libc, version, source, 0);
   const groupAddress = encodeAddress(libc, version, group, 0);
   if (!sourceAddress || !groupAddress) return -errno.EINVAL;
@@ -102,10 +104,16 @@ export function encodeSourceMembership(
 /**
  * Encodes the interface that multicast leaves by (IP_MULTICAST_IF with an ip_mreqn, IPV6_MULTICAST_IF with an index).
  *
+ * @param socketVersion Says it where the interface is given by name.
  * @returns The option, or a negative errno.
  */
-export function encodeMulticastInterface(libc: Libc, version: IpVersion, interface_: string): EncodedOption | number {
+export function encodeMulticastInterface(
+  libc: Libc,
+  socketVersion: IpVersion,
+  interface_: string,
+): EncodedOption | number {
   const { constants, layouts } = libc.abi;
+  const version = parseIp(interface_)?.version ?? socketVersion;
   const where = findInterface(libc, version, interface_);
   if (typeof where === "number") return where;
   if (version === 4) {

@@ -247,13 +247,13 @@ export class Endpoint implements SendingSocket, ReceivingSocket, Watcher {
   /** Joins or leaves a multicast group; binds first. */
   setMembership(join: boolean, group: string, interface_: string | undefined): number {
     const { libc } = this.#engine.runtime;
-    return this.#setEncoded(true, encodeMembership(libc, join, this.version, group, interface_));
+    return this.#setEncoded(true, encodeMembership(libc, join, group, interface_));
   }
 
   /** Joins or leaves a source-specific channel; binds first. */
   setSourceMembership(join: boolean, source: string, group: string, interface_: string | undefined): number {
     const { libc } = this.#engine.runtime;
-    return this.#setEncoded(true, encodeSourceMembership(libc, join, this.version, source, group, interface_));
+    return this.#setEncoded(true, encodeSourceMembership(libc, join, source, group, interface_));
   }
 
   /** Chooses the interface that multicast leaves by. */

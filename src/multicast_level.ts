@@ -39,7 +39,8 @@ export abstract class MulticastLevel extends IpLevel {
    * @param multicastInterface For IPv4 one of the interface's addresses, for IPv6 any address with `%` and the interface's name
    * or number behind it, or (unlike Node) the interface's name. `0.0.0.0` or `::`: the system's choice.
    * @returns True. (Node: nothing.)
-   * @throws {Error} EINVAL where it is none of these, EBADF before the socket is bound, or what the kernel says.
+   * @throws {Error} EINVAL where it is none of these, EBADF before the socket is bound, or what the kernel says, as ENOPROTOOPT
+   * where an IPv4 socket is given an IPv6 address.
    */
   setMulticastInterface(multicastInterface: string): true {
     const endpoint = runningEndpoint(this);
@@ -50,7 +51,7 @@ export abstract class MulticastLevel extends IpLevel {
   /**
    * Joins a multicast group (IP_ADD_MEMBERSHIP, IPV6_JOIN_GROUP). An unbound socket is bound first.
    *
-   * @param multicastAddress The group.
+   * @param multicastAddress The group. An IPv6 socket that is not `ipv6Only` can join IPv4 groups, too.
    * @param multicastInterface The interface, as in {@linkcode Socket.setMulticastInterface}; left out: the system's choice.
    * @returns True. (Node: nothing.)
    * @throws {Error} EINVAL for a bad address, EADDRINUSE where it is joined already, ENODEV without such an interface.

@@ -194,15 +194,15 @@ test("a macOS address is decoded as it was encoded", () => {
 
 test("macOS memberships are encoded as its structs have them", () => {
   const libc = darwinLibc();
-  const group = encodeMembership(libc, true, 4, "239.1.2.3", "10.0.0.1");
+  const group = encodeMembership(libc, true, "239.1.2.3", "10.0.0.1");
   assert(typeof group !== "number");
   assertEquals([group.level, group.name, hex(group.value)], [0, 12, "ef 01 02 03 0a 00 00 01 00 00 00 00"]);
 
-  const channel4 = encodeSourceMembership(libc, true, 4, "192.0.2.1", "232.1.2.3", "10.0.0.1");
+  const channel4 = encodeSourceMembership(libc, true, "192.0.2.1", "232.1.2.3", "10.0.0.1");
   assert(typeof channel4 !== "number");
   assertEquals([channel4.name, hex(channel4.value)], [70, "e8 01 02 03 c0 00 02 01 0a 00 00 01"]);
 
-  const channel6 = encodeSourceMembership(libc, false, 6, "2001:db8::1", "ff3e::1", "::%5");
+  const channel6 = encodeSourceMembership(libc, false, "2001:db8::1", "ff3e::1", "::%5");
   assert(typeof channel6 !== "number");
   assertEquals([channel6.level, channel6.name, channel6.value.length], [41, 83, 260]);
   assertEquals(hex(channel6.value.subarray(0, 8)), "05 00 00 00 1c 1e 00 00");

@@ -35,7 +35,8 @@ function differing(one: Outcomes, other: Outcomes): Outcomes {
 
 test("all calls have the recorded outcome in this runtime", async () => {
   const said = await runAll(ours as unknown as Dgram, scenarios, record);
-  const outcomes = Object.fromEntries(Object.entries(said).map(([name, text]) => [name, inNodesWords(runtime, text)]));
+  // In the table's order, whichever was done first.
+  const outcomes = Object.fromEntries(scenarios.map(({ name }) => [name, inNodesWords(runtime, said[name])]));
   console.log(`${scenarios.length} scenarios`);
   if (isRecording) writeFileSync(RECORD, `${JSON.stringify(outcomes, null, 2)}\n`);
   else assertEquals(differing(record, outcomes), {});

@@ -92,22 +92,23 @@ export const DIFFERENCES: readonly Difference[] = [
     ours: 'EADDRNOTAVAIL" errno=-99 code="EADDRNOTAVAIL"',
   },
   {
-    reason: "an IPv6 address on an IPv4 socket is no address of its family, before the kernel is asked",
-    where: /udp4 bound: (setMulticastInterface\((otherFamily|"::)|(add|drop)Membership\("ff02)/,
-    node: /ENOPROTOOPT" errno=-92 code="ENOPROTOOPT"/,
-    ours: 'EINVAL" errno=-22 code="EINVAL"',
+    reason: "a membership that is refused for its interface leaves an unbound socket unbound; Node binds it first",
+    where:
+      /unbound: \w+Membership\((?:(?:group|loopback, ssmGroup), otherI|(?:otherGroup|otherFamily, otherSsmGroup), loI)/,
+    node: /(ends as udp[46]) "[^"]+" <port>/,
+    ours: '$1 "EBADF"',
   },
   {
-    reason: "likewise an IPv4 address on an IPv6 socket, which Node has set what an IPv6 socket does not use",
-    where: /udp6 bound: setMulticastInterface\(otherFamily\)/,
-    node: /returned undefined|returned true/,
-    ours: 'threw Error "setMulticastInterface EINVAL" errno=-22 code="EINVAL" syscall="setMulticastInterface"',
+    reason: "an IPv6 socket that joins an IPv4 group is bound as what it is, and hears both; in Node it becomes IPv4",
+    where: /udp6 unbound: \w+Membership\((?:otherGroup|otherFamily, otherSsmGroup)(?:, otherInterface)?\)/,
+    node: /ends as udp6 "0\.0\.0\.0"/,
+    ours: 'ends as udp6 "::"',
   },
   {
-    reason: "the same where the kernel refuses it",
-    where: /udp6 bound: setMulticastInterface\("224/,
-    node: /EADDRNOTAVAIL" errno=-99 code="EADDRNOTAVAIL"/,
-    ours: 'EINVAL" errno=-22 code="EINVAL"',
+    reason: "an IPv4 socket that is to join an IPv6 group is bound as what it is, and cannot; in Node it becomes IPv6",
+    where: /udp4 unbound: \w+Membership\((?:otherGroup|otherFamily, otherSsmGroup)(?:, otherInterface)?\)/,
+    node: /^(\w+) (?:returned true|threw Error "[^"]+" errno=\S+ code="\w+" syscall="\w+")(.* ends as udp4) "::"/,
+    ours: '$1 threw Error "$1 ENOPROTOOPT" errno=-92 code="ENOPROTOOPT" syscall="$1"$2 "0.0.0.0"',
   },
 ];
 

@@ -43,6 +43,9 @@ export const ANY = perVersion("any", "0.0.0.0", "::");
 export const NOT_LOCAL = perVersion("notLocal", "192.0.2.1", "2001:db8::1");
 export const GROUP = perVersion("group", "224.0.0.114", "ff02::114");
 export const LOOPBACK_INTERFACE = perVersion("loInterface", "127.0.0.1", "::1%lo");
+export const OTHER_GROUP = perVersion("otherGroup", "ff02::114", "224.0.0.114");
+export const OTHER_INTERFACE = perVersion("otherInterface", "::1%lo", "127.0.0.1");
+export const OTHER_SSM_GROUP = perVersion("otherSsmGroup", "ff3e::1234", "232.1.1.114");
 export const SSM_GROUP = perVersion("ssmGroup", "232.1.1.114", "ff3e::1234");
 
 /** The value of an argument in a scenario. Placeholders may stand in arrays and plain objects. */
