@@ -16,6 +16,7 @@ const ZONE_LIFETIME = 1000;
 
 interface Entry {
   readonly words: Uint32Array;
+  readonly length: number;
   readonly address: SocketAddress;
   readonly expires: number;
 }
@@ -30,7 +31,7 @@ export class AddressCache {
   }
 
   /**
-   * The address at `offset`, which is a multiple of 4; undefined where its family is not IP's. The object is shared: not to be
+   * The address at `offset`, which is a multiple of 4; undefined where its family is none of ours. The object is shared: not to be
    * handed out.
    *
    * @param words The memory's words.
@@ -38,16 +39,18 @@ export class AddressCache {
    */
   decode(memory: Memory, words: Uint32Array, offset: number, length: number): SocketAddress | undefined {
     const first = offset >> 2;
-    const count = length >> 2;
-    let hash = count;
+    const count = (length + 3) >> 2;
+    // The path of a Unix socket may end within a word: there may be remains of another behind it.
+    if (length & 3) memory.bytes.fill(0, offset + length, offset + count * 4);
+    let hash = length;
     for (let i = 0; i < count; i++) hash = Math.imul(hash ^ words[first + i], HASH_FACTOR);
     const place = (hash >>> 15) & (PLACES - 1);
     const entry = this.#entries[place];
-    if (entry !== undefined && isSame(entry.words, words, first, count) && !isExpired(entry)) return entry.address;
-    const address = decodeAddress(this.#libc, memory, offset);
+    if (entry?.length === length && isSame(entry.words, words, first) && !isExpired(entry)) return entry.address;
+    const address = decodeAddress(this.#libc, memory, offset, length);
     if (address) {
-      const expires = address.address.includes("%") ? performance.now() + ZONE_LIFETIME : Infinity;
-      this.#entries[place] = { words: words.slice(first, first + count), address, expires };
+      const expires = hasZone(address) ? performance.now() + ZONE_LIFETIME : Infinity;
+      this.#entries[place] = { words: words.slice(first, first + count), length, address, expires };
     }
     return address;
   }
@@ -57,8 +60,11 @@ function isExpired({ expires }: Entry): boolean {
   return expires !== Infinity && performance.now() > expires;
 }
 
-function isSame(known: Uint32Array, words: Uint32Array, first: number, count: number): boolean {
-  if (known.length !== count) return false;
-  for (let i = 0; i < count; i++) if (known[i] !== words[first + i]) return false;
+function hasZone({ address, family }: SocketAddress): boolean {
+  return family === "IPv6" && address.includes("%");
+}
+
+function isSame(known: Uint32Array, words: Uint32Array, first: number): boolean {
+  for (let i = 0; i < known.length; i++) if (known[i] !== words[first + i]) return false;
   return true;
 }

@@ -5,10 +5,12 @@
  *
  * @module
  */
+import type { Abi } from "./abi/abi.ts";
 import { type Libc, uninterrupted } from "./libc.ts";
 import type { EncodedOption } from "./membership.ts";
 import type { Memory, Pointer } from "./memory.ts";
 import {
+  type AddressFamily,
   decodeAddress,
   type EncodedAddress,
   encodeUnspecified,
@@ -52,13 +54,23 @@ export class Descriptor {
   }
 
   /** Makes a socket: non-blocking and close-on-exec. Gives a negative errno where the system refuses. */
-  static open(libc: Libc, version: IpVersion): Descriptor | number {
+  static open(libc: Libc, family: AddressFamily): Descriptor | number {
     const { abi } = libc;
-    const flags = abi.linux ? abi.linux.SOCK_NONBLOCK | abi.linux.SOCK_CLOEXEC : 0;
-    const fd = libc.socket(familyNumber(abi, version), abi.constants.SOCK_DGRAM | flags, 0);
+    const fd = libc.socket(familyNumber(abi, family), typeAndFlags(abi), 0);
     if (fd < 0) return fd;
     if (!abi.linux) setFlags(libc, fd);
     return new Descriptor(libc, fd);
+  }
+
+  /** Makes two Unix sockets, each with the other as its peer (socketpair(2)), like `open`. */
+  static openPair(libc: Libc): [Descriptor, Descriptor] | number {
+    const { abi } = libc;
+    const { value, valueAt } = scratchOf(libc);
+    const result = libc.socketpair(familyNumber(abi, "unix"), typeAndFlags(abi), 0, valueAt);
+    if (result < 0) return result;
+    const fds = [value.view.getInt32(0, true), value.view.getInt32(4, true)] as const;
+    if (!abi.linux) { for (const fd of fds) setFlags(libc, fd); }
+    return [new Descriptor(libc, fds[0]), new Descriptor(libc, fds[1])];
   }
 
   /**
@@ -103,6 +115,19 @@ export class Descriptor {
   /** getpeername(2) */
   remoteAddress(): SocketAddress | number {
     return this.#readAddress((at, length) => this.#libc.getpeername(this.#fd, at, length));
+  }
+
+  /** Whether there is room to send just now (poll(2)). */
+  get isWritable(): boolean {
+    const { constants, layouts } = this.#libc.abi;
+    const { value, valueAt } = scratchOf(this.#libc);
+    const { size, fd, events, revents } = layouts.pollfd;
+    value.bytes.fill(0, 0, size);
+    value.view.setInt32(fd, this.#fd, true);
+    value.view.setInt16(events, constants.POLLOUT, true);
+    const result = uninterrupted(this.#libc.abi, () => this.#libc.poll(valueAt, 1, 0));
+    // An error or a hang-up is found out by sending, as well.
+    return result > 0 && value.view.getInt16(revents, true) !== 0;
   }
 
   /** setsockopt(2) of an integer option. ENOPROTOOPT where the system has no such option. */
@@ -158,17 +183,22 @@ export class Descriptor {
     length.view.setUint32(0, maxAddressSize(this.#libc.abi), true);
     const result = call(valueAt, lengthAt);
     if (result < 0) return result;
-    return decodeAddress(this.#libc, value, 0) ?? -this.#libc.abi.errno.EAFNOSUPPORT;
+    // macOS gives no address at all, not even a family, for a Unix socket that has none.
+    const given = length.view.getUint32(0, true);
+    if (given === 0) return { address: "", family: "unix", port: 0 };
+    return decodeAddress(this.#libc, value, 0, given) ?? -this.#libc.abi.errno.EAFNOSUPPORT;
   }
 }
 
 /** What a descriptor of unknown origin is. */
 export interface SocketDescription {
-  /** IPv4 or IPv6, or undefined for any other family. */
-  readonly version: IpVersion | undefined;
+  /** IPv4, IPv6 or Unix, or undefined for any other family. */
+  readonly family: AddressFamily | undefined;
   /** Whether it is a datagram socket. */
   readonly datagram: boolean;
 }
+
+const FAMILIES: readonly AddressFamily[] = [4, 6, "unix"];
 
 /** Finds out what a descriptor is. Gives a negative errno: EBADF where it is not open, ENOTSOCK where it is no socket. */
 export function describeSocket(libc: Libc, fd: number): SocketDescription | number {
@@ -176,9 +206,10 @@ export function describeSocket(libc: Libc, fd: number): SocketDescription | numb
   if (type < 0) return type;
   const family = readFamily(libc, fd);
   if (family < 0) return family;
-  const { AF_INET, AF_INET6, SOCK_DGRAM } = libc.abi.constants;
-  const version = family === AF_INET ? 4 : family === AF_INET6 ? 6 : undefined;
-  return { version, datagram: type === SOCK_DGRAM };
+  return {
+    family: FAMILIES.find((known) => familyNumber(libc.abi, known) === family),
+    datagram: type === libc.abi.constants.SOCK_DGRAM,
+  };
 }
 
 /** SO_DOMAIN; on macOS, which has none, the family of the socket's own address. */
@@ -199,6 +230,10 @@ function readOption(libc: Libc, fd: number, name: OptionName): number {
   const result = libc.getsockopt(fd, option.level, option.name, valueAt, lengthAt);
   if (result < 0) return result;
   return option.size === 1 ? value.view.getUint8(0) : value.view.getInt32(0, true);
+}
+
+function typeAndFlags({ constants, linux }: Abi): number {
+  return constants.SOCK_DGRAM | (linux ? linux.SOCK_NONBLOCK | linux.SOCK_CLOEXEC : 0);
 }
 
 function setFlags(libc: Libc, fd: number): void {

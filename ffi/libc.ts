@@ -21,6 +21,8 @@ export interface Libc {
 
   /** `int socket(int domain, int type, int protocol)` */
   socket(domain: number, type: number, protocol: number): number;
+  /** `int socketpair(int domain, int type, int protocol, int sv[2])` */
+  socketpair(domain: number, type: number, protocol: number, sv: Pointer): number;
   /** `int bind(int fd, const struct sockaddr *addr, socklen_t len)` */
   bind(fd: number, addr: Pointer, len: number): number;
   /** `int connect(int fd, const struct sockaddr *addr, socklen_t len)` */

@@ -37,6 +37,10 @@ export class NativeLibc implements Libc {
     return this.#result(this.#c.socket(domain, type, protocol));
   }
 
+  socketpair(domain: number, type: number, protocol: number, sv: Pointer): number {
+    return this.#result(this.#c.socketpair(domain, type, protocol, readable(sv, 8)));
+  }
+
   bind(fd: number, addr: Pointer, len: number): number {
     return this.#result(this.#c.bind(fd, readable(addr, len), len));
   }

@@ -23,6 +23,11 @@ export const COMMON_PROTOTYPES = {
     result: "int",
     parameters: [["int", "domain"], ["int", "type"], ["int", "protocol"]],
   },
+  socketpair: {
+    declaration: "int socketpair(int domain, int type, int protocol, int sv[2])",
+    result: "int",
+    parameters: [["int", "domain"], ["int", "type"], ["int", "protocol"], ["pointer", "sv"]],
+  },
   bind: {
     declaration: "int bind(int fd, const struct sockaddr *addr, socklen_t len)",
     result: "int",

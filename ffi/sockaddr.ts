@@ -1,5 +1,5 @@
 /**
- * Socket addresses: `struct sockaddr_in` and `struct sockaddr_in6` (layouts in abi/).
+ * Socket addresses: `struct sockaddr_in` and `struct sockaddr_in6` (layouts in abi/), and those of Unix sockets (sockaddr_un.ts).
  *
  * @module
  */
@@ -8,42 +8,51 @@ import { formatIPv4, formatIPv6, parseIp } from "./inet.ts";
 import { interfaceIndex, interfaceName } from "./interfaces.ts";
 import type { Libc } from "./libc.ts";
 import type { Memory } from "./memory.ts";
+import { type EncodedAddress, newSockaddr, readFamily } from "./sockaddr_header.ts";
+import { decodePath, encodePath } from "./sockaddr_un.ts";
+
+export type { EncodedAddress };
 
 /** The protocol versions, as a socket's `type` tells them. */
 export type IpVersion = 4 | 6;
 
+/** The address families of datagram sockets. */
+export type AddressFamily = IpVersion | "unix";
+
 /** A socket address in JavaScript. */
 export interface SocketAddress {
+  /** An IP address, or the path of a Unix socket. */
   address: string;
-  family: "IPv4" | "IPv6";
+  family: "IPv4" | "IPv6" | "unix";
+  /** 0 for a Unix socket. */
   port: number;
 }
-
-/** A socket address as the kernel takes it. */
-export type EncodedAddress = Uint8Array<ArrayBuffer>;
 
 /** Room for any socket address. */
 export function maxAddressSize(abi: Abi): number {
   return abi.layouts.sockaddr_storage.size;
 }
 
-/** The number of the family: AF_INET or AF_INET6. */
-export function familyNumber(abi: Abi, version: IpVersion): number {
-  return version === 4 ? abi.constants.AF_INET : abi.constants.AF_INET6;
+/** The number of the family: AF_INET, AF_INET6 or AF_UNIX. */
+export function familyNumber(abi: Abi, family: AddressFamily): number {
+  const { AF_INET, AF_INET6, AF_UNIX } = abi.constants;
+  return family === 4 ? AF_INET : family === 6 ? AF_INET6 : AF_UNIX;
 }
 
 /**
- * Encodes an address for a socket of the given version.
+ * Encodes an address for a socket of the given family.
  *
- * @returns The bytes, or undefined where the text is not an address of that version. A zone that names no interface is
+ * @param port Of no account for a Unix socket.
+ * @returns The bytes, or undefined where the text is not an address of that family. A zone that names no interface is
  * encoded as 0, as libuv does; the kernel refuses it where a zone is needed.
  */
 export function encodeAddress(
   libc: Libc,
-  version: IpVersion,
+  version: AddressFamily,
   address: string,
   port: number,
 ): EncodedAddress | undefined {
+  if (version === "unix") return encodePath(libc.abi, address);
   const ip = parseIp(address);
   if (ip?.version !== version) return undefined;
   const { layouts } = libc.abi;
@@ -68,8 +77,17 @@ export function encodeUnspecified(abi: Abi): EncodedAddress {
   return newSockaddr(abi, abi.constants.AF_UNSPEC, abi.layouts.sockaddr_in.size);
 }
 
-/** Decodes the address at `offset`; undefined where its family is neither of IP's. */
-export function decodeAddress(libc: Libc, memory: Memory, offset: number): SocketAddress | undefined {
+/**
+ * Decodes the address at `offset`; undefined where its family is neither of IP's nor AF_UNIX.
+ *
+ * @param length Its length in bytes, on which the end of a Unix socket's path depends.
+ */
+export function decodeAddress(
+  libc: Libc,
+  memory: Memory,
+  offset: number,
+  length: number = libc.abi.layouts.sockaddr_un.size,
+): SocketAddress | undefined {
   const { constants, layouts } = libc.abi;
   const { bytes, view } = memory;
   switch (readFamily(libc.abi, view, offset)) {
@@ -93,26 +111,13 @@ export function decodeAddress(libc: Libc, memory: Memory, offset: number): Socke
         port: view.getUint16(offset + sin6_port),
       };
     }
+    case constants.AF_UNIX:
+      return { address: decodePath(libc.abi, bytes, offset, length), family: "unix", port: 0 };
   }
   return undefined;
-}
-
-/** Views on one buffer cost much for so few bytes, so these are written singly. */
-function newSockaddr(abi: Abi, family: number, size: number): EncodedAddress {
-  const bytes = new Uint8Array(size);
-  const { sa_len, sa_family } = abi.layouts.sockaddr;
-  if (sa_len >= 0) bytes[sa_len] = size;
-  // One byte, or the lower of two: no family's number is larger.
-  bytes[sa_family] = family;
-  return bytes;
 }
 
 function writePort(bytes: Uint8Array, offset: number, port: number): void {
   bytes[offset] = port >> 8;
   bytes[offset + 1] = port;
-}
-
-function readFamily(abi: Abi, view: DataView, offset: number): number {
-  const { sa_family, sizeof_sa_family } = abi.layouts.sockaddr;
-  return sizeof_sa_family === 1 ? view.getUint8(offset + sa_family) : view.getUint16(offset + sa_family, true);
 }

@@ -20,13 +20,14 @@ import { errnoError, invalidFdType } from "./errors.ts";
 export function adoptableVersion(libc: Libc, fd: number, wanted: IpVersion | undefined): IpVersion {
   const socket = describeSocket(libc, fd);
   if (typeof socket === "number") throw invalidFdType(typeOfNonSocket(fd));
-  if (!socket.datagram || socket.version === undefined) {
-    throw invalidFdType(socket.version === undefined ? "PIPE" : "TCP");
+  const { family, datagram } = socket;
+  if (!datagram || family === undefined || family === "unix") {
+    throw invalidFdType(family === 4 || family === 6 ? "TCP" : "PIPE");
   }
-  if (wanted !== undefined && wanted !== socket.version) {
+  if (wanted !== undefined && wanted !== family) {
     throw errnoError(libc.abi.errno.EAFNOSUPPORT, errnoName(libc.abi, libc.abi.errno.EAFNOSUPPORT), "open");
   }
-  return socket.version;
+  return family;
 }
 
 /** In libuv's words (`uv_guess_handle`). */

@@ -81,18 +81,18 @@ export class MessageBatch {
     return Math.min(segmentSize, length - (index - this.#firstIndex) * segmentSize);
   }
 
-  /** The sender's IP address, as in `rinfo`. */
+  /** The sender's IP address, as in `rinfo`; on a Unix socket its path. */
   address(index: number): string {
     return this.#find(index).sender.address;
   }
 
-  /** The sender's port. */
+  /** The sender's port; 0 on a Unix socket. */
   port(index: number): number {
     return this.#find(index).sender.port;
   }
 
-  /** `IPv4` or `IPv6`. */
-  family(index: number): "IPv4" | "IPv6" {
+  /** `IPv4`, `IPv6` or `unix`. */
+  family(index: number): "IPv4" | "IPv6" | "unix" {
     return this.#find(index).sender.family;
   }
 

@@ -320,7 +320,7 @@ test("the family of an adopted macOS socket is read from its address", () => {
       return 0;
     },
   }));
-  assertEquals(describeSocket(libc, 3), { version: 6, datagram: true });
+  assertEquals(describeSocket(libc, 3), { family: 6, datagram: true });
 });
 
 interface Change {

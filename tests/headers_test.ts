@@ -28,6 +28,7 @@ const INCLUDES = [
   "sys/types.h",
   "sys/socket.h",
   "sys/uio.h",
+  "sys/un.h",
   "netinet/in.h",
   "netinet/udp.h",
   "net/if.h",
@@ -124,7 +125,7 @@ test("the compiler refuses a declaration that is not the header's", () => {
 
 /** The type in the table's terms of a parameter (or, without name, a result) as C declares it. */
 function typeOf(declared: string): CType {
-  if (declared.includes("*")) return "pointer";
+  if (/[*\[]/.test(declared)) return "pointer";
   return declared === "nfds_t" ? "unsigned long" : declared as CType;
 }
 

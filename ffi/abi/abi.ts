@@ -9,6 +9,7 @@
 export interface Constants {
   // <sys/socket.h>
   readonly AF_UNSPEC: number;
+  readonly AF_UNIX: number;
   readonly AF_INET: number;
   readonly AF_INET6: number;
   readonly SOCK_DGRAM: number;
@@ -52,6 +53,7 @@ export interface Constants {
   readonly O_NONBLOCK: number;
   // <poll.h>
   readonly POLLIN: number;
+  readonly POLLOUT: number;
   // <net/if.h>
   readonly IF_NAMESIZE: number;
 }
@@ -77,6 +79,7 @@ export interface Layouts {
     readonly sin6_addr: number;
     readonly sin6_scope_id: number;
   };
+  readonly sockaddr_un: { readonly size: number; readonly sun_path: number };
   readonly sockaddr_storage: { readonly size: number };
   readonly iovec: { readonly size: number; readonly iov_base: number; readonly iov_len: number };
   readonly msghdr: {

@@ -7,6 +7,7 @@ import type { Abi, Constants, Layouts, LinuxConstants } from "./abi.ts";
 
 const constants: Constants = {
   AF_UNSPEC: 0,
+  AF_UNIX: 1,
   AF_INET: 2,
   AF_INET6: 10,
   SOCK_DGRAM: 2,
@@ -47,6 +48,7 @@ const constants: Constants = {
   FD_CLOEXEC: 1,
   O_NONBLOCK: 0o4000,
   POLLIN: 0x1,
+  POLLOUT: 0x4,
   IF_NAMESIZE: 16,
 };
 
@@ -58,6 +60,8 @@ const layouts: Layouts = {
   // struct sockaddr_in6 { sa_family_t sin6_family; in_port_t sin6_port; uint32_t sin6_flowinfo;
   //                       struct in6_addr sin6_addr; uint32_t sin6_scope_id; };
   sockaddr_in6: { size: 28, sin6_port: 2, sin6_flowinfo: 4, sin6_addr: 8, sin6_scope_id: 24 },
+  // struct sockaddr_un { sa_family_t sun_family; char sun_path[108]; };
+  sockaddr_un: { size: 110, sun_path: 2 },
   // struct sockaddr_storage { sa_family_t ss_family; char pad[118]; unsigned long align; };
   sockaddr_storage: { size: 128 },
   // struct iovec { void *iov_base; size_t iov_len; };
