@@ -46,9 +46,10 @@ export type {
   SocketType,
 } from "./src/types.ts";
 export { Socket } from "./src/socket.ts";
+export { BufferSizes } from "./src/buffer_sizes.ts";
 export { IpLevel } from "./src/ip_level.ts";
 export { MulticastLevel } from "./src/multicast_level.ts";
-export { SocketBase } from "./src/socket_base.ts";
+export { type EventMap, SocketBase } from "./src/socket_base.ts";
 export { SocketLevel } from "./src/socket_level.ts";
 export { MessageBatch } from "./src/message_batch.ts";
 

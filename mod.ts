@@ -17,9 +17,10 @@ import { Socket } from "./src/socket.ts";
 import type { AdoptOptions, RemoteInfo, SocketEvents, SocketOptions, SocketType } from "./src/types.ts";
 
 export { Socket };
+export { BufferSizes } from "./src/buffer_sizes.ts";
 export { IpLevel } from "./src/ip_level.ts";
 export { MulticastLevel } from "./src/multicast_level.ts";
-export { SocketBase } from "./src/socket_base.ts";
+export { type EventMap, SocketBase } from "./src/socket_base.ts";
 export { SocketLevel } from "./src/socket_level.ts";
 export { MessageBatch } from "./src/message_batch.ts";
 export type {

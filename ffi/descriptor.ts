@@ -62,15 +62,15 @@ export class Descriptor {
     return new Descriptor(libc, fd);
   }
 
-  /** Makes two Unix sockets, each with the other as its peer (socketpair(2)), like `open`. */
-  static openPair(libc: Libc): [Descriptor, Descriptor] | number {
+  /** Makes two Unix sockets, each with the other as its peer (socketpair(2)), and gives their descriptors. */
+  static openPair(libc: Libc): readonly [number, number] | number {
     const { abi } = libc;
     const { value, valueAt } = scratchOf(libc);
     const result = libc.socketpair(familyNumber(abi, "unix"), typeAndFlags(abi), 0, valueAt);
     if (result < 0) return result;
-    const fds = [value.view.getInt32(0, true), value.view.getInt32(4, true)] as const;
-    if (!abi.linux) { for (const fd of fds) setFlags(libc, fd); }
-    return [new Descriptor(libc, fds[0]), new Descriptor(libc, fds[1])];
+    const pair = [value.view.getInt32(0, true), value.view.getInt32(4, true)] as const;
+    if (!abi.linux) { for (const fd of pair) setFlags(libc, fd); }
+    return pair;
   }
 
   /**

@@ -44,8 +44,12 @@ export class MessageVector {
   /** How many slots have been used so far: before that a slot's pointers are not set. */
   #connected = 0;
 
-  /** Allocates a vector, and `dataSize` bytes for payloads. Pages not yet touched cost nothing. */
-  constructor(libc: Libc, slots: number, dataSize: number) {
+  /**
+   * Allocates a vector, and `dataSize` bytes for payloads. Pages not yet touched cost nothing.
+   *
+   * @param takesControl Whether the kernel may give control data from the start: else not before room is reserved for it.
+   */
+  constructor(libc: Libc, slots: number, dataSize: number, takesControl = true) {
     this.#libc = libc;
     this.#abi = libc.abi;
     this.slots = slots;
@@ -53,11 +57,11 @@ export class MessageVector {
     this.#dataAddress = Number(this.data.address);
     const { mmsghdr, msghdr, iovec } = libc.abi.layouts;
     this.#nameSize = maxAddressSize(libc.abi);
-    this.#controlSize = controlSpace(libc.abi, CONTROL_DATA_SIZE);
+    this.#controlSize = takesControl ? controlSpace(libc.abi, CONTROL_DATA_SIZE) : 0;
     this.#headers = libc.allocate(slots * mmsghdr.size);
     this.#iovecs = libc.allocate(slots * iovec.size);
     this.names = libc.allocate(slots * this.#nameSize);
-    this.#controls = libc.allocate(slots * this.#controlSize);
+    this.#controls = libc.allocate(Math.max(slots * this.#controlSize, 1));
     this.#reader = new ControlReader(libc.abi);
     this.#headerWords = new Uint32Array(this.#headers.buffer);
     this.#iovecWords = new Uint32Array(this.#iovecs.buffer);
@@ -212,6 +216,7 @@ export class MessageVector {
   }
 
   #connectControl(slot: number): void {
+    if (this.#controlSize === 0) return;
     const { mmsghdr, msghdr } = this.#abi.layouts;
     const at = slot * mmsghdr.size + msghdr.msg_control;
     this.#headers.setAddress(at, this.#controls, slot * this.#controlSize);

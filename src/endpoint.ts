@@ -17,19 +17,25 @@ import {
   encodeMulticastInterface,
   encodeSourceMembership,
 } from "../ffi/membership.ts";
-import { encodeAddress, type EncodedAddress, type IpVersion, type SocketAddress } from "../ffi/sockaddr.ts";
+import {
+  type AddressFamily,
+  encodeAddress,
+  type EncodedAddress,
+  type IpVersion,
+  type SocketAddress,
+} from "../ffi/sockaddr.ts";
 import type { OptionName } from "../ffi/sockopt.ts";
 import type { SharedDescriptor } from "./cluster.ts";
 import type { Engine } from "./engine.ts";
 import { ANY } from "./lookup.ts";
-import type { ControlDecoder } from "./inbox.ts";
+import type { ControlDecoder, Inbox } from "./inbox.ts";
 import type { Watcher } from "./loop.ts";
 import type { MessageBatch } from "./message_batch.ts";
 import type { Payload } from "./outbox.ts";
 import { Receiver, type ReceivingSocket } from "./receiver.ts";
 import type { Permissions } from "./permissions.ts";
 import type { RemoteInfo, SocketEvents } from "./types.ts";
-import { Sender, type SendingSocket, type SendRequest } from "./sender.ts";
+import { type MessageSender, Sender, type SendingSocket, type SendRequest } from "./sender.ts";
 
 /** Who hears what the endpoint receives: the socket. */
 export type Listeners = Pick<EventEmitter<SocketEvents>, "emit" | "listenerCount">;
@@ -47,14 +53,14 @@ export interface Offload {
   readonly gro: boolean;
 }
 
-/** One UDP socket below its public surface. */
+/** One datagram socket below its public surface. */
 export class Endpoint implements SendingSocket, ReceivingSocket, Watcher {
-  readonly version: IpVersion;
+  readonly family: AddressFamily;
   readonly #engine: Engine;
   readonly #permissions: Permissions;
   readonly #listeners: Listeners;
   // Made when they are first used, as there may be ten thousand idle sockets.
-  #sender: Sender | undefined;
+  #sender: MessageSender | undefined;
   #receiver: Receiver | undefined;
   /** Gives listeners the asynchronous context in which the socket was made. */
   readonly #context = new AsyncResource("UDPWRAP");
@@ -72,17 +78,22 @@ export class Endpoint implements SendingSocket, ReceivingSocket, Watcher {
 
   constructor(
     engine: Engine,
-    version: IpVersion,
+    family: AddressFamily,
     offload: Offload,
     permissions: Permissions,
     listeners: Listeners,
   ) {
-    this.version = version;
+    this.family = family;
     this.#engine = engine;
     this.#permissions = permissions;
     this.#listeners = listeners;
     this.#gso = offload.gso;
     this.#gro = offload.gro;
+  }
+
+  /** The IP version of a UDP socket. A Unix socket has none, and nothing asks it for one. */
+  get version(): IpVersion {
+    return this.family as IpVersion;
   }
 
   /** The descriptor, or -1 where there is none yet or none any more. */
@@ -93,7 +104,7 @@ export class Endpoint implements SendingSocket, ReceivingSocket, Watcher {
   /** Makes the descriptor, unless there is one. */
   open(): number {
     if (this.#descriptor) return 0;
-    const opened = Descriptor.open(this.#engine.runtime.libc, this.version);
+    const opened = Descriptor.open(this.#engine.runtime.libc, this.family);
     if (typeof opened === "number") return opened;
     this.#hold(opened);
     return 0;
@@ -135,7 +146,7 @@ export class Endpoint implements SendingSocket, ReceivingSocket, Watcher {
   /** bind(2) with the options that must be set before it. Opens the descriptor. */
   bind(address: string, port: number, flags: BindFlags): number {
     const { libc } = this.#engine.runtime;
-    const encoded = encodeAddress(libc, this.version, address, port);
+    const encoded = encodeAddress(libc, this.family, address, port);
     if (!encoded || (flags.ipv6Only && this.version === 4)) return -libc.abi.errno.EINVAL;
     const result = this.#prepareBind(flags);
     if (result < 0) return result;
@@ -164,8 +175,8 @@ export class Endpoint implements SendingSocket, ReceivingSocket, Watcher {
 
   /** For the poll loop. */
   onReadable(): void {
-    const { inbox, runtime } = this.#engine;
-    const receiver = this.#receiver ??= new Receiver(inbox, this, runtime.libc.abi.errno.EAGAIN);
+    const { EAGAIN } = this.#engine.runtime.libc.abi.errno;
+    const receiver = this.#receiver ??= new Receiver(this.inbox, this, EAGAIN);
     this.#context.runInAsyncScope(receiver.receive, receiver);
   }
 
@@ -177,7 +188,7 @@ export class Endpoint implements SendingSocket, ReceivingSocket, Watcher {
   /** connect(2) */
   connect(address: string, port: number): number {
     const { libc } = this.#engine.runtime;
-    const encoded = encodeAddress(libc, this.version, address, port);
+    const encoded = encodeAddress(libc, this.family, address, port);
     if (!encoded) return -libc.abi.errno.EINVAL;
     const result = this.#with((descriptor) => descriptor.connect(encoded));
     this.#connected ||= result === 0;
@@ -203,7 +214,7 @@ export class Endpoint implements SendingSocket, ReceivingSocket, Watcher {
 
   /** Encodes a destination; undefined where the text is no address of this socket's family. */
   encode(address: string, port: number): EncodedAddress | undefined {
-    return encodeAddress(this.#engine.runtime.libc, this.version, address, port);
+    return encodeAddress(this.#engine.runtime.libc, this.family, address, port);
   }
 
   /** Sends a message: at the end of the turn, or as soon as there is room. */
@@ -216,7 +227,7 @@ export class Endpoint implements SendingSocket, ReceivingSocket, Watcher {
   ): void {
     // As libuv has it; the kernel would let it pass.
     if (address && this.#connected) request?.finish(this.#engine.runtime.libc.abi.errno.EISCONN, 0);
-    else (this.#sender ??= this.#makeSender()).send(payload, length, address, request, controls);
+    else (this.#sender ??= this.makeSender()).send(payload, length, address, request, controls);
   }
 
   /** Bytes and messages that wait for room in the kernel. */
@@ -343,7 +354,13 @@ export class Endpoint implements SendingSocket, ReceivingSocket, Watcher {
       this.#turnOn(ipv6Only, "IPV6_V6ONLY");
   }
 
-  #makeSender(): Sender {
+  /** Where its datagrams arrive. */
+  protected get inbox(): Inbox {
+    return this.#engine.inbox;
+  }
+
+  /** Makes the sending side. */
+  protected makeSender(): MessageSender {
     const { outbox, runtime } = this.#engine;
     return new Sender(runtime.libc, outbox, this, this.#gso);
   }

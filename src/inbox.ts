@@ -12,15 +12,23 @@ import type { SocketAddress } from "../ffi/sockaddr.ts";
 import type { Details, Received } from "./message_batch.ts";
 import type { RemoteInfo } from "./types.ts";
 
-/** Messages taken in one system call. */
-const SLOTS = 64;
+/** What an arena is made for. */
+export interface InboxShape {
+  /** Messages taken in one system call. */
+  readonly slots: number;
+  /** Room for each message, in bytes. */
+  readonly slotSize: number;
+  /** Whether the kernel may give control data even where no decoder asks for it. */
+  readonly takesControl: boolean;
+}
+
 /** More than the largest datagram (65,507 bytes over IPv4, 65,527 over IPv6), and than what the kernel coalesces. */
-const SLOT_SIZE = 65_536;
+const UDP: InboxShape = { slots: 64, slotSize: 65_536, takesControl: true };
 /** Datagrams that arrived together share memory in blocks of this size at most: a small one keeps no more than that. */
 const BLOCK_SIZE = 8192;
 
-/** Stands for a sender that the kernel did not name. */
-const NOBODY: SocketAddress = { address: "", family: "IPv4", port: 0 };
+/** Stands for a sender that the kernel did not name: a Unix socket without an address. */
+const NOBODY: SocketAddress = { address: "", family: "unix", port: 0 };
 
 /** {@linkcode Received}, to be filled anew. */
 type Payload = { -readonly [Key in keyof Received]: Received[Key] };
@@ -47,6 +55,7 @@ export interface Datagrams {
 /** The arena. */
 export class Inbox {
   readonly #libc: Libc;
+  readonly #shape: InboxShape;
   readonly #addresses: AddressCache;
   #vector: MessageVector | undefined;
   #nameWords = new Uint32Array();
@@ -55,13 +64,15 @@ export class Inbox {
   #blockUsed = 0;
   #copyOffset = 0;
   /** Slots the kernel has written to since they were last emptied. */
-  #used = SLOTS;
+  #used: number;
   /** What {@linkcode Inbox.receive} returns, and an object for each slot: used again and again. */
   readonly #received: Payload[] = [];
   readonly #payloads: Payload[] = [];
 
-  constructor(libc: Libc) {
+  constructor(libc: Libc, shape: InboxShape = UDP) {
     this.#libc = libc;
+    this.#shape = shape;
+    this.#used = shape.slots;
     this.#addresses = new AddressCache(libc);
   }
 
@@ -72,10 +83,10 @@ export class Inbox {
    * @param decoder What the socket wants to know of each, if anything.
    * @returns The payloads, in place, until the next call; or a negative errno.
    */
-  receive(fd: number, atMost = SLOTS, decoder?: ControlDecoder): readonly Received[] | number {
+  receive(fd: number, atMost = this.#shape.slots, decoder?: ControlDecoder): readonly Received[] | number {
     const libc = this.#libc;
     const vector = this.#vector ??= this.#allocate();
-    if (decoder && vector.reserveControl(decoder.space)) this.#used = SLOTS;
+    if (decoder && vector.reserveControl(decoder.space)) this.#used = this.#shape.slots;
     for (let slot = 0; slot < this.#used; slot++) vector.setIncoming(slot);
     this.#used = 0;
     const count = uninterrupted(libc.abi, () => libc.recvmmsg(fd, vector.at(0), atMost, 0));
@@ -100,14 +111,15 @@ export class Inbox {
   }
 
   #allocate(): MessageVector {
-    const vector = new MessageVector(this.#libc, SLOTS, SLOTS * SLOT_SIZE);
-    for (let slot = 0; slot < SLOTS; slot++) vector.setPayload(slot, slot * SLOT_SIZE, SLOT_SIZE);
+    const { slots, slotSize, takesControl } = this.#shape;
+    const vector = new MessageVector(this.#libc, slots, slots * slotSize, takesControl);
+    for (let slot = 0; slot < slots; slot++) vector.setPayload(slot, slot * slotSize, slotSize);
     this.#nameWords = new Uint32Array(vector.names.buffer);
     return vector;
   }
 
   #describe(vector: MessageVector, slot: number, decoder: ControlDecoder | undefined): Payload {
-    const payload = this.#payloads[slot] ??= emptyPayload(slot);
+    const payload = this.#payloads[slot] ??= emptyPayload(slot * this.#shape.slotSize);
     payload.length = vector.lengthAt(slot);
     payload.segmentSize = vector.segmentSizeAt(slot) || payload.length;
     payload.sender = this.#senderOf(vector, slot);
@@ -130,7 +142,8 @@ export class Inbox {
       do {
         const size = Math.min(segmentSize, blockLength - cut);
         messages.push(Buffer.from(block, this.#copyOffset + cut, size));
-        remotes.push({ address, family, port, size });
+        // As a UDP socket shows it. A Unix socket makes something else of it.
+        remotes.push({ address, family, port, size } as RemoteInfo);
         cut += size;
       } while (cut < blockLength);
       taken += blockLength;
@@ -162,6 +175,6 @@ export class Inbox {
   }
 }
 
-function emptyPayload(slot: number): Payload {
-  return { start: slot * SLOT_SIZE, length: 0, segmentSize: 0, sender: NOBODY, details: undefined };
+function emptyPayload(start: number): Payload {
+  return { start, length: 0, segmentSize: 0, sender: NOBODY, details: undefined };
 }

@@ -12,7 +12,7 @@ import type { Libc } from "../ffi/libc.ts";
 import { MessageVector } from "../ffi/message_vector.ts";
 import process from "../ffi/process.ts";
 import type { EncodedAddress } from "../ffi/sockaddr.ts";
-import type { Sender, SendRequest } from "./sender.ts";
+import type { SendRequest } from "./sender.ts";
 
 /** Runs collected at most: as many messages as one sendmmsg takes (UIO_MAXIOV). */
 const SLOTS = 1024;
@@ -24,9 +24,17 @@ const MAX_PAYLOAD = 65_507;
 /** The payload of one message: bytes, or pieces of them. */
 export type Payload = Uint8Array | readonly Uint8Array[];
 
+/** Hands the messages of one socket to the kernel. */
+export interface Transmitter {
+  /** Size of the largest messages that may be sent as segments of one payload; 0: none. */
+  readonly segmentLimit: number;
+  /** Sends the runs from `first` up to `end`, whose memory is used for others afterwards. */
+  transmit(collected: Collected, first: number, end: number): void;
+}
+
 /** Messages that lie one behind the other in the arena. */
 export interface Run {
-  readonly sender: Sender;
+  readonly sender: Transmitter;
   readonly address: EncodedAddress | undefined;
   /** Control data of each message. */
   readonly controls: EncodedControls | undefined;
@@ -77,7 +85,7 @@ export class Outbox {
    * @returns False where it is larger than the arena: no datagram is.
    */
   add(
-    sender: Sender,
+    sender: Transmitter,
     payload: Payload,
     length: number,
     address: EncodedAddress | undefined,
@@ -125,7 +133,7 @@ export class Outbox {
   }
 
   #join(
-    sender: Sender,
+    sender: Transmitter,
     length: number,
     address: EncodedAddress | undefined,
     controls: EncodedControls | undefined,
@@ -142,7 +150,7 @@ export class Outbox {
   }
 
   #begin(
-    sender: Sender,
+    sender: Transmitter,
     offset: number,
     length: number,
     address: EncodedAddress | undefined,

@@ -33,6 +33,9 @@ export interface SendingSocket {
   awaitRoom(waiting: boolean): void;
 }
 
+/** What a socket asks of its sending side. */
+export type MessageSender = Pick<Sender, "send" | "resume" | "cancel" | "queuedBytes" | "queuedCount">;
+
 /** The sending side of one socket. */
 export class Sender {
   readonly #libc: Libc;

@@ -10,17 +10,24 @@ import type { Engine } from "./engine.ts";
 import { notRunning } from "./errors.ts";
 import type { SocketEvents } from "./types.ts";
 
+/** A socket with whatever events. */
+// deno-lint-ignore no-explicit-any
+export type AnySocket = SocketBase<any>;
+
+/** What each event has for its listeners. */
+export type EventMap<Events> = Record<keyof Events, unknown[]>;
+
 /** Gives a new socket what it stands on. */
-export let attach: (socket: SocketBase, engine: Engine, endpoint: Endpoint) => void;
+export let attach: (socket: AnySocket, engine: Engine, endpoint: Endpoint) => void;
 /** Takes the endpoint away: the socket is closed. */
-export let detach: (socket: SocketBase) => void;
+export let detach: (socket: AnySocket) => void;
 /** Undefined once the socket is closed. */
-export let endpointOf: (socket: SocketBase) => Endpoint | undefined;
+export let endpointOf: (socket: AnySocket) => Endpoint | undefined;
 /** What the socket shares with others of its thread. */
-export let engineOf: (socket: SocketBase) => Engine;
+export let engineOf: (socket: AnySocket) => Engine;
 
 /** The foot of all sockets: events, and an endpoint in private. */
-export abstract class SocketBase extends EventEmitter<SocketEvents> {
+export abstract class SocketBase<Events extends EventMap<Events> = SocketEvents> extends EventEmitter<Events> {
   #engine: Engine | undefined;
   #endpoint: Endpoint | undefined;
 
@@ -36,13 +43,13 @@ export abstract class SocketBase extends EventEmitter<SocketEvents> {
 }
 
 /** The endpoint. @throws {Error} ERR_SOCKET_DGRAM_NOT_RUNNING once the socket is closed. */
-export function runningEndpoint(socket: SocketBase): Endpoint {
+export function runningEndpoint(socket: AnySocket): Endpoint {
   const endpoint = endpointOf(socket);
   if (!endpoint) throw notRunning();
   return endpoint;
 }
 
 /** Sets an integer option for a method of Node's. @returns True. @throws Node's error, which has the method's name. */
-export function setOption(socket: SocketBase, option: OptionName, value: number, method: string): true {
+export function setOption(socket: AnySocket, option: OptionName, value: number, method: string): true {
   return engineOf(socket).errors.check(runningEndpoint(socket).setOption(option, value), method);
 }

@@ -53,6 +53,8 @@ const STRUCTS: Record<string, { fields: readonly Field[]; size: number; pack?: n
     ],
     size: 28,
   },
+  // <sys/un.h>
+  sockaddr_un: { fields: [["sun_len", 1], ["sun_family", 1], ["sun_path", 104, 1]], size: 106 },
   // <sys/socket.h>
   sockaddr_storage: {
     fields: [["ss_len", 1], ["ss_family", 1], ["pad1", 6, 1], ["align", 8], ["pad2", 112, 1]],
@@ -111,7 +113,7 @@ test("macOS structs are laid out as the SDK declares them", () => {
 test("macOS constants are those of the SDK", () => {
   // deno-fmt-ignore
   assertEquals({ ...DARWIN.constants }, {
-    AF_UNSPEC: 0, AF_INET: 2, AF_INET6: 30, SOCK_DGRAM: 2, SOL_SOCKET: 65535,
+    AF_UNSPEC: 0, AF_UNIX: 1, AF_INET: 2, AF_INET6: 30, SOCK_DGRAM: 2, SOL_SOCKET: 65535,
     SO_REUSEADDR: 4, SO_BROADCAST: 32, SO_REUSEPORT: 512,
     SO_SNDBUF: 4097, SO_RCVBUF: 4098, SO_ERROR: 4103, SO_TYPE: 4104,
     MSG_TRUNC: 16, MSG_CTRUNC: 32, MSG_DONTWAIT: 128, IPPROTO_IP: 0, IPPROTO_IPV6: 41,
@@ -119,7 +121,7 @@ test("macOS constants are those of the SDK", () => {
     IP_DROP_MEMBERSHIP: 13, IP_ADD_SOURCE_MEMBERSHIP: 70, IP_DROP_SOURCE_MEMBERSHIP: 71,
     IPV6_UNICAST_HOPS: 4, IPV6_MULTICAST_IF: 9, IPV6_MULTICAST_HOPS: 10, IPV6_MULTICAST_LOOP: 11, IPV6_JOIN_GROUP: 12,
     IPV6_LEAVE_GROUP: 13, IPV6_V6ONLY: 27, MCAST_JOIN_SOURCE_GROUP: 82, MCAST_LEAVE_SOURCE_GROUP: 83,
-    F_GETFD: 1, F_SETFD: 2, F_GETFL: 3, F_SETFL: 4, FD_CLOEXEC: 1, O_NONBLOCK: 4, POLLIN: 1, IF_NAMESIZE: 16,
+    F_GETFD: 1, F_SETFD: 2, F_GETFL: 3, F_SETFL: 4, FD_CLOEXEC: 1, O_NONBLOCK: 4, POLLIN: 1, POLLOUT: 4, IF_NAMESIZE: 16,
   });
   const { kevent: _, ...darwin } = DARWIN.darwin!;
   // deno-fmt-ignore

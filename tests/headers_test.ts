@@ -125,7 +125,7 @@ test("the compiler refuses a declaration that is not the header's", () => {
 
 /** The type in the table's terms of a parameter (or, without name, a result) as C declares it. */
 function typeOf(declared: string): CType {
-  if (/[*\[]/.test(declared)) return "pointer";
+  if (declared.includes("*")) return "pointer";
   return declared === "nfds_t" ? "unsigned long" : declared as CType;
 }
 
@@ -133,8 +133,8 @@ function typeOf(declared: string): CType {
 function parse(declaration: string): { name: string; result: CType; parameters: (readonly [CType, string])[] } {
   const [, result, name, list] = /^(.*?[ *])(\w+)\((.*)\)$/.exec(declaration)!;
   const parameters = list === "void" ? [] : list.split(", ").filter((text) => text !== "...").map((text) => {
-    const [, type, parameter] = /^(.*[ *])(\w+)$/.exec(text)!;
-    return [typeOf(type.trim()), parameter] as const;
+    const [, type, parameter, array] = /^(.*[ *])(\w+)(\[\d+\])?$/.exec(text)!;
+    return [array ? "pointer" : typeOf(type.trim()), parameter] as const;
   });
   return { name, result: typeOf(result.trim()), parameters };
 }
