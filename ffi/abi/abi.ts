@@ -134,6 +134,26 @@ export interface LinuxConstants {
   readonly SO_BINDTODEVICE: number;
   readonly SO_DOMAIN: number;
   readonly SO_PROTOCOL: number;
+  readonly MSG_ERRQUEUE: number;
+  readonly SCM_TIMESTAMPING: number;
+  readonly IP_RECVERR: number;
+  readonly IPV6_RECVERR: number;
+  // <linux/errqueue.h>
+  readonly SO_EE_ORIGIN_LOCAL: number;
+  readonly SO_EE_ORIGIN_ICMP: number;
+  readonly SO_EE_ORIGIN_ICMP6: number;
+  readonly SO_EE_ORIGIN_TIMESTAMPING: number;
+  readonly sock_extended_err: {
+    readonly size: number;
+    readonly ee_errno: number;
+    readonly ee_origin: number;
+    readonly ee_type: number;
+    readonly ee_code: number;
+    readonly ee_info: number;
+    readonly ee_data: number;
+  };
+  // <time.h>
+  readonly timespec: { readonly size: number; readonly tv_sec: number; readonly tv_nsec: number };
   // <linux/udp.h>
   readonly SOL_UDP: number;
   readonly UDP_SEGMENT: number;

@@ -101,6 +101,19 @@ const linux: Omit<LinuxConstants, "epoll_event"> = {
   SO_BINDTODEVICE: 25,
   SO_DOMAIN: 39,
   SO_PROTOCOL: 38,
+  MSG_ERRQUEUE: 0x2000,
+  SCM_TIMESTAMPING: 37,
+  IP_RECVERR: 11,
+  IPV6_RECVERR: 25,
+  SO_EE_ORIGIN_LOCAL: 1,
+  SO_EE_ORIGIN_ICMP: 2,
+  SO_EE_ORIGIN_ICMP6: 3,
+  SO_EE_ORIGIN_TIMESTAMPING: 4,
+  // struct sock_extended_err { __u32 ee_errno; __u8 ee_origin; __u8 ee_type; __u8 ee_code; __u8 ee_pad; __u32 ee_info;
+  //                            union { __u32 ee_data; struct sock_ee_data_rfc4884 ee_rfc4884; }; };
+  sock_extended_err: { size: 16, ee_errno: 0, ee_origin: 4, ee_type: 5, ee_code: 6, ee_info: 8, ee_data: 12 },
+  // struct timespec { time_t tv_sec; long tv_nsec; };
+  timespec: { size: 16, tv_sec: 0, tv_nsec: 8 },
   SOL_UDP: 17,
   UDP_SEGMENT: 103,
   UDP_GRO: 104,
