@@ -23,12 +23,13 @@
  */
 import module from "node:module";
 import process from "node:process";
+import { acceptByChildProcesses } from "./src/child_processes.ts";
 import builtin, { type Builtin, createSocket, Socket } from "./stand_in.ts";
 
 /** How to take this module out of the built-in's place. */
 interface Registration {
   readonly before: Builtin;
-  readonly removeHooks: () => void;
+  readonly undo: readonly (() => void)[];
 }
 
 /** What Node's types do not know, or some runtime does not have. */
@@ -48,14 +49,16 @@ let registration: Registration | undefined;
 /** Takes the built-in module's place. Done by importing this module. A second call does nothing. */
 export function register(): void {
   if (registration) return;
-  registration = { before: { ...builtin }, removeHooks: redirectImports() };
+  const before = { ...builtin };
+  const undo = [redirectImports(), acceptByChildProcesses(Socket, before.Socket as never)];
+  registration = { before, undo };
   replace({ createSocket, Socket });
 }
 
 /** Gives the built-in module its place back. In Deno and Bun, named imports made in between keep this module. */
 export function unregister(): void {
   if (!registration) return;
-  registration.removeHooks();
+  for (const undo of registration.undo) undo();
   replace(registration.before);
   registration = undefined;
 }

@@ -164,6 +164,11 @@ export class Descriptor {
     return this.setEncodedOption({ level: abi.constants.SOL_SOCKET, name: abi.linux.SO_BINDTODEVICE, value });
   }
 
+  /** Another descriptor of the same socket, for somebody else to close; or a negative errno. */
+  duplicate(): number {
+    return this.#libc.fcntl(this.#fd, this.#libc.abi.constants.F_DUPFD_CLOEXEC, 0);
+  }
+
   /** close(2), once: a second call does nothing. Whatever it returns, the descriptor is gone. */
   close(): void {
     const fd = this.#fd;

@@ -13,17 +13,26 @@ export interface SharedDescriptor {
   close(): void;
 }
 
-/** What to have opened, in the words of Node's cluster. */
-export interface ShareRequest {
+/** What to have opened, in the words of Node's cluster: an address, or a descriptor of the primary's. */
+interface Wanted {
+  readonly address: string | null;
+  readonly port: number | null;
+  readonly addressType: SocketType;
+  readonly fd: number;
+  readonly flags: number | null;
+}
+
+/** An address to have opened. */
+export interface WantedAddress {
   readonly address: string;
   readonly port: number;
-  readonly addressType: SocketType;
   readonly reuseAddr: boolean;
   readonly ipv6Only: boolean;
 }
 
 /** What of a socket the cluster uses: it tells the primary of `'listening'`. */
 interface ClusteredSocket {
+  readonly type: SocketType;
   once(event: "listening", listener: () => void): unknown;
   address(): { address: string; port: number };
 }
@@ -40,7 +49,7 @@ interface Cluster {
   readonly isWorker?: boolean;
   _getServer?(
     socket: ClusteredSocket,
-    options: { address: string; port: number; addressType: SocketType; fd: number; flags: number },
+    wanted: Wanted,
     callback: (errno: number, handle: ClusterHandle | null) => void,
   ): void;
 }
@@ -57,23 +66,30 @@ export function isClusterWorker(): boolean {
 /**
  * Asks the primary for a socket.
  *
+ * @param wanted Its address, or the number that its descriptor has in the primary.
  * @param onClosed Called if the cluster closes it: the worker is being disconnected.
  * @param callback Gets it, or a negative errno: ENOTSUP where the runtime's cluster shares no UDP sockets (Deno).
  */
 export function shareDescriptor(
   socket: ClusteredSocket,
-  { reuseAddr, ipv6Only, ...where }: ShareRequest,
+  wanted: WantedAddress | number,
   ENOTSUP: number,
   onClosed: () => void,
   callback: (result: SharedDescriptor | number) => void,
 ): void {
-  const flags = (reuseAddr ? UV_UDP_REUSEADDR : 0) | (ipv6Only ? UV_UDP_IPV6ONLY : 0);
   const workers = cluster();
   if (!workers?._getServer) return callback(-ENOTSUP);
-  workers._getServer(socket, { ...where, fd: -1, flags }, (errno, handle) => {
+  workers._getServer(socket, inNodesWords(socket.type, wanted), (errno, handle) => {
     const fd = handle?.sharedFd ?? handle?.fd;
     callback(handle && fd !== undefined ? watched(handle, fd, onClosed) : errno || -ENOTSUP);
   });
+}
+
+function inNodesWords(addressType: SocketType, wanted: WantedAddress | number): Wanted {
+  if (typeof wanted === "number") return { address: null, port: null, addressType, fd: wanted, flags: null };
+  const { address, port, reuseAddr, ipv6Only } = wanted;
+  const flags = (reuseAddr ? UV_UDP_REUSEADDR : 0) | (ipv6Only ? UV_UDP_IPV6ONLY : 0);
+  return { address, port, addressType, fd: -1, flags };
 }
 
 /** The cluster closes the handles it gave out by their `close`: that is how to hear of it. */

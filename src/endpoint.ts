@@ -67,7 +67,10 @@ export class Endpoint implements SendingSocket, ReceivingSocket, Watcher {
   readonly #gso: boolean;
   readonly #gro: boolean;
   #descriptor: Descriptor | undefined;
+  /** The descriptor as it was given to this process, where it was. */
   #shared: SharedDescriptor | undefined;
+  /** For the receiver: whether other processes receive from the socket, too. */
+  isShared = false;
   /** The poll loop's token; 0 while it does not receive. */
   #watch = 0;
   /** Whether bind(2) was tried, or somebody else did: then nothing here binds by itself. */
@@ -121,12 +124,20 @@ export class Endpoint implements SendingSocket, ReceivingSocket, Watcher {
   share(shared: SharedDescriptor): number {
     this.adopt(shared.fd);
     this.#shared = shared;
+    this.isShared = true;
     const result = this.startReceiving();
     if (result < 0) {
       this.abandon();
       shared.close();
     }
     return result;
+  }
+
+  /** Another descriptor of this socket, for another process, which may not know UDP_GRO; or a negative errno. */
+  duplicate(): number {
+    this.isShared = true;
+    this.setOption("UDP_GRO", 0);
+    return this.#with((descriptor) => descriptor.duplicate());
   }
 
   /** Lets go of a descriptor that its owner is about to close. From now on all calls give EBADF. */
@@ -168,7 +179,7 @@ export class Endpoint implements SendingSocket, ReceivingSocket, Watcher {
     if (watch < 0) return watch;
     this.#watch = watch;
     // Where the kernel has no UDP_GRO, datagrams come singly.
-    if (this.#gro && !this.#shared) this.setOption("UDP_GRO", 1);
+    if (this.#gro && !this.isShared) this.setOption("UDP_GRO", 1);
     this.#updateReference();
     return 0;
   }
@@ -257,20 +268,17 @@ export class Endpoint implements SendingSocket, ReceivingSocket, Watcher {
 
   /** Joins or leaves a multicast group; binds first. */
   setMembership(join: boolean, group: string, interface_: string | undefined): number {
-    const { libc } = this.#engine.runtime;
-    return this.#setEncoded(true, encodeMembership(libc, join, group, interface_));
+    return this.#setEncoded(true, encodeMembership(this.#engine.runtime.libc, join, group, interface_));
   }
 
   /** Joins or leaves a source-specific channel; binds first. */
   setSourceMembership(join: boolean, source: string, group: string, interface_: string | undefined): number {
-    const { libc } = this.#engine.runtime;
-    return this.#setEncoded(true, encodeSourceMembership(libc, join, source, group, interface_));
+    return this.#setEncoded(true, encodeSourceMembership(this.#engine.runtime.libc, join, source, group, interface_));
   }
 
   /** Chooses the interface that multicast leaves by. */
   setMulticastInterface(interface_: string): number {
-    const { libc } = this.#engine.runtime;
-    return this.#setEncoded(false, encodeMulticastInterface(libc, this.version, interface_));
+    return this.#setEncoded(false, encodeMulticastInterface(this.#engine.runtime.libc, this.version, interface_));
   }
 
   /** Whether a receiving socket keeps the process alive. */
@@ -281,11 +289,6 @@ export class Endpoint implements SendingSocket, ReceivingSocket, Watcher {
 
   /** For the receiver: reads what comes with each payload, where something was asked for. */
   controlDecoder: ControlDecoder | undefined;
-
-  /** For the receiver. */
-  get isShared(): boolean {
-    return this.#shared !== undefined;
-  }
 
   /** For the receiver. */
   drops(sender: SocketAddress): boolean {

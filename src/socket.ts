@@ -8,7 +8,8 @@ import { channel } from "node:diagnostics_channel";
 import { errorMonitor } from "node:events";
 import process from "../ffi/process.ts";
 import { adoptableVersion } from "./adoption.ts";
-import { isClusterWorker, shareDescriptor } from "./cluster.ts";
+import { descriptorOfHandle } from "./child_processes.ts";
+import { isClusterWorker, type SharedDescriptor, shareDescriptor, type WantedAddress } from "./cluster.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { Endpoint } from "./endpoint.ts";
 import { currentEngine, type Engine } from "./engine.ts";
@@ -122,8 +123,13 @@ export class Socket extends MulticastLevel {
     this.#bindState = "binding";
     const last = values.at(-1);
     if (typeof last === "function") this.#onceListening(last as () => void);
+    const shared = descriptorOfHandle(values[0]);
+    if (shared) {
+      this.#receiveFromShared(shared);
+      return this;
+    }
     const options = bindOptionsOf(values);
-    if (options.fd !== undefined) this.#bindDescriptor(options.fd);
+    if (options.fd !== undefined) this.#bindDescriptor(options.fd, Boolean(options.exclusive));
     else this.#bindAddress(options);
     return this;
   }
@@ -447,7 +453,23 @@ export class Socket extends MulticastLevel {
     this.on("listening", listening);
   }
 
-  #bindDescriptor(fd: number): void {
+  /** In a cluster worker the number is the primary's, unless the socket is not to be shared. */
+  #bindDescriptor(fd: number, exclusive: boolean): void {
+    if (exclusive || !isClusterWorker()) return this.#adopt(fd);
+    const { errors, runtime } = this.#engine;
+    this.#share(fd, (result) => {
+      if (result === -runtime.libc.abi.errno.ENOTSUP) this.#adopt(fd);
+      else this.#bindingOver(result < 0 ? errors.ofCall(-result, "open") : undefined);
+    });
+  }
+
+  /** As the runtime's own `child_process` has a socket bound that was sent to this process. */
+  #receiveFromShared(shared: SharedDescriptor): void {
+    const result = this.#endpoint!.share(shared);
+    this.#bindingOver(result < 0 ? this.#engine.errors.ofCall(-result, "open") : undefined);
+  }
+
+  #adopt(fd: number): void {
     const endpoint = this.#endpoint!;
     try {
       adoptableVersion(this.#engine.runtime.libc, fd, endpoint.version);
@@ -478,17 +500,25 @@ export class Socket extends MulticastLevel {
 
   /** The workers of a cluster share a descriptor; where the runtime cannot do that, a port, by SO_REUSEPORT. */
   #bindShared(endpoint: Endpoint, ip: string, port: number | undefined): void {
-    const { ENOTSUP } = this.#engine.runtime.libc.abi.errno;
+    const { errors, runtime } = this.#engine;
     const { reuseAddr, ipv6Only } = this.#options;
     const port16 = lowBits(port);
     const refusal = this.#permissions.refused(ip, port16);
     if (refusal) return this.#bindingOver(refusal);
-    const request = { address: ip, port: port16, addressType: this.type, reuseAddr, ipv6Only };
-    shareDescriptor(this, request, ENOTSUP, () => endpoint.abandon(), (shared) => {
+    this.#share({ address: ip, port: port16, reuseAddr, ipv6Only }, (result) => {
+      const alone = result === -runtime.libc.abi.errno.ENOTSUP;
+      if (alone) this.#bindingOver(this.#bindNow(endpoint, ip, port, true));
+      else this.#bindingOver(result < 0 ? errors.ofAddress(-result, "bind", ip, port) : undefined);
+    });
+  }
+
+  /** Receives from a descriptor that the cluster's primary opened. @param done Gets 0, or a negative errno. */
+  #share(wanted: WantedAddress | number, done: (result: number) => void): void {
+    const endpoint = this.#endpoint!;
+    const { ENOTSUP } = this.#engine.runtime.libc.abi.errno;
+    shareDescriptor(this, wanted, ENOTSUP, () => endpoint.abandon(), (shared) => {
       if (this.#endpoint !== endpoint) return typeof shared === "number" ? undefined : shared.close();
-      if (shared === -ENOTSUP) return this.#bindingOver(this.#bindNow(endpoint, ip, port, true));
-      const result = typeof shared === "number" ? shared : endpoint.share(shared);
-      this.#bindingOver(result < 0 ? this.#engine.errors.ofAddress(-result, "bind", ip, port) : undefined);
+      done(typeof shared === "number" ? shared : endpoint.share(shared));
     });
   }
 

@@ -12,6 +12,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { currentRuntime } from "../ffi/load.ts";
 import type { Socket } from "../mod.ts";
 import { nextEvent, nextMessage, sent, testBoth, type Tools } from "./support/harness.ts";
+import { openDescriptor } from "./support/kernel.ts";
 import { until } from "./support/process.ts";
 
 type Errno = keyof ReturnType<typeof currentRuntime>["libc"]["abi"]["errno"];
@@ -96,6 +97,48 @@ testBoth("a socket of the primary's works, until the cluster takes it away", asy
   given[0].close();
   assertEquals(closed, 1);
   assertThrows(() => socket.address(), Error, "getsockname EBADF");
+});
+
+/** Node: test-cluster-dgram-bind-fd */
+testBoth("bind({ fd }) in a cluster worker means a descriptor of the primary's", async (t, family) => {
+  const peer = await t.bound(family.type);
+  const own = openDescriptor(family);
+  let closed = 0;
+  const requests = inCluster(t, (callback) => {
+    callback(0, { sharedFd: own.fd, close: () => closed += 1 + currentRuntime().libc.close(own.fd) });
+  });
+  const socket = t.socket(family.type);
+  const listening = nextEvent(socket, "listening");
+  socket.bind({ fd: 4242 });
+  await listening;
+  assertEquals(requests, [{ address: null, port: null, addressType: family.type, fd: 4242, flags: null }]);
+  assertEquals(socket.address().port, own.port);
+  const arriving = nextMessage(socket);
+  await sent(peer, "x", own.port, family.loopback);
+  assertEquals((await arriving).text, "x");
+  socket.close();
+  assertEquals(closed, 1);
+});
+
+/** Node: test-cluster-dgram-bind-fd */
+testBoth("a descriptor that the primary cannot share is the 'error' of bind({ fd })", async (t, family) => {
+  inCluster(t, (callback) => callback(-numberOf("EBADF"), null));
+  const socket = t.socket(family.type);
+  const failing = nextEvent(socket, "error");
+  socket.bind({ fd: 4242 });
+  const [error] = await failing as [Error & { code: string; syscall: string }];
+  assertEquals([error.message, error.code, error.syscall], ["open EBADF", "EBADF", "open"]);
+});
+
+/** Node: test-cluster-dgram-bind-fd */
+testBoth("bind({ fd, exclusive: true }) in a cluster worker means a descriptor of its own", async (t, family) => {
+  const requests = inCluster(t, (callback) => callback(-numberOf("EBADF"), null));
+  const own = openDescriptor(family);
+  const socket = t.socket(family.type);
+  const listening = nextEvent(socket, "listening");
+  socket.bind({ fd: own.fd, exclusive: true });
+  await listening;
+  assertEquals([requests.length, socket.address().port], [0, own.port]);
 });
 
 /** Node: test-dgram-implicit-bind-failure */

@@ -49,6 +49,7 @@ export interface Constants {
   readonly F_SETFL: number;
   readonly F_GETFD: number;
   readonly F_SETFD: number;
+  readonly F_DUPFD_CLOEXEC: number;
   readonly FD_CLOEXEC: number;
   readonly O_NONBLOCK: number;
   // <poll.h>

@@ -45,6 +45,7 @@ const constants: Constants = {
   F_SETFL: 4,
   F_GETFD: 1,
   F_SETFD: 2,
+  F_DUPFD_CLOEXEC: 1030,
   FD_CLOEXEC: 1,
   O_NONBLOCK: 0o4000,
   POLLIN: 0x1,
