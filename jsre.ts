@@ -38,6 +38,7 @@ export type {
   Bytes,
   LookupCallback,
   LookupFunction,
+  ReceiveDetails,
   RemoteInfo,
   SendCallback,
   SendManyCallback,
@@ -47,6 +48,7 @@ export type {
 } from "./src/types.ts";
 export { Socket } from "./src/socket.ts";
 export { BufferSizes } from "./src/buffer_sizes.ts";
+export { ControlLevel } from "./src/control_level.ts";
 export { IpLevel } from "./src/ip_level.ts";
 export { MulticastLevel } from "./src/multicast_level.ts";
 export { type EventMap, SocketBase } from "./src/socket_base.ts";

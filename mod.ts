@@ -18,6 +18,7 @@ import type { AdoptOptions, RemoteInfo, SocketEvents, SocketOptions, SocketType 
 
 export { Socket };
 export { BufferSizes } from "./src/buffer_sizes.ts";
+export { ControlLevel } from "./src/control_level.ts";
 export { IpLevel } from "./src/ip_level.ts";
 export { MulticastLevel } from "./src/multicast_level.ts";
 export { type EventMap, SocketBase } from "./src/socket_base.ts";
@@ -32,6 +33,7 @@ export type {
   Bytes,
   LookupCallback,
   LookupFunction,
+  ReceiveDetails,
   RemoteInfo,
   SendCallback,
   SendManyCallback,

@@ -22,3 +22,29 @@ export function interfaceName(libc: Libc, index: number): string {
   if (libc.if_indextoname(index, libc.pointer(memory)) < 0) return String(index);
   return new TextDecoder().decode(memory.bytes.subarray(0, memory.bytes.indexOf(0)));
 }
+
+/** How long a name is remembered, in milliseconds: interfaces can be renamed. */
+const NAME_LIFETIME = 1000;
+
+/** Names of interfaces, remembered for a short time. */
+export class InterfaceNames {
+  readonly #libc: Libc;
+  readonly #names = new Map<number, string>();
+  #expires = 0;
+
+  constructor(libc: Libc) {
+    this.#libc = libc;
+  }
+
+  /** As {@linkcode interfaceName}. */
+  of(index: number): string {
+    const now = performance.now();
+    if (now > this.#expires) {
+      this.#names.clear();
+      this.#expires = now + NAME_LIFETIME;
+    }
+    let name = this.#names.get(index);
+    if (name === undefined) this.#names.set(index, name = interfaceName(this.#libc, index));
+    return name;
+  }
+}

@@ -166,7 +166,7 @@ export class MessageVector {
     const reader = this.controlsAt(slot);
     while (reader.next()) {
       const isWanted = reader.level === linux.SOL_UDP && reader.type === linux.UDP_GRO;
-      if (isWanted && reader.size >= 4) return reader.view.getInt32(reader.at, true);
+      if (isWanted && reader.size >= 4) return Math.max(reader.view.getInt32(reader.at, true), 0);
     }
     return 0;
   }

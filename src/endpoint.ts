@@ -32,6 +32,7 @@ import type { ControlDecoder, Inbox } from "./inbox.ts";
 import type { Watcher } from "./loop.ts";
 import type { MessageBatch } from "./message_batch.ts";
 import type { Payload } from "./outbox.ts";
+import { DetailDecoder, type DetailName, kernelOptions } from "./received_details.ts";
 import { Receiver, type ReceivingSocket } from "./receiver.ts";
 import type { Permissions } from "./permissions.ts";
 import type { RemoteInfo, SocketEvents } from "./types.ts";
@@ -78,6 +79,9 @@ export class Endpoint implements SendingSocket, ReceivingSocket, Watcher {
   #connected = false;
   #referenced = true;
   #awaitsRoom = false;
+  /** What is to be told of every datagram. */
+  readonly #details = new Set<DetailName>();
+  #decoder: DetailDecoder | undefined;
 
   constructor(
     engine: Engine,
@@ -175,6 +179,8 @@ export class Endpoint implements SendingSocket, ReceivingSocket, Watcher {
 
   /** Lets datagrams come in. EEXIST where the descriptor is another socket's already. */
   startReceiving(): number {
+    const asked = this.#requestDetails();
+    if (asked < 0) return asked;
     const watch = this.#engine.loop.watch(this.fd, this);
     if (watch < 0) return watch;
     this.#watch = watch;
@@ -246,6 +252,19 @@ export class Endpoint implements SendingSocket, ReceivingSocket, Watcher {
     return { size: this.#sender?.queuedBytes ?? 0, count: this.#sender?.queuedCount ?? 0 };
   }
 
+  /**
+   * Has something told of every datagram, or no more: at once, or where there is no descriptor yet as soon as there is. The
+   * system must be able to.
+   */
+  setDetail(detail: DetailName, on: boolean): number {
+    const result = this.#descriptor ? this.#requestDetail(detail, on) : 0;
+    if (result < 0) return result;
+    if (on) this.#details.add(detail);
+    else this.#details.delete(detail);
+    this.#decoder = this.#details.size > 0 ? new DetailDecoder(this.#engine.runtime.libc, this.#details) : undefined;
+    return 0;
+  }
+
   /** setsockopt(2) */
   setOption(name: OptionName, value: number): number {
     return this.#with((descriptor) => descriptor.setOption(name, value));
@@ -287,8 +306,10 @@ export class Endpoint implements SendingSocket, ReceivingSocket, Watcher {
     this.#updateReference();
   }
 
-  /** For the receiver: reads what comes with each payload, where something was asked for. */
-  controlDecoder: ControlDecoder | undefined;
+  /** For the receiver. */
+  get controlDecoder(): ControlDecoder | undefined {
+    return this.#decoder;
+  }
 
   /** For the receiver. */
   drops(sender: SocketAddress): boolean {
@@ -354,7 +375,25 @@ export class Endpoint implements SendingSocket, ReceivingSocket, Watcher {
     // On macOS SO_REUSEADDR alone does not let two sockets share an address.
     const reuse = abi.linux ? "SO_REUSEADDR" : "SO_REUSEPORT";
     return this.#turnOn(reuseAddr, reuse) || this.#turnOn(reusePort, "SO_REUSEPORT") ||
-      this.#turnOn(ipv6Only, "IPV6_V6ONLY");
+      this.#turnOn(ipv6Only, "IPV6_V6ONLY") || this.#requestDetails();
+  }
+
+  /** Before datagrams can come: of one that came before, the kernel does not know all. */
+  #requestDetails(): number {
+    for (const detail of this.#details) {
+      const result = this.#requestDetail(detail, true);
+      if (result < 0) return result;
+    }
+    return 0;
+  }
+
+  #requestDetail(detail: DetailName, on: boolean): number {
+    const { abi } = this.#engine.runtime.libc;
+    for (const [option, value] of kernelOptions(abi, this.version, detail, on)) {
+      const result = this.setOption(option, value);
+      if (result < 0) return result;
+    }
+    return 0;
   }
 
   /** Where its datagrams arrive. */

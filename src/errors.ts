@@ -101,6 +101,12 @@ export function outOfBufferBounds(name: string): Error {
   return coded(RangeError, "ERR_BUFFER_OUT_OF_BOUNDS", `"${name}" is outside of buffer bounds`);
 }
 
+/** ERR_FEATURE_UNAVAILABLE_ON_PLATFORM for an option that the system does not have. */
+export function unavailable(option: string, platform: string): Error {
+  const system = platform === "darwin" ? "macOS" : platform;
+  return coded(TypeError, "ERR_FEATURE_UNAVAILABLE_ON_PLATFORM", `${option} is unavailable on ${system}`);
+}
+
 /** ERR_INVALID_FD_TYPE */
 export function invalidFdType(type: string): Error {
   return coded(TypeError, "ERR_INVALID_FD_TYPE", `Unsupported fd type: ${type}`);

@@ -5,7 +5,7 @@
  */
 import { Buffer } from "node:buffer";
 import type { SocketAddress } from "../ffi/sockaddr.ts";
-import type { RemoteInfo } from "./types.ts";
+import type { ReceiveDetails } from "./types.ts";
 
 /** One payload of the kernel's: datagrams of one sender and one size (the last may be shorter), one behind the other. */
 export interface Received {
@@ -16,11 +16,11 @@ export interface Received {
   readonly segmentSize: number;
   readonly sender: SocketAddress;
   /** What else the socket wanted to know. */
-  readonly details: Details | undefined;
+  readonly details: ReceiveDetails | undefined;
 }
 
-/** What was asked for beyond Node's `rinfo`: only those properties are there. */
-export type Details = Omit<Partial<RemoteInfo>, "address" | "family" | "port" | "size">;
+/** Nothing was asked for. */
+const NO_DETAILS: Readonly<ReceiveDetails> = Object.freeze({});
 
 /** For the receiver, not for the batch's users: what the batch shows from now on. */
 export let fillBatch: (batch: MessageBatch, bytes: Uint8Array, received: readonly Received[]) => void;
@@ -94,6 +94,11 @@ export class MessageBatch {
   /** `IPv4`, `IPv6` or `unix`. */
   family(index: number): "IPv4" | "IPv6" | "unix" {
     return this.#find(index).sender.family;
+  }
+
+  /** What else was asked for, as in `rinfo`. Datagrams that the kernel handed over together have one object. */
+  details(index: number): Readonly<ReceiveDetails> {
+    return this.#find(index).details ?? NO_DETAILS;
   }
 
   /** A datagram's bytes, in place. */

@@ -7,6 +7,7 @@ import type { BlockList } from "node:net";
 import type { IpVersion } from "../ffi/sockaddr.ts";
 import { badSocketType, outOfRange } from "./errors.ts";
 import { defaultLookup } from "./lookup.ts";
+import { DETAIL_OPTIONS, type DetailName } from "./received_details.ts";
 import type { AdoptOptions, LookupFunction, SocketOptions, SocketType } from "./types.ts";
 import {
   validateAbortSignal,
@@ -31,6 +32,8 @@ export interface CheckedOptions {
   readonly signal: AbortSignal | undefined;
   readonly receiveBlockList: BlockList | undefined;
   readonly sendBlockList: BlockList | undefined;
+  /** What is to be told of each datagram. */
+  readonly details: readonly DetailName[];
   readonly gso: boolean;
   /** Undefined: the default, which depends on where the descriptor comes from. */
   readonly gro: boolean | undefined;
@@ -46,6 +49,7 @@ export function checkOptions(given: SocketType | SocketOptions | AdoptOptions): 
   validateBlockList(sendBlockList, "options.sendBlockList");
   if (options.gso !== undefined) validateBoolean(options.gso, "options.gso");
   if (options.gro !== undefined) validateBoolean(options.gro, "options.gro");
+  const details = detailsOf(options);
   if (lookup !== undefined) validateFunction(lookup, "lookup");
   const version = versionOf(options.type, fd !== undefined && fd !== null);
   if (signal !== undefined) validateAbortSignal(signal, "options.signal");
@@ -62,9 +66,21 @@ export function checkOptions(given: SocketType | SocketOptions | AdoptOptions): 
     signal,
     receiveBlockList: receiveBlockList || undefined,
     sendBlockList: sendBlockList || undefined,
+    details,
     gso: options.gso ?? true,
     gro: options.gro,
   };
+}
+
+function detailsOf(options: Partial<SocketOptions>): DetailName[] {
+  const details: DetailName[] = [];
+  for (const option of Object.keys(DETAIL_OPTIONS) as (keyof typeof DETAIL_OPTIONS)[]) {
+    const value = options[option];
+    if (value === undefined) continue;
+    validateBoolean(value, `options.${option}`);
+    if (value) details.push(DETAIL_OPTIONS[option]);
+  }
+  return details;
 }
 
 /** The public name of a version. */

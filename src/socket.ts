@@ -17,7 +17,7 @@ import { alreadyBound, isConnected, notConnected } from "./errors.ts";
 import { ANY, LOOPBACK, resolve } from "./lookup.ts";
 import type { MessageBatch } from "./message_batch.ts";
 import { type CheckedOptions, checkOptions, typeOf } from "./options.ts";
-import { MulticastLevel } from "./multicast_level.ts";
+import { ControlLevel } from "./control_level.ts";
 import { Permissions } from "./permissions.ts";
 import { parseSendArguments, type SendArguments } from "./send_arguments.ts";
 import { parseSendManyArguments, withOwnBytes } from "./send_many_arguments.ts";
@@ -57,7 +57,7 @@ type ConnectState = "disconnected" | "connecting" | "connected";
  * ({@linkcode SocketEvents}). A method called on a closed socket throws ERR_SOCKET_DGRAM_NOT_RUNNING; Node throws a
  * TypeError of its own making in some of them.
  */
-export class Socket extends MulticastLevel {
+export class Socket extends ControlLevel {
   /** `udp4` or `udp6`. */
   readonly type: SocketType;
 
@@ -90,6 +90,7 @@ export class Socket extends MulticastLevel {
     this.#permissions = new Permissions(network, this.#options);
     const offload = { gso: this.#options.gso, gro: this.#options.gro ?? fd === undefined };
     attach(this, engine, new Endpoint(engine, version, offload, this.#permissions, this));
+    for (const detail of this.#options.details) endpointOf(this)!.setDetail(detail, true);
     if (typeof listener === "function") this.on("message", listener);
     if (fd !== undefined) this.#adoptAtCreation(fd);
     this.#closeOnAbort(this.#options.signal);

@@ -13,8 +13,51 @@ export type Bytes = string | NodeJS.ArrayBufferView;
 /** The protocol of a socket: UDP over IPv4 or over IPv6. */
 export type SocketType = "udp4" | "udp6";
 
+/**
+ * What is told of a datagram beyond Node's `rinfo`. A property is there where its option is on and the kernel has said it.
+ * Datagrams that the kernel handed over together (UDP_GRO) agree in all of it: it does not put others together, but for
+ * the timestamps, which then are those of the first.
+ */
+export interface ReceiveDetails {
+  /**
+   * With `recvDestination`: the IP address it was sent to, be it one of this host's, a group's or a broadcast address. A
+   * link-local IPv6 address has `%` and the interface behind it; what came by IPv4 to a `udp6` socket is mapped (`::ffff:`).
+   */
+  localAddress?: string;
+  /** With `recvDestination`: the index of the interface it came by. */
+  interfaceIndex?: number;
+  /** With `recvDestination`: that interface's name, or its index as text where it has gone. Remembered for a second. */
+  interfaceName?: string;
+  /** With `recvTTL`: the TTL or hop limit it arrived with, 0 to 255. */
+  ttl?: number;
+  /** With `recvTOS`: the type of service or traffic class, 0 to 255: DSCP and ECN together. */
+  tos?: number;
+  /** With `recvTOS`: the differentiated services codepoint (RFC 2474), 0 to 63. */
+  dscp?: number;
+  /** With `recvTOS`: explicit congestion notification (RFC 3168), 0 to 3; 3: congestion experienced. */
+  ecn?: number;
+  /** With `recvTimestamp`: when the kernel received it, in nanoseconds since 1970 (CLOCK_REALTIME). */
+  timestamp?: bigint;
+  /** With `recvTimestamp`: when the device received it, in nanoseconds of the device's clock. */
+  hardwareTimestamp?: bigint;
+  /** With `recvTruncated`: whether it was longer than what was received of it (MSG_TRUNC). No UDP datagram is. */
+  truncated?: boolean;
+  /** With `recvTruncated`: whether the kernel had more to tell than was asked for by these options (MSG_CTRUNC). */
+  controlTruncated?: boolean;
+  /**
+   * With `recvSegmentSize`: the size of the datagrams that the kernel handed over together, in bytes, of which the last may be
+   * shorter; of one that came alone its own.
+   */
+  segmentSize?: number;
+  /**
+   * With `recvDropCount`: how many datagrams the socket had lost when this one came in, since it was made, for want of room in
+   * its receive buffer or because they were damaged. Counts from 0 to 2^32 - 1, and from 0 again.
+   */
+  dropped?: number;
+}
+
 /** Who sent a datagram: the second argument of `'message'` listeners. */
-export interface RemoteInfo {
+export interface RemoteInfo extends ReceiveDetails {
   /** The sender's IP address. A link-local IPv6 address has `%` and the interface it came by behind it. */
   address: string;
   /** The protocol it came by. */
@@ -78,6 +121,20 @@ export interface SocketOptions {
    * false with `fd`, whose socket another process may share, which would get them undivided.
    */
   gro?: boolean | undefined;
+  /** Has `rinfo` say where each datagram was sent to: {@linkcode Socket.setRecvDestination}. Default: false. */
+  recvDestination?: boolean | undefined;
+  /** Has `rinfo` say with which TTL each datagram came: {@linkcode Socket.setRecvTTL}. Default: false. */
+  recvTTL?: boolean | undefined;
+  /** Has `rinfo` say with which type of service each datagram came: {@linkcode Socket.setRecvTOS}. Default: false. */
+  recvTOS?: boolean | undefined;
+  /** Has `rinfo` say when each datagram came: {@linkcode Socket.setRecvTimestamp}. Default: false. */
+  recvTimestamp?: boolean | undefined;
+  /** Has `rinfo` say whether a datagram was cut: {@linkcode Socket.setRecvTruncated}. Default: false. */
+  recvTruncated?: boolean | undefined;
+  /** Has `rinfo` say which datagrams came together: {@linkcode Socket.setRecvSegmentSize}. Default: false. */
+  recvSegmentSize?: boolean | undefined;
+  /** Has `rinfo` say how many datagrams were lost before: {@linkcode Socket.setRecvDropCount}. Default: false. */
+  recvDropCount?: boolean | undefined;
   /** Datagrams from these addresses are not delivered. */
   receiveBlockList?: BlockList | undefined;
   /** Sending and connecting to these addresses fails with ERR_IP_BLOCKED. */

@@ -73,6 +73,11 @@ const STRUCTS: Record<string, { fields: readonly Field[]; size: number; pack?: n
     size: 48,
   },
   cmsghdr: { fields: [["cmsg_len", 4], ["cmsg_level", 4], ["cmsg_type", 4]], size: 12 },
+  // <netinet/in.h>, <netinet6/in6.h>
+  in_pktinfo: { fields: [["ipi_ifindex", 4], ["ipi_spec_dst", 4], ["ipi_addr", 4]], size: 12 },
+  in6_pktinfo: { fields: [["ipi6_addr", 16, 4], ["ipi6_ifindex", 4]], size: 20 },
+  // <sys/_types/_timeval.h>
+  timeval: { fields: [["tv_sec", 8], ["tv_usec", 4]], size: 16 },
   // <sys/_types/_iovec_t.h>
   iovec: { fields: [["iov_base", 8], ["iov_len", 8]], size: 16 },
   // <sys/poll.h>
@@ -121,13 +126,15 @@ test("macOS constants are those of the SDK", () => {
     IP_DROP_MEMBERSHIP: 13, IP_ADD_SOURCE_MEMBERSHIP: 70, IP_DROP_SOURCE_MEMBERSHIP: 71,
     IPV6_UNICAST_HOPS: 4, IPV6_MULTICAST_IF: 9, IPV6_MULTICAST_HOPS: 10, IPV6_MULTICAST_LOOP: 11, IPV6_JOIN_GROUP: 12,
     IPV6_LEAVE_GROUP: 13, IPV6_V6ONLY: 27, MCAST_JOIN_SOURCE_GROUP: 82, MCAST_LEAVE_SOURCE_GROUP: 83,
+    IP_TOS: 3, IP_RECVTTL: 24, IP_PKTINFO: 26, IP_RECVTOS: 27, IPV6_RECVTCLASS: 35, IPV6_TCLASS: 36,
+    IPV6_RECVHOPLIMIT: 37, IPV6_PKTINFO: 46, IPV6_HOPLIMIT: 47, IPV6_RECVPKTINFO: 61, IPV6_DONTFRAG: 62,
     F_GETFD: 1, F_SETFD: 2, F_DUPFD_CLOEXEC: 67, F_GETFL: 3, F_SETFL: 4, FD_CLOEXEC: 1, O_NONBLOCK: 4, POLLIN: 1, POLLOUT: 4, IF_NAMESIZE: 16,
   });
   const { kevent: _, ...darwin } = DARWIN.darwin!;
   // deno-fmt-ignore
   assertEquals(darwin, {
     IP_BOUND_IF: 25, IPV6_BOUND_IF: 125, EVFILT_READ: -1, EVFILT_WRITE: -2, EVFILT_USER: -10,
-    EV_ADD: 1, EV_DELETE: 2, EV_CLEAR: 32, NOTE_TRIGGER: 16777216,
+    SO_TIMESTAMP: 1024, SCM_TIMESTAMP: 2, EV_ADD: 1, EV_DELETE: 2, EV_CLEAR: 32, NOTE_TRIGGER: 16777216,
   });
 });
 

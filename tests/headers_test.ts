@@ -39,6 +39,8 @@ const INCLUDES = [
   "sys/eventfd.h",
   "time.h",
   "linux/errqueue.h",
+  "linux/net_tstamp.h",
+  "sys/time.h",
   "errno.h",
   "stddef.h",
   "stdio.h",
@@ -92,7 +94,7 @@ test("every constant is the header's", () => {
   // The limit of segments stands in no header for programs, but in the kernel's own <linux/udp.h>.
   const { UDP_MAX_SEGMENTS: _, ...linux } = numbersOf(abi().linux!);
   const ours = { ...abi().constants, ...linux };
-  assertEquals(ours, evaluate(Object.keys(ours)) as unknown as typeof ours);
+  assertEquals(ours, evaluate(Object.keys(ours)));
 }, { skip });
 
 test("every errno number is the header's", () => {

@@ -44,6 +44,18 @@ export interface Constants {
   readonly IPV6_V6ONLY: number;
   readonly MCAST_JOIN_SOURCE_GROUP: number;
   readonly MCAST_LEAVE_SOURCE_GROUP: number;
+  // <netinet/in.h>: control messages and the options that ask for them (RFC 3542 for IPv6)
+  readonly IP_TOS: number;
+  readonly IP_PKTINFO: number;
+  readonly IP_RECVTTL: number;
+  readonly IP_RECVTOS: number;
+  readonly IPV6_RECVPKTINFO: number;
+  readonly IPV6_PKTINFO: number;
+  readonly IPV6_RECVHOPLIMIT: number;
+  readonly IPV6_HOPLIMIT: number;
+  readonly IPV6_RECVTCLASS: number;
+  readonly IPV6_TCLASS: number;
+  readonly IPV6_DONTFRAG: number;
   // <fcntl.h>
   readonly F_GETFL: number;
   readonly F_SETFL: number;
@@ -101,6 +113,14 @@ export interface Layouts {
     /** What CMSG_ALIGN rounds up to. */
     readonly align: number;
   };
+  readonly in_pktinfo: {
+    readonly size: number;
+    readonly ipi_ifindex: number;
+    readonly ipi_spec_dst: number;
+    readonly ipi_addr: number;
+  };
+  readonly in6_pktinfo: { readonly size: number; readonly ipi6_addr: number; readonly ipi6_ifindex: number };
+  readonly timeval: { readonly size: number; readonly tv_sec: number; readonly tv_usec: number };
   readonly mmsghdr: { readonly size: number; readonly msg_len: number };
   readonly pollfd: { readonly size: number; readonly fd: number; readonly events: number; readonly revents: number };
   readonly ip_mreqn: {
@@ -155,6 +175,22 @@ export interface LinuxConstants {
   };
   // <time.h>
   readonly timespec: { readonly size: number; readonly tv_sec: number; readonly tv_nsec: number };
+  // <asm/socket.h>: as option and as type of the control message
+  readonly SO_TIMESTAMPNS: number;
+  readonly SO_TIMESTAMPING: number;
+  readonly SO_RXQ_OVFL: number;
+  readonly SO_TXTIME: number;
+  // <linux/net_tstamp.h>
+  readonly SOF_TIMESTAMPING_TX_HARDWARE: number;
+  readonly SOF_TIMESTAMPING_TX_SOFTWARE: number;
+  readonly SOF_TIMESTAMPING_RX_HARDWARE: number;
+  readonly SOF_TIMESTAMPING_RX_SOFTWARE: number;
+  readonly SOF_TIMESTAMPING_SOFTWARE: number;
+  readonly SOF_TIMESTAMPING_RAW_HARDWARE: number;
+  readonly SOF_TIMESTAMPING_OPT_ID: number;
+  readonly SOF_TIMESTAMPING_OPT_TSONLY: number;
+  readonly scm_timestamping: { readonly size: number; readonly ts: number };
+  readonly sock_txtime: { readonly size: number; readonly clockid: number; readonly flags: number };
   // <linux/udp.h>
   readonly SOL_UDP: number;
   readonly UDP_SEGMENT: number;
@@ -180,6 +216,8 @@ export interface LinuxConstants {
 export interface DarwinConstants {
   readonly IP_BOUND_IF: number;
   readonly IPV6_BOUND_IF: number;
+  readonly SO_TIMESTAMP: number;
+  readonly SCM_TIMESTAMP: number;
   // <sys/event.h>
   readonly EVFILT_READ: number;
   readonly EVFILT_WRITE: number;

@@ -41,6 +41,18 @@ const constants: Constants = {
   IPV6_V6ONLY: 27,
   MCAST_JOIN_SOURCE_GROUP: 82,
   MCAST_LEAVE_SOURCE_GROUP: 83,
+  IP_TOS: 3,
+  IP_PKTINFO: 26,
+  IP_RECVTTL: 24,
+  IP_RECVTOS: 27,
+  // Those of IPv6 are in the header where __APPLE_USE_RFC_3542 is defined.
+  IPV6_RECVPKTINFO: 61,
+  IPV6_PKTINFO: 46,
+  IPV6_RECVHOPLIMIT: 37,
+  IPV6_HOPLIMIT: 47,
+  IPV6_RECVTCLASS: 35,
+  IPV6_TCLASS: 36,
+  IPV6_DONTFRAG: 62,
   F_GETFL: 3,
   F_SETFL: 4,
   F_GETFD: 1,
@@ -82,6 +94,12 @@ const layouts: Layouts = {
   },
   // struct cmsghdr { socklen_t cmsg_len; int cmsg_level; int cmsg_type; };
   cmsghdr: { size: 12, cmsg_len: 0, cmsg_level: 4, cmsg_type: 8, align: 4 },
+  // struct in_pktinfo { unsigned int ipi_ifindex; struct in_addr ipi_spec_dst; struct in_addr ipi_addr; };
+  in_pktinfo: { size: 12, ipi_ifindex: 0, ipi_spec_dst: 4, ipi_addr: 8 },
+  // struct in6_pktinfo { struct in6_addr ipi6_addr; unsigned int ipi6_ifindex; };
+  in6_pktinfo: { size: 20, ipi6_addr: 0, ipi6_ifindex: 16 },
+  // struct timeval { __darwin_time_t tv_sec; __darwin_suseconds_t tv_usec; };
+  timeval: { size: 16, tv_sec: 0, tv_usec: 8 },
   // macOS has no mmsghdr: one msghdr with a length behind it, filled by this module's own loop (see native_libc.ts).
   mmsghdr: { size: 56, msg_len: 48 },
   // struct pollfd { int fd; short events; short revents; };
@@ -100,6 +118,8 @@ const layouts: Layouts = {
 const darwin: DarwinConstants = {
   IP_BOUND_IF: 25,
   IPV6_BOUND_IF: 125,
+  SO_TIMESTAMP: 0x400,
+  SCM_TIMESTAMP: 0x2,
   EVFILT_READ: -1,
   EVFILT_WRITE: -2,
   EVFILT_USER: -10,

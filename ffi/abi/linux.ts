@@ -41,6 +41,17 @@ const constants: Constants = {
   IPV6_V6ONLY: 26,
   MCAST_JOIN_SOURCE_GROUP: 46,
   MCAST_LEAVE_SOURCE_GROUP: 47,
+  IP_TOS: 1,
+  IP_PKTINFO: 8,
+  IP_RECVTTL: 12,
+  IP_RECVTOS: 13,
+  IPV6_RECVPKTINFO: 49,
+  IPV6_PKTINFO: 50,
+  IPV6_RECVHOPLIMIT: 51,
+  IPV6_HOPLIMIT: 52,
+  IPV6_RECVTCLASS: 66,
+  IPV6_TCLASS: 67,
+  IPV6_DONTFRAG: 62,
   F_GETFL: 3,
   F_SETFL: 4,
   F_GETFD: 1,
@@ -82,6 +93,12 @@ const layouts: Layouts = {
   },
   // struct cmsghdr { size_t cmsg_len; int cmsg_level; int cmsg_type; };
   cmsghdr: { size: 16, cmsg_len: 0, cmsg_level: 8, cmsg_type: 12, align: 8 },
+  // struct in_pktinfo { int ipi_ifindex; struct in_addr ipi_spec_dst; struct in_addr ipi_addr; };
+  in_pktinfo: { size: 12, ipi_ifindex: 0, ipi_spec_dst: 4, ipi_addr: 8 },
+  // struct in6_pktinfo { struct in6_addr ipi6_addr; unsigned int ipi6_ifindex; };
+  in6_pktinfo: { size: 20, ipi6_addr: 0, ipi6_ifindex: 16 },
+  // struct timeval { time_t tv_sec; suseconds_t tv_usec; };
+  timeval: { size: 16, tv_sec: 0, tv_usec: 8 },
   // struct mmsghdr { struct msghdr msg_hdr; unsigned int msg_len; };
   mmsghdr: { size: 64, msg_len: 56 },
   // struct pollfd { int fd; short events; short revents; };
@@ -115,6 +132,22 @@ const linux: Omit<LinuxConstants, "epoll_event"> = {
   sock_extended_err: { size: 16, ee_errno: 0, ee_origin: 4, ee_type: 5, ee_code: 6, ee_info: 8, ee_data: 12 },
   // struct timespec { time_t tv_sec; long tv_nsec; };
   timespec: { size: 16, tv_sec: 0, tv_nsec: 8 },
+  SO_TIMESTAMPNS: 35,
+  SO_TIMESTAMPING: 37,
+  SO_RXQ_OVFL: 40,
+  SO_TXTIME: 61,
+  SOF_TIMESTAMPING_TX_HARDWARE: 0x1,
+  SOF_TIMESTAMPING_TX_SOFTWARE: 0x2,
+  SOF_TIMESTAMPING_RX_HARDWARE: 0x4,
+  SOF_TIMESTAMPING_RX_SOFTWARE: 0x8,
+  SOF_TIMESTAMPING_SOFTWARE: 0x10,
+  SOF_TIMESTAMPING_RAW_HARDWARE: 0x40,
+  SOF_TIMESTAMPING_OPT_ID: 0x80,
+  SOF_TIMESTAMPING_OPT_TSONLY: 0x800,
+  // struct scm_timestamping { struct timespec ts[3]; };
+  scm_timestamping: { size: 48, ts: 0 },
+  // struct sock_txtime { __kernel_clockid_t clockid; __u32 flags; };
+  sock_txtime: { size: 8, clockid: 0, flags: 4 },
   SOL_UDP: 17,
   UDP_SEGMENT: 103,
   UDP_GRO: 104,

@@ -1,0 +1,92 @@
+/**
+ * The methods of a socket for what the kernel tells of each datagram (control messages of recvmsg(2)).
+ *
+ * @module
+ */
+import { MulticastLevel } from "./multicast_level.ts";
+import type { DetailName } from "./received_details.ts";
+import { engineOf, runningEndpoint, type SocketBase } from "./socket_base.ts";
+import { validateBoolean } from "./validate.ts";
+
+/**
+ * What is told of each datagram. A part of {@linkcode Socket}.
+ *
+ * None of it is in Node. Each method can be called at any time, also before `bind()`, and is an option of
+ * {@linkcode createSocket}, too; all is off by default. It applies to datagrams received from then on. What was asked for is in
+ * `rinfo` ({@linkcode ReceiveDetails}) and in {@linkcode MessageBatch.details}. Each method throws ERR_INVALID_ARG_TYPE where
+ * `flag` is no boolean, and the failed call's errno.
+ */
+export abstract class ControlLevel extends MulticastLevel {
+  /**
+   * The address each datagram was sent to, and the interface it came by: `localAddress`, `interfaceIndex`, `interfaceName`
+   * (IP_PKTINFO, IPV6_RECVPKTINFO).
+   *
+   * @returns True.
+   */
+  setRecvDestination(flag: boolean): true {
+    return setDetail(this, "destination", flag, "setRecvDestination");
+  }
+
+  /**
+   * How many routers each datagram might still have passed: `ttl` (IP_RECVTTL, IPV6_RECVHOPLIMIT).
+   *
+   * @returns True.
+   */
+  setRecvTTL(flag: boolean): true {
+    return setDetail(this, "ttl", flag, "setRecvTTL");
+  }
+
+  /**
+   * The type of service or traffic class of each datagram: `tos`, `dscp`, `ecn` (IP_RECVTOS, IPV6_RECVTCLASS).
+   *
+   * @returns True.
+   */
+  setRecvTOS(flag: boolean): true {
+    return setDetail(this, "tos", flag, "setRecvTOS");
+  }
+
+  /**
+   * When the kernel received each datagram: `timestamp`, and `hardwareTimestamp` where the device makes them (SO_TIMESTAMPNS,
+   * SO_TIMESTAMPING; on macOS SO_TIMESTAMP, in whole microseconds). A device makes them once it is told to, as with
+   * `hwstamp_ctl` of linuxptp.
+   *
+   * @returns True.
+   */
+  setRecvTimestamp(flag: boolean): true {
+    return setDetail(this, "timestamp", flag, "setRecvTimestamp");
+  }
+
+  /**
+   * Whether each datagram was cut, or what was to be told of it: `truncated`, `controlTruncated` (MSG_TRUNC, MSG_CTRUNC).
+   *
+   * @returns True.
+   */
+  setRecvTruncated(flag: boolean): true {
+    return setDetail(this, "truncated", flag, "setRecvTruncated");
+  }
+
+  /**
+   * The size of the datagrams that the kernel handed over together: `segmentSize` (UDP_GRO).
+   *
+   * @returns True.
+   */
+  setRecvSegmentSize(flag: boolean): true {
+    return setDetail(this, "segmentSize", flag, "setRecvSegmentSize");
+  }
+
+  /**
+   * How many datagrams the socket had lost when each one came in: `dropped` (SO_RXQ_OVFL, Linux).
+   *
+   * @returns True.
+   * @throws {TypeError} ERR_FEATURE_UNAVAILABLE_ON_PLATFORM on macOS.
+   */
+  setRecvDropCount(flag: boolean): true {
+    return setDetail(this, "dropCount", flag, "setRecvDropCount");
+  }
+}
+
+function setDetail(socket: SocketBase, detail: DetailName, flag: unknown, method: string): true {
+  const endpoint = runningEndpoint(socket);
+  validateBoolean(flag, "flag");
+  return engineOf(socket).errors.check(endpoint.setDetail(detail, flag), method);
+}

@@ -1,0 +1,112 @@
+/**
+ * What a socket wants to know of every datagram beyond Node's `rinfo`: the options by which it says so, and how the control
+ * messages become properties.
+ *
+ * @module
+ */
+import type { Abi } from "../ffi/abi/abi.ts";
+import type { ControlReader } from "../ffi/control.ts";
+import { InterfaceNames } from "../ffi/interfaces.ts";
+import type { Libc } from "../ffi/libc.ts";
+import {
+  type ControlTable,
+  controlTableOf,
+  optionsFor,
+  type ReceivedControls,
+  type ReceivedDetail,
+} from "../ffi/received_controls.ts";
+import type { OptionName } from "../ffi/sockopt.ts";
+import type { IpVersion } from "../ffi/sockaddr.ts";
+import { unavailable } from "./errors.ts";
+import type { ControlDecoder } from "./inbox.ts";
+import type { ReceiveDetails } from "./types.ts";
+
+/** What can be asked for: of the kernel, or of what is known anyway. */
+export type DetailName = ReceivedDetail | "truncated" | "segmentSize";
+
+/** The options of `createSocket`. */
+export const DETAIL_OPTIONS = {
+  recvDestination: "destination",
+  recvTTL: "ttl",
+  recvTOS: "tos",
+  recvTimestamp: "timestamp",
+  recvTruncated: "truncated",
+  recvSegmentSize: "segmentSize",
+  recvDropCount: "dropCount",
+} as const satisfies Record<string, DetailName>;
+
+/**
+ * The options that have the kernel tell it, each with its value.
+ *
+ * @throws {TypeError} ERR_FEATURE_UNAVAILABLE_ON_PLATFORM where the system cannot tell.
+ */
+export function kernelOptions(
+  abi: Abi,
+  version: IpVersion,
+  detail: DetailName,
+  on: boolean,
+): readonly (readonly [OptionName, number])[] {
+  const options = isReceivedDetail(detail) ? optionsFor(abi, version, detail, on) : [];
+  if (typeof options === "string") throw unavailable(options, abi.platform);
+  return options;
+}
+
+/** What the kernel has to be asked for. */
+function isReceivedDetail(detail: DetailName): detail is ReceivedDetail {
+  return detail !== "truncated" && detail !== "segmentSize";
+}
+
+/** Makes properties of control messages: those that one socket wants, in the same order each time. */
+export class DetailDecoder implements ControlDecoder {
+  readonly space: number;
+  readonly #wanted: ReadonlySet<DetailName>;
+  readonly #table: ControlTable;
+  readonly #interfaces: InterfaceNames;
+  readonly #MSG_TRUNC: number;
+  readonly #MSG_CTRUNC: number;
+
+  /** @param wanted At least one. */
+  constructor(libc: Libc, wanted: ReadonlySet<DetailName>) {
+    this.#wanted = wanted;
+    this.#table = controlTableOf(libc);
+    this.#interfaces = new InterfaceNames(libc);
+    this.#MSG_TRUNC = libc.abi.constants.MSG_TRUNC;
+    this.#MSG_CTRUNC = libc.abi.constants.MSG_CTRUNC;
+    this.space = this.#table.spaceFor(new Set([...wanted].filter(isReceivedDetail)));
+  }
+
+  decode(reader: ControlReader, flags: number, length: number): ReceiveDetails {
+    const wanted = this.#wanted;
+    const controls = this.#table.read(reader);
+    const details: ReceiveDetails = {};
+    if (wanted.has("destination") && controls.interfaceIndex > 0) this.#addDestination(details, controls);
+    if (wanted.has("ttl") && controls.ttl >= 0) details.ttl = controls.ttl;
+    if (wanted.has("tos") && controls.tos >= 0) addTOS(details, controls.tos);
+    if (wanted.has("timestamp")) addTimestamps(details, controls);
+    if (wanted.has("truncated")) {
+      details.truncated = (flags & this.#MSG_TRUNC) !== 0;
+      details.controlTruncated = (flags & this.#MSG_CTRUNC) !== 0;
+    }
+    if (wanted.has("segmentSize")) details.segmentSize = Math.min(controls.segmentSize, length) || length;
+    if (wanted.has("dropCount")) details.dropped = controls.dropped;
+    return details;
+  }
+
+  #addDestination(details: ReceiveDetails, { localAddress, interfaceIndex }: ReceivedControls): void {
+    details.localAddress = localAddress;
+    details.interfaceIndex = interfaceIndex;
+    details.interfaceName = this.#interfaces.of(interfaceIndex);
+  }
+}
+
+/** RFC 2474, RFC 3168: six bits and two. */
+function addTOS(details: ReceiveDetails, tos: number): void {
+  details.tos = tos;
+  details.dscp = tos >> 2;
+  details.ecn = tos & 3;
+}
+
+function addTimestamps(details: ReceiveDetails, { timestamp, hardwareTimestamp }: ReceivedControls): void {
+  if (timestamp > 0n) details.timestamp = timestamp;
+  if (hardwareTimestamp > 0n) details.hardwareTimestamp = hardwareTimestamp;
+}
