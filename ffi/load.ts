@@ -7,6 +7,7 @@
 import { isMainThread } from "node:worker_threads";
 import type { Abi } from "./abi/abi.ts";
 import { abiOf, SUPPORTED_SYSTEMS } from "./abi/current.ts";
+import { partByFrom, partBySubarray } from "./buffer_part.ts";
 import { bunBinding, type BunFfi, bunFfi } from "./bun.ts";
 import { denoBinding, type DenoNamespace, denoNamespace, denoNetworkPermission } from "./deno.ts";
 import { koffiBinding, koffiPath, loadKoffi } from "./koffi.ts";
@@ -72,6 +73,7 @@ function onDeno(deno: DenoNamespace, abi: Abi): Runtime {
     binding: "deno",
     libc,
     network: denoNetworkPermission(deno),
+    bufferPart: partByFrom,
     createWaiter: (set, onReady) => new PoolWaiter(set, onReady, libc, binding, references),
   };
 }
@@ -82,6 +84,7 @@ function onBun(bun: BunFfi, abi: Abi): Runtime {
     binding: "bun",
     libc,
     network: UNRESTRICTED,
+    bufferPart: partBySubarray,
     createWaiter: onThreads(libc, bunPollSource(abi), BUN_LONGEST_POLL),
   };
 }
@@ -95,7 +98,7 @@ function onNode(node: NodeFfi, abi: Abi): Runtime {
   } else {
     createWaiter = onThreads(libc, nodePollSource(abi));
   }
-  return { binding: "node:ffi", libc, network: nodeNetworkPermission(), createWaiter };
+  return { binding: "node:ffi", libc, network: nodeNetworkPermission(), bufferPart: partByFrom, createWaiter };
 }
 
 function onKoffi(abi: Abi): Runtime {
@@ -114,6 +117,7 @@ function onKoffi(abi: Abi): Runtime {
     binding: "koffi",
     libc,
     network: nodeNetworkPermission(),
+    bufferPart: partByFrom,
     createWaiter: onThreads(libc, koffiPollSource(abi, path)),
   };
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { BufferPart } from "./buffer_part.ts";
 import type { Libc } from "./libc.ts";
 import type { NetworkPermission } from "./network_permission.ts";
 import type { WaiterFactory } from "./poll/waiter.ts";
@@ -18,6 +19,8 @@ export interface Runtime {
   readonly libc: Libc;
   /** The runtime's network sandbox. */
   readonly network: NetworkPermission;
+  /** The fast way to a part of a Buffer. */
+  readonly bufferPart: BufferPart;
   /** Makes the runtime's kind of waiter. */
   readonly createWaiter: WaiterFactory;
 }

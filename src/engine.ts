@@ -36,7 +36,7 @@ export function currentEngine(): Engine {
       runtime,
       loop: new PollLoop(runtime),
       outbox: new Outbox(libc),
-      inbox: new Inbox(libc),
+      inbox: new Inbox(runtime),
       errors: new SystemErrors(libc.abi),
       endpoints: new Set(),
     };

@@ -4,10 +4,12 @@
  * @module
  */
 import { Buffer } from "node:buffer";
+import type { BufferPart } from "../ffi/buffer_part.ts";
 import { AddressCache } from "../ffi/address_cache.ts";
 import type { ControlReader } from "../ffi/control.ts";
 import { type Libc, uninterrupted } from "../ffi/libc.ts";
 import { MessageVector } from "../ffi/message_vector.ts";
+import type { Runtime } from "../ffi/runtime.ts";
 import type { SocketAddress } from "../ffi/sockaddr.ts";
 import type { Received } from "./message_batch.ts";
 import type { ReceiveDetails, RemoteInfo } from "./types.ts";
@@ -47,31 +49,29 @@ export interface ControlDecoder {
   decode(reader: ControlReader, flags: number, length: number): ReceiveDetails;
 }
 
-/** Datagrams, out of the arena, in the order they came. */
-export interface Datagrams {
-  readonly messages: readonly Buffer<ArrayBuffer>[];
-  readonly remotes: readonly RemoteInfo[];
-}
+/** Takes a datagram out of the arena. Returns whether it takes the next. */
+export type Take = (message: Buffer<ArrayBuffer>, remote: RemoteInfo) => boolean;
 
 /** The arena. */
 export class Inbox {
   readonly #libc: Libc;
   readonly #shape: InboxShape;
+  readonly #part: BufferPart;
   readonly #addresses: AddressCache;
   #vector: MessageVector | undefined;
   #nameWords = new Uint32Array();
   /** Where small copies go, one behind the other. */
-  #block = new Uint8Array();
+  #block: Buffer<ArrayBuffer> | undefined;
   #blockUsed = 0;
-  #copyOffset = 0;
   /** Slots the kernel has written to since they were last emptied. */
   #used: number;
   /** What {@linkcode Inbox.receive} returns, and an object for each slot: used again and again. */
   readonly #received: Payload[] = [];
   readonly #payloads: Payload[] = [];
 
-  constructor(libc: Libc, shape: InboxShape = UDP) {
+  constructor({ libc, bufferPart }: Pick<Runtime, "libc" | "bufferPart">, shape: InboxShape = UDP) {
     this.#libc = libc;
+    this.#part = bufferPart;
     this.#shape = shape;
     this.#used = shape.slots;
     this.#addresses = new AddressCache(libc);
@@ -103,12 +103,38 @@ export class Inbox {
     return this.#vector!.data.bytes;
   }
 
-  /** Copies payloads taken last, cut into datagrams, each with memory that is the receiver's own. */
-  copy(payloads: readonly Received[]): Datagrams {
-    const messages: Buffer<ArrayBuffer>[] = [];
-    const remotes: RemoteInfo[] = [];
-    for (const payload of payloads) this.#cut(payload, messages, remotes);
-    return { messages, remotes };
+  /**
+   * Copies a payload taken last, cut into datagrams, to memory that is the receiver's own.
+   *
+   * @param first The index of the first datagram to copy.
+   * @param take Gets each. Returns false to have no more.
+   * @returns False where `take` did.
+   */
+  copy({ start, length, segmentSize, sender, details }: Received, first: number, take: Take): boolean {
+    const { address, family, port } = sender;
+    // Copies of one object, which is what engines do fastest.
+    const detailed = details && { address, family, port, size: 0, ...details };
+    const perBlock = Math.max(Math.floor(BLOCK_SIZE / segmentSize), 1) * segmentSize;
+    let taken = first * segmentSize;
+    // At least once: an empty datagram is one, too.
+    do {
+      const blockLength = Math.min(perBlock, length - taken) || 0;
+      const block = this.#roomFor(blockLength);
+      const { buffer } = block;
+      const end = this.#blockUsed;
+      let at = end - blockLength;
+      block.set(this.bytes.subarray(start + taken, start + taken + blockLength), at);
+      do {
+        const size = Math.min(segmentSize, end - at);
+        const message = this.#part(block, buffer, at, size);
+        // As a UDP socket shows it. A Unix socket makes something else of it.
+        const remote = detailed ? { ...detailed, size } : { address, family, port, size };
+        if (!take(message, remote as RemoteInfo)) return false;
+        at += size;
+      } while (at < end);
+      taken += blockLength;
+    } while (taken < length);
+    return true;
   }
 
   #allocate(): MessageVector {
@@ -121,52 +147,22 @@ export class Inbox {
 
   #describe(vector: MessageVector, slot: number, decoder: ControlDecoder | undefined): Payload {
     const payload = this.#payloads[slot] ??= emptyPayload(slot * this.#shape.slotSize);
-    payload.length = vector.lengthAt(slot);
-    payload.segmentSize = vector.segmentSizeAt(slot) || payload.length;
+    const length = payload.length = vector.lengthAt(slot);
+    const segmentSize = payload.segmentSize = vector.segmentSizeAt(slot) || length;
+    payload.count = length > segmentSize ? Math.ceil(length / segmentSize) : 1;
     payload.sender = this.#senderOf(vector, slot);
     payload.details = decoder?.decode(vector.controlsAt(slot), vector.flagsAt(slot), payload.length);
     return payload;
   }
 
-  /** Copies a payload out of the arena, and cuts it into datagrams. */
-  #cut(payload: Received, messages: Buffer<ArrayBuffer>[], remotes: RemoteInfo[]): void {
-    const { start, length, segmentSize, details } = payload;
-    const { address, family, port } = payload.sender;
-    // Copies of one object, which is what engines do fastest.
-    const remote = details && { address, family, port, size: 0, ...details };
-    const perBlock = Math.max(Math.floor(BLOCK_SIZE / segmentSize), 1) * segmentSize;
-    let taken = 0;
-    // At least once: an empty datagram is one, too.
-    do {
-      const blockLength = Math.min(perBlock, length - taken) || 0;
-      const block = this.#copyOut(start + taken, blockLength);
-      let cut = 0;
-      do {
-        const size = Math.min(segmentSize, blockLength - cut);
-        messages.push(Buffer.from(block, this.#copyOffset + cut, size));
-        // As a UDP socket shows it. A Unix socket makes something else of it.
-        remotes.push((remote ? { ...remote, size } : { address, family, port, size }) as RemoteInfo);
-        cut += size;
-      } while (cut < blockLength);
-      taken += blockLength;
-    } while (taken < length);
-  }
-
-  /** Copies bytes of the arena; they are at `#copyOffset` of the block that is returned. */
-  #copyOut(start: number, length: number): ArrayBuffer {
-    const { bytes } = this;
-    if (length > BLOCK_SIZE / 2) {
-      this.#copyOffset = 0;
-      return bytes.buffer.slice(start, start + length);
-    }
-    if (this.#blockUsed + length > this.#block.byteLength) {
-      this.#block = new Uint8Array(BLOCK_SIZE);
+  /** Room for a copy: the last `length` bytes before `#blockUsed` of the block that is returned. */
+  #roomFor(length: number): Buffer<ArrayBuffer> {
+    if (!this.#block || this.#blockUsed + length > this.#block.byteLength) {
+      this.#block = Buffer.from(new ArrayBuffer(Math.max(BLOCK_SIZE, length)));
       this.#blockUsed = 0;
     }
-    this.#block.set(bytes.subarray(start, start + length), this.#blockUsed);
-    this.#copyOffset = this.#blockUsed;
     this.#blockUsed += length;
-    return this.#block.buffer;
+    return this.#block;
   }
 
   #senderOf(vector: MessageVector, slot: number): SocketAddress {
@@ -177,5 +173,5 @@ export class Inbox {
 }
 
 function emptyPayload(start: number): Payload {
-  return { start, length: 0, segmentSize: 0, sender: NOBODY, details: undefined };
+  return { start, length: 0, segmentSize: 0, count: 1, sender: NOBODY, details: undefined };
 }

@@ -14,6 +14,8 @@ export interface Received {
   readonly length: number;
   /** Size of every datagram but the last. */
   readonly segmentSize: number;
+  /** How many datagrams it is. */
+  readonly count: number;
   readonly sender: SocketAddress;
   /** What else the socket wanted to know. */
   readonly details: ReceiveDetails | undefined;
@@ -125,7 +127,7 @@ export class MessageBatch {
       this.#totalSize =
         0;
     for (const payload of received) {
-      this.#length += datagramsIn(payload);
+      this.#length += payload.count;
       this.#totalSize += payload.length;
     }
   }
@@ -136,15 +138,10 @@ export class MessageBatch {
     }
     if (index < this.#firstIndex) this.#at = this.#firstIndex = 0;
     let payload = this.#received[this.#at];
-    for (let count = datagramsIn(payload); index >= this.#firstIndex + count; count = datagramsIn(payload)) {
-      this.#firstIndex += count;
+    while (index >= this.#firstIndex + payload.count) {
+      this.#firstIndex += payload.count;
       payload = this.#received[++this.#at];
     }
     return payload;
   }
-}
-
-/** An empty payload is one empty datagram. */
-export function datagramsIn({ length, segmentSize }: Received): number {
-  return length > segmentSize ? Math.ceil(length / segmentSize) : 1;
 }

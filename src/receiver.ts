@@ -6,8 +6,8 @@
 import { setImmediate } from "node:timers";
 import type { Buffer } from "node:buffer";
 import type { SocketAddress } from "../ffi/sockaddr.ts";
-import type { ControlDecoder, Datagrams, Inbox } from "./inbox.ts";
-import { datagramsIn, fillBatch, MessageBatch, type Received } from "./message_batch.ts";
+import type { ControlDecoder, Inbox, Take } from "./inbox.ts";
+import { fillBatch, MessageBatch, type Received } from "./message_batch.ts";
 import type { RemoteInfo } from "./types.ts";
 
 /** Datagrams after which a turn ends: then the other sockets and the timers have theirs. */
@@ -16,7 +16,8 @@ const DATAGRAMS_PER_TURN = 512;
 /** What a batch shows once its listeners are done. */
 const NO_BYTES = new Uint8Array();
 
-const NOTHING: Datagrams = { messages: [], remotes: [] };
+/** One, out of the arena. */
+type Datagram = readonly [message: Buffer<ArrayBuffer>, remote: RemoteInfo];
 
 /** What a receiver needs of its socket. */
 export interface ReceivingSocket {
@@ -45,9 +46,8 @@ export class Receiver {
   readonly #inbox: Inbox;
   readonly #socket: ReceivingSocket;
   readonly #EAGAIN: number;
-  /** Fetched but not yet delivered, and how far delivery has come. */
-  #fetched = NOTHING;
-  #delivered = 0;
+  /** Fetched, and delivered in a later turn of the event loop. Until then nothing more is fetched. */
+  #kept: Datagram[] = [];
   #batch: MessageBatch | undefined;
   #resumption: ReturnType<typeof setImmediate> | undefined;
 
@@ -60,51 +60,75 @@ export class Receiver {
   /** Fetches and delivers what waits: some of it, where there is much. The poll loop calls again while there is more. */
   receive(): void {
     const socket = this.#socket;
-    for (let datagrams = 0; datagrams < DATAGRAMS_PER_TURN && this.#deliverFetched();) {
+    let goesOn = !this.#resumption;
+    for (let datagrams = 0; goesOn && datagrams < DATAGRAMS_PER_TURN;) {
       const received = this.#inbox.receive(socket.fd, socket.isShared ? 1 : undefined, socket.controlDecoder);
       if (received === -this.#EAGAIN) return;
       if (typeof received === "number") return socket.fail(-received);
-      for (const payload of received) datagrams += datagramsIn(payload);
+      for (const { count } of received) datagrams += count;
       const heard = received.filter(({ sender }) => !socket.drops(sender));
-      if (socket.listeners() > 0) this.#fetched = this.#inbox.copy(heard);
-      if (heard.length > 0 && socket.batchListeners() > 0) this.#deliverBatch(heard);
+      goesOn = heard.length === 0 ||
+        (socket.batchListeners() > 0 ? this.#deliverBatch(heard) : this.#deliverFetched(heard));
     }
-    this.#deliverFetched();
   }
 
   /** Drops what was fetched and not delivered: the socket is closing. */
   stop(): void {
-    this.#fetched = NOTHING;
-    this.#delivered = 0;
+    this.#kept = [];
   }
 
   /**
-   * Delivers until all is delivered, the socket is closed, or nobody listens any more who did before: `once()` in a loop of
-   * awaits is such a case, and its next listener comes only after promises have run. The rest then follows in a later turn
-   * of the event loop, as it does where a listener throws.
+   * Delivers out of the arena, one by one: what a listener does not hold on to is garbage before the next is copied.
    *
-   * @returns Whether all is delivered and the socket still open.
+   * It ends when the socket is closed, or when nobody listens any more: `once()` in a loop of awaits is such a case, and its
+   * next listener comes only after promises have run. The rest then follows in a later turn of the event loop, as it does
+   * where a listener throws.
+   *
+   * @returns Whether to go on: the socket is still open, and who listened still does.
    */
-  #deliverFetched(): boolean {
-    if (this.#resumption) return false;
-    const socket = this.#socket;
-    const { messages, remotes } = this.#fetched;
-    const listened = socket.listeners() > 0;
+  #deliverFetched(payloads: readonly Received[]): boolean {
+    if (this.#socket.listeners() === 0) return true;
+    let next = 0;
+    let taken = 0;
+    const take: Take = (message, remote) => {
+      taken++;
+      return this.#deliver(message, remote);
+    };
     try {
-      // Closing the socket sets #delivered back to 0 and #fetched anew.
-      while (this.#delivered < messages.length && this.#fetched.messages === messages) {
-        const next = this.#delivered++;
-        socket.deliver(messages[next], remotes[next]);
-        if (listened && socket.listeners() === 0) break;
+      for (; next < payloads.length; next++) {
+        taken = 0;
+        if (!this.#inbox.copy(payloads[next], 0, take)) return false;
       }
+      return true;
     } finally {
-      if (this.#delivered < this.#fetched.messages.length) this.#resumeLater();
-      else this.stop();
+      if (next < payloads.length) this.#keep(this.#copied(payloads.slice(next), taken));
     }
-    return !this.#resumption && this.#socket.fd >= 0;
   }
 
-  #deliverBatch(payloads: readonly Received[]): void {
+  /** The same for what is out of the arena already. */
+  #deliverCopied(datagrams: readonly Datagram[]): boolean {
+    if (this.#socket.listeners() === 0) return true;
+    let next = 0;
+    try {
+      while (next < datagrams.length) {
+        const [message, remote] = datagrams[next++];
+        if (!this.#deliver(message, remote)) return false;
+      }
+      return true;
+    } finally {
+      this.#keep(datagrams.slice(next));
+    }
+  }
+
+  #deliver(message: Buffer<ArrayBuffer>, remote: RemoteInfo): boolean {
+    this.#socket.deliver(message, remote);
+    return this.#socket.fd >= 0 && this.#socket.listeners() > 0;
+  }
+
+  /** @returns As {@linkcode Receiver.#deliverFetched}. */
+  #deliverBatch(payloads: readonly Received[]): boolean {
+    // Listeners for 'message' get the same datagrams, but who gets the batch may write into its memory.
+    const copied = this.#socket.listeners() > 0 ? this.#copied(payloads, 0) : [];
     const batch = this.#batch ??= new MessageBatch();
     fillBatch(batch, this.#inbox.bytes, payloads);
     let hasReturned = false;
@@ -113,15 +137,31 @@ export class Receiver {
       hasReturned = true;
     } finally {
       fillBatch(batch, NO_BYTES, []);
-      // The same datagrams may be waiting for 'message'.
-      if (!hasReturned && this.#fetched.messages.length > 0) this.#resumeLater();
+      if (!hasReturned) this.#keep(copied);
     }
+    return this.#socket.fd >= 0 && this.#deliverCopied(copied);
   }
 
-  #resumeLater(): void {
+  /** Copies payloads out of the arena, but for the first one's first datagrams. */
+  #copied(payloads: readonly Received[], first: number): Datagram[] {
+    const datagrams: Datagram[] = [];
+    const take: Take = (message, remote) => datagrams.push([message, remote]) > 0;
+    for (const payload of payloads) {
+      if (first < payload.count) this.#inbox.copy(payload, first, take);
+      first = 0;
+    }
+    return datagrams;
+  }
+
+  /** Has datagrams delivered in a later turn. */
+  #keep(datagrams: Datagram[]): void {
+    if (datagrams.length === 0 || this.#socket.fd < 0) return;
+    this.#kept = datagrams;
     this.#resumption = setImmediate(() => {
       this.#resumption = undefined;
-      this.#deliverFetched();
+      const kept = this.#kept;
+      this.#kept = [];
+      this.#deliverCopied(kept);
     });
   }
 }
