@@ -13,10 +13,24 @@
  *
  * @module
  */
+import { isUnixDatagram } from "./src/adoption.ts";
+import { currentEngine } from "./src/engine.ts";
 import { Socket } from "./src/socket.ts";
 import type { AdoptOptions, RemoteInfo, SocketEvents, SocketOptions, SocketType } from "./src/types.ts";
+import { UnixSocket } from "./src/unix/socket.ts";
+import type { UnixRemoteInfo, UnixSocketOptions } from "./src/unix/types.ts";
 
-export { Socket };
+export { Socket, UnixSocket };
+export { socketpair } from "./src/unix/socketpair.ts";
+export type {
+  UnixAddress,
+  UnixBindOptions,
+  UnixMessage,
+  UnixRemoteInfo,
+  UnixSendOptions,
+  UnixSocketEvents,
+  UnixSocketOptions,
+} from "./src/unix/types.ts";
 export { BufferSizes } from "./src/buffer_sizes.ts";
 export { ControlLevel } from "./src/control_level.ts";
 export { IpLevel } from "./src/ip_level.ts";
@@ -54,8 +68,32 @@ export type {
 export function createSocket(
   options: SocketType | SocketOptions | AdoptOptions,
   callback?: (message: SocketEvents["message"][0], remote: RemoteInfo) => void,
-): Socket {
-  return new Socket(options, callback);
+): Socket;
+/**
+ * Makes a Unix datagram socket. It has no descriptor until it is used.
+ *
+ * @param options `"unix_dgram"`, or an object with that as `type` and more; with `fd` an open socket is taken over.
+ * @param callback Added as a listener for `'message'`.
+ * @throws {TypeError} ERR_SOCKET_DGRAM_NOT_UDP for an option that only UDP sockets have; otherwise as for a UDP socket.
+ */
+export function createSocket(
+  options: "unix_dgram" | UnixSocketOptions,
+  callback?: (message: SocketEvents["message"][0], remote: UnixRemoteInfo) => void,
+): UnixSocket;
+export function createSocket(
+  options: SocketType | SocketOptions | AdoptOptions | "unix_dgram" | UnixSocketOptions,
+  callback?: (message: SocketEvents["message"][0], remote: never) => void,
+): Socket | UnixSocket {
+  const listener = callback as never;
+  return isForUnix(options) ? new UnixSocket(options, listener) : new Socket(options, listener);
+}
+
+/** A descriptor without a type says itself what it is. */
+function isForUnix(options: unknown): options is "unix_dgram" | UnixSocketOptions {
+  if (options === null || typeof options !== "object") return options === "unix_dgram";
+  const { type, fd } = options as Partial<AdoptOptions | UnixSocketOptions>;
+  if (type !== undefined || !Number.isInteger(fd)) return type === "unix_dgram";
+  return isUnixDatagram(currentEngine().runtime.libc, fd!);
 }
 
 /** The module as one object, for `import dgram from`. */

@@ -7,6 +7,7 @@ import type { Abi } from "./abi/abi.ts";
 import { type Binding, type NativeFunction, openFirst, translatePrototypes } from "./binding.ts";
 import { Memory } from "./memory.ts";
 import type { NetworkPermission } from "./network_permission.ts";
+import process from "./process.ts";
 import { COMMON_PROTOTYPES, type CType, type Prototype } from "./prototypes.ts";
 
 /** As much of the `Deno` namespace as this module uses. */
@@ -19,8 +20,8 @@ export interface DenoNamespace {
   };
   UnsafePointerView: { getArrayBuffer(pointer: unknown, length: number): ArrayBuffer };
   permissions: {
-    querySync(descriptor: { name: "net"; host?: string }): PermissionStatus;
-    requestSync(descriptor: { name: "net"; host?: string }): PermissionStatus;
+    querySync(descriptor: PermissionDescriptor): PermissionStatus;
+    requestSync(descriptor: PermissionDescriptor): PermissionStatus;
   };
   errors: { NotCapable: new (message: string) => Error };
   internal: symbol;
@@ -108,26 +109,48 @@ export function denoBinding(deno: DenoNamespace, abi: Abi): DenoBinding {
 /** How many single grants are remembered. */
 const MAX_REMEMBERED = 4096;
 
+/** A permission, as Deno's queries describe it. */
+type PermissionDescriptor = { name: "net"; host?: string } | { name: "read" | "write"; path: string };
+
 /**
  * Deno's `net` permission. A state of `prompt` is asked for as Deno's own sockets would: on a terminal Deno asks the user.
  * That all of it is granted, for as long as it is, and single grants are remembered.
+ *
+ * A Unix socket's path takes `read` and `write` as well; an abstract one, which is no file, all of `net`.
  */
 export function denoNetworkPermission(deno: DenoNamespace): NetworkPermission {
   const granted = new Set<string>();
   let everything: PermissionStatus | undefined;
+  const hasEverything = (): boolean => {
+    everything ??= deno.permissions.querySync({ name: "net" });
+    return everything.state === "granted" && !everything.partial;
+  };
+  const refusal = (target: string, wanted: PermissionDescriptor): Error | undefined => {
+    if (deno.permissions.requestSync(wanted).state === "granted") return undefined;
+    return new deno.errors.NotCapable(
+      `Requires ${wanted.name} access to "${target}", run again with the --allow-${wanted.name} flag`,
+    );
+  };
+  const remembered = (target: string, ask: () => Error | undefined): Error | undefined => {
+    if (granted.has(target)) return undefined;
+    const refused = ask();
+    if (!refused && granted.size < MAX_REMEMBERED) granted.add(target);
+    return refused;
+  };
   return {
     refusal(host, port) {
-      everything ??= deno.permissions.querySync({ name: "net" });
-      if (everything.state === "granted" && !everything.partial) return undefined;
+      if (hasEverything()) return undefined;
       const target = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-      if (granted.has(target)) return undefined;
-      if (deno.permissions.requestSync({ name: "net", host: target }).state === "granted") {
-        if (granted.size < MAX_REMEMBERED) granted.add(target);
-        return undefined;
-      }
-      return new deno.errors.NotCapable(
-        `Requires net access to "${target}", run again with the --allow-net flag`,
-      );
+      return remembered(target, () => refusal(target, { name: "net", host: target }));
+    },
+    pathRefusal(path) {
+      if (path.startsWith("\0")) return hasEverything() ? undefined : refusal(`unix:${path}`, { name: "net" });
+      return remembered(`unix:${path}`, () => {
+        const files = refusal(path, { name: "read", path }) ?? refusal(path, { name: "write", path });
+        if (files || hasEverything()) return files;
+        const host = `unix:${process.getBuiltinModule("node:path").resolve(path)}`;
+        return refusal(host, { name: "net", host });
+      });
     },
   };
 }

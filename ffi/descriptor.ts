@@ -117,19 +117,6 @@ export class Descriptor {
     return this.#readAddress((at, length) => this.#libc.getpeername(this.#fd, at, length));
   }
 
-  /** Whether there is room to send just now (poll(2)). */
-  get isWritable(): boolean {
-    const { constants, layouts } = this.#libc.abi;
-    const { value, valueAt } = scratchOf(this.#libc);
-    const { size, fd, events, revents } = layouts.pollfd;
-    value.bytes.fill(0, 0, size);
-    value.view.setInt32(fd, this.#fd, true);
-    value.view.setInt16(events, constants.POLLOUT, true);
-    const result = uninterrupted(this.#libc.abi, () => this.#libc.poll(valueAt, 1, 0));
-    // An error or a hang-up is found out by sending, as well.
-    return result > 0 && value.view.getInt16(revents, true) !== 0;
-  }
-
   /** setsockopt(2) of an integer option. ENOPROTOOPT where the system has no such option. */
   setOption(name: OptionName, value: number): number {
     const option = optionOf(this.#libc.abi, name);

@@ -12,7 +12,9 @@ export interface NetworkPermission {
    * @param host An IP address.
    */
   refusal(host: string, port: number): Error | undefined;
+  /** The same for a Unix socket's path; one that begins with NUL is abstract. */
+  pathRefusal(path: string): Error | undefined;
 }
 
 /** For runtimes without a network permission. */
-export const UNRESTRICTED: NetworkPermission = { refusal: () => undefined };
+export const UNRESTRICTED: NetworkPermission = { refusal: () => undefined, pathRefusal: () => undefined };

@@ -80,11 +80,10 @@ export function nodeBinding(ffi: NodeFfi, abi: Abi): Binding {
 export function nodeNetworkPermission(): NetworkPermission {
   const { permission } = process as { permission?: { has(scope: string, reference?: string): boolean } };
   if (!permission) return UNRESTRICTED;
-  return {
-    refusal(host) {
-      if (permission.has("net")) return undefined;
-      const error = new Error("Access to this API has been restricted. Use --allow-net to manage permissions.");
-      return Object.assign(error, { code: "ERR_ACCESS_DENIED", permission: "Net", resource: host });
-    },
+  const refusal = (resource: string): Error | undefined => {
+    if (permission.has("net")) return undefined;
+    const error = new Error("Access to this API has been restricted. Use --allow-net to manage permissions.");
+    return Object.assign(error, { code: "ERR_ACCESS_DENIED", permission: "Net", resource });
   };
+  return { refusal, pathRefusal: refusal };
 }

@@ -30,6 +30,24 @@ export function adoptableVersion(libc: Libc, fd: number, wanted: IpVersion | und
   return family;
 }
 
+/** Whether an open descriptor is a Unix datagram socket. */
+export function isUnixDatagram(libc: Libc, fd: number): boolean {
+  const socket = describeSocket(libc, fd);
+  return typeof socket !== "number" && socket.datagram && socket.family === "unix";
+}
+
+/**
+ * Checks that an open descriptor is a Unix datagram socket.
+ *
+ * @throws {TypeError} ERR_INVALID_FD_TYPE where it is something else.
+ * @throws {Error} EAFNOSUPPORT where it is a UDP socket.
+ */
+export function adoptableUnix(libc: Libc, fd: number): void {
+  if (isUnixDatagram(libc, fd)) return;
+  adoptableVersion(libc, fd, undefined);
+  throw errnoError(libc.abi.errno.EAFNOSUPPORT, errnoName(libc.abi, libc.abi.errno.EAFNOSUPPORT), "open");
+}
+
 /** In libuv's words (`uv_guess_handle`). */
 function typeOfNonSocket(fd: number): string {
   try {

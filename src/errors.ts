@@ -96,6 +96,16 @@ export function notConnected(): Error {
   return coded(Error, "ERR_SOCKET_DGRAM_NOT_CONNECTED", "Not connected");
 }
 
+/** ERR_SOCKET_DGRAM_NOT_UDP, this module's own. @param what A method or an option that only UDP sockets have. */
+export function notUdp(what: string): Error {
+  return coded(TypeError, "ERR_SOCKET_DGRAM_NOT_UDP", `${what} is for UDP sockets; this is a Unix datagram socket`);
+}
+
+/** ERR_FEATURE_UNAVAILABLE_ON_PLATFORM. @param what It, and where it is available. */
+export function unavailableOnPlatform(what: string): Error {
+  return coded(TypeError, "ERR_FEATURE_UNAVAILABLE_ON_PLATFORM", what);
+}
+
 /** ERR_BUFFER_OUT_OF_BOUNDS */
 export function outOfBufferBounds(name: string): Error {
   return coded(RangeError, "ERR_BUFFER_OUT_OF_BOUNDS", `"${name}" is outside of buffer bounds`);
@@ -129,6 +139,12 @@ export interface SystemError extends Error {
   address?: string;
   /** The port concerned, where there is one. */
   port?: number;
+}
+
+/** ENAMETOOLONG, before the kernel is asked: what it would say is EINVAL, or nothing. @param limit In bytes, as `length`. */
+export function pathTooLong(errno: number, syscall: string, path: string, length: number, limit: number): SystemError {
+  const error = new Error(`${syscall} ENAMETOOLONG ${path}: the path has ${length} bytes, sun_path holds ${limit}`);
+  return Object.assign(error, { errno: -errno, code: "ENAMETOOLONG", syscall, address: path });
 }
 
 /** A failed call that concerns no address. */

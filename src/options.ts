@@ -95,7 +95,8 @@ function versionOf(type: unknown, mayBeMissing: boolean): IpVersion | undefined 
   throw badSocketType();
 }
 
-function validateFd(fd: unknown): asserts fd is number {
+/** The number of a descriptor. */
+export function validateFd(fd: unknown): asserts fd is number {
   validateNumber(fd, "options.fd");
   if (!Number.isInteger(fd) || fd < 0 || fd > 0x7fffffff) {
     throw outOfRange("options.fd", "an integer >= 0 && <= 2147483647", fd);

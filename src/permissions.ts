@@ -16,7 +16,10 @@ export class Permissions {
   readonly #sendBlockList: BlockList | undefined;
   readonly #receiveBlockList: BlockList | undefined;
 
-  constructor(network: NetworkPermission, { sendBlockList, receiveBlockList }: CheckedOptions) {
+  constructor(
+    network: NetworkPermission,
+    { sendBlockList, receiveBlockList }: Pick<CheckedOptions, "sendBlockList" | "receiveBlockList">,
+  ) {
     this.#network = network;
     this.#sendBlockList = sendBlockList;
     this.#receiveBlockList = receiveBlockList;
@@ -35,6 +38,11 @@ export class Permissions {
   /** The runtime's error where it does not permit the use of an address. */
   refused(ip: string, port: number): Error | undefined {
     return this.#network.refusal(ip, port);
+  }
+
+  /** The same for a Unix socket's path. */
+  pathRefused(path: string): Error | undefined {
+    return this.#network.pathRefusal(path);
   }
 
   /** Whether a sender's datagrams are to be dropped. */

@@ -63,7 +63,8 @@ export function parseSendArguments(
   };
 }
 
-function sliceOf(message: unknown, offset: unknown, length: unknown): Uint8Array {
+/** The part of a message that is to be sent, with Node's errors. */
+export function sliceOf(message: unknown, offset: unknown, length: unknown): Uint8Array {
   const bytes = bytesOf(message);
   if (!bytes) throw invalidArgType("buffer", BYTES, message);
   const start = (offset as number) >>> 0;

@@ -215,7 +215,8 @@ function firstLength(run: Run): number {
   return Math.min(run.segmentSize, run.length);
 }
 
-function joined(payload: Payload, length: number): Uint8Array {
+/** The bytes of a payload in memory of their own. */
+export function joined(payload: Payload, length: number): Uint8Array {
   if (payload instanceof Uint8Array) return payload.slice();
   const bytes = new Uint8Array(length);
   let offset = 0;

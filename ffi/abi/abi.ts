@@ -66,7 +66,6 @@ export interface Constants {
   readonly O_NONBLOCK: number;
   // <poll.h>
   readonly POLLIN: number;
-  readonly POLLOUT: number;
   // <net/if.h>
   readonly IF_NAMESIZE: number;
 }

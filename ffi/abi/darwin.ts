@@ -61,7 +61,6 @@ const constants: Constants = {
   FD_CLOEXEC: 1,
   O_NONBLOCK: 0x4,
   POLLIN: 0x1,
-  POLLOUT: 0x4,
   IF_NAMESIZE: 16,
 };
 

@@ -60,7 +60,6 @@ const constants: Constants = {
   FD_CLOEXEC: 1,
   O_NONBLOCK: 0o4000,
   POLLIN: 0x1,
-  POLLOUT: 0x4,
   IF_NAMESIZE: 16,
 };
 

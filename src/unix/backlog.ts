@@ -1,0 +1,167 @@
+/**
+ * Messages that wait for room at one destination, and how it is known that there is some.
+ *
+ * The kernel says so of a connected socket's peer (POLLOUT), but an unconnected socket hears of its own buffer only, and would be
+ * told "room" over and over while a peer's queue is full. So a second socket is connected to that peer for the time, through
+ * which nothing is sent: it becomes writable when the peer has read. Where that is in vain (the socket's own
+ * buffer is full, the system is out of memory, the peer has a peer of its own, macOS), a timer does, whose delay grows.
+ *
+ * @module
+ */
+import { clearTimeout, setTimeout } from "node:timers";
+import type { EncodedControls } from "../../ffi/control.ts";
+import { Descriptor } from "../../ffi/descriptor.ts";
+import type { Libc } from "../../ffi/libc.ts";
+import type { EncodedAddress } from "../../ffi/sockaddr.ts";
+import type { PollLoop } from "../loop.ts";
+import type { SendRequest } from "../sender.ts";
+import { MessageQueue } from "./message_queue.ts";
+
+/** The timer's first delay and its longest, in milliseconds. */
+const [FIRST_DELAY, LONGEST_DELAY] = [1, 64];
+
+/** Times in a row that the kernel may say "room" where there is none. */
+const MAX_FALSE_ALARMS = 3;
+
+/** A message out of the arena. */
+export interface WaitingMessage {
+  readonly bytes: Uint8Array;
+  readonly address: EncodedAddress | undefined;
+  readonly request: SendRequest | undefined;
+  readonly controls: EncodedControls | undefined;
+}
+
+/** What a backlog needs of its socket. */
+export interface BackloggedSocket {
+  /** Asks for `Endpoint.onWritable`, or no more. Of use to a connected socket only. */
+  awaitRoom(waiting: boolean): void;
+}
+
+/** What waits for one destination. */
+export class Backlog {
+  /** Undefined: the peer of a connected socket. */
+  readonly address: EncodedAddress | undefined;
+  /** Whether there may be room just now. */
+  isOpen = false;
+  readonly #queue = new MessageQueue<WaitingMessage>();
+  /** What found no room in the trial that is under way. */
+  #refused: WaitingMessage[] | undefined;
+  readonly #libc: Libc;
+  readonly #loop: PollLoop;
+  readonly #socket: BackloggedSocket;
+  readonly #resume: () => void;
+  /** Connected to the destination, to hear when it has room. */
+  #probe: Descriptor | undefined;
+  #watch = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #delay = FIRST_DELAY;
+  #falseAlarms = 0;
+  #errno = 0;
+
+  /** @param resume Called when there may be room: not before `wait`, and not after `close`. */
+  constructor(
+    libc: Libc,
+    loop: PollLoop,
+    socket: BackloggedSocket,
+    address: EncodedAddress | undefined,
+    resume: () => void,
+  ) {
+    this.#libc = libc;
+    this.#loop = loop;
+    this.#socket = socket;
+    this.address = address;
+    this.#resume = resume;
+  }
+
+  /** How many messages wait. */
+  get length(): number {
+    return this.#queue.length;
+  }
+
+  /** Adds a message behind the others. */
+  add(message: WaitingMessage): void {
+    if (this.#refused) this.#refused.push(message);
+    else this.#queue.push(message);
+  }
+
+  /** There is no room. @param errno How it is known: EAGAIN or ENOBUFS. */
+  block(errno: number): void {
+    this.isOpen = false;
+    this.#errno = errno;
+  }
+
+  /**
+   * Tries some messages. Those that are added meanwhile go back to where they were.
+   *
+   * @param send Sends them: what finds no room is to be added again, in the same order.
+   */
+  try(count: number, send: (messages: readonly WaitingMessage[]) => void): void {
+    const messages = this.#queue.take(count);
+    const refused: WaitingMessage[] = this.#refused = [];
+    send(messages);
+    this.#refused = undefined;
+    this.#queue.putBack(refused);
+    if (refused.length === messages.length) {
+      this.#falseAlarms++;
+    } else {
+      this.#falseAlarms = 0;
+      this.#delay = FIRST_DELAY;
+    }
+  }
+
+  /** Waits until there may be room. */
+  wait(): void {
+    this.#stopTimer();
+    const mayListen = this.#errno !== this.#libc.abi.errno.ENOBUFS && this.#falseAlarms < MAX_FALSE_ALARMS;
+    if (!this.#listen(mayListen)) this.#startTimer();
+  }
+
+  /** Waits no more. @returns What has waited. */
+  close(): readonly WaitingMessage[] {
+    this.#stopTimer();
+    this.#listen(false);
+    this.#loop.end(this.#watch);
+    this.#watch = 0;
+    this.#probe?.close();
+    this.#probe = undefined;
+    return this.#queue.take(this.#queue.length);
+  }
+
+  /** Has the kernel say when there is room, or no more. @returns Whether it will. */
+  #listen(wanted: boolean): boolean {
+    if (!this.address) {
+      this.#socket.awaitRoom(wanted);
+      return wanted;
+    }
+    if (wanted) this.#probe ??= this.#openProbe();
+    this.#loop.setWritable(this.#watch, wanted);
+    return wanted && this.#probe !== undefined;
+  }
+
+  #openProbe(): Descriptor | undefined {
+    const probe = Descriptor.open(this.#libc, "unix");
+    if (typeof probe === "number") return undefined;
+    if (probe.connect(this.address!) === 0) {
+      const watch = this.#loop.watch(probe.fd, { onReadable: () => {}, onWritable: this.#resume });
+      if (watch > 0) {
+        this.#watch = watch;
+        return probe;
+      }
+    }
+    probe.close();
+    return undefined;
+  }
+
+  #startTimer(): void {
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#resume();
+    }, this.#delay);
+    this.#delay = Math.min(this.#delay * 2, LONGEST_DELAY);
+  }
+
+  #stopTimer(): void {
+    if (this.#timer) clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+}

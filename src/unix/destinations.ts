@@ -1,0 +1,42 @@
+/**
+ * Where a Unix socket sends: paths that need not be checked and encoded again.
+ *
+ * @module
+ */
+import type { Abi } from "../../ffi/abi/abi.ts";
+import type { NetworkPermission } from "../../ffi/network_permission.ts";
+import type { EncodedAddress } from "../../ffi/sockaddr.ts";
+import { encodePath } from "../../ffi/sockaddr_un.ts";
+import { validatePath } from "./path.ts";
+
+/** Paths remembered at most; beyond that all are forgotten and it starts anew. */
+const MAX_PATHS = 4096;
+
+/** One socket's destinations. */
+export class UnixDestinations {
+  readonly #abi: Abi;
+  readonly #network: NetworkPermission;
+  readonly #byPath = new Map<unknown, EncodedAddress>();
+
+  constructor(abi: Abi, network: NetworkPermission) {
+    this.#abi = abi;
+    this.#network = network;
+  }
+
+  /**
+   * The encoded path, or why the runtime does not permit it.
+   *
+   * @throws What `validatePath` throws.
+   */
+  find(given: unknown): EncodedAddress | Error {
+    const known = this.#byPath.get(given);
+    if (known) return known;
+    const path = validatePath(this.#abi, given, "path", "send");
+    const refused = this.#network.pathRefusal(path);
+    if (refused) return refused;
+    const encoded = encodePath(this.#abi, path)!;
+    if (this.#byPath.size >= MAX_PATHS) this.#byPath.clear();
+    this.#byPath.set(given, encoded);
+    return encoded;
+  }
+}

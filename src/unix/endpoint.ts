@@ -1,0 +1,123 @@
+/**
+ * A Unix datagram socket in the kernel.
+ *
+ * @module
+ */
+import type { Buffer } from "node:buffer";
+import type { EventEmitter } from "node:events";
+import type { EncodedControls } from "../../ffi/control.ts";
+import process from "../../ffi/process.ts";
+import type { EncodedAddress } from "../../ffi/sockaddr.ts";
+import { decodePath } from "../../ffi/sockaddr_un.ts";
+import type { OptionName } from "../../ffi/sockopt.ts";
+import { Endpoint, type Listeners } from "../endpoint.ts";
+import type { Engine } from "../engine.ts";
+import { Inbox } from "../inbox.ts";
+import type { Payload } from "../outbox.ts";
+import { Permissions } from "../permissions.ts";
+import type { MessageSender, SendRequest } from "../sender.ts";
+import type { RemoteInfo } from "../types.ts";
+import { UnixSender, type UnixSendingSocket } from "./sender.ts";
+import type { UnixSocketEvents } from "./types.ts";
+
+/** Who hears what the endpoint receives. */
+export type UnixListeners = Pick<EventEmitter<UnixSocketEvents>, "emit" | "listenerCount">;
+
+/** A message is limited by its sender's buffer, which net.core.wmem_max limits (Linux: 212,992, of which twice is granted). */
+const SHAPE = { slots: 32, slotSize: 2 ** 19, takesControl: false };
+
+const inboxes = new WeakMap<Engine, Inbox>();
+
+/** One thread's arena for Unix sockets. Its pages take no memory until messages come that fill them. */
+function inboxOf(engine: Engine): Inbox {
+  let inbox = inboxes.get(engine);
+  if (!inbox) inboxes.set(engine, inbox = new Inbox(engine.runtime.libc, SHAPE));
+  return inbox;
+}
+
+/** One Unix datagram socket below its public surface. Its addresses are paths; ports are 0. The descriptor is opened when needed. */
+export class UnixEndpoint extends Endpoint implements UnixSendingSocket {
+  readonly #engine: Engine;
+  readonly #listeners: UnixListeners;
+  #receives = false;
+
+  constructor(engine: Engine, listeners: UnixListeners) {
+    const nothingBlocked = { sendBlockList: undefined, receiveBlockList: undefined };
+    const permissions = new Permissions(engine.runtime.network, nothingBlocked);
+    super(engine, "unix", { gso: false, gro: false }, permissions, listeners as unknown as Listeners);
+    this.#engine = engine;
+    this.#listeners = listeners;
+  }
+
+  /** Binds to a path; to one of the system's choice where it is empty. */
+  bindPath(path: string): number {
+    return this.bind(path, 0, { reuseAddr: false, reusePort: false, ipv6Only: false });
+  }
+
+  /** connect(2) */
+  connectPath(path: string): number {
+    const opened = this.open();
+    return opened < 0 ? opened : this.connect(path, 0);
+  }
+
+  override startReceiving(): number {
+    if (this.#receives) return 0;
+    const result = super.startReceiving();
+    this.#receives = result === 0;
+    return result;
+  }
+
+  override send(
+    payload: Payload,
+    length: number,
+    address: EncodedAddress | undefined,
+    request: SendRequest | undefined,
+    controls?: EncodedControls,
+  ): void {
+    const opened = this.open();
+    if (opened < 0) request?.finish(-opened, 0);
+    else super.send(payload, length, address, request, controls);
+  }
+
+  override setOption(name: OptionName, value: number): number {
+    const opened = this.open();
+    return opened < 0 ? opened : super.setOption(name, value);
+  }
+
+  override getOption(name: OptionName): number {
+    const opened = this.open();
+    return opened < 0 ? opened : super.getOption(name);
+  }
+
+  /** For the receiver: what an IP socket would show becomes what a Unix socket shows. */
+  override deliver(message: Buffer<ArrayBuffer>, remote: RemoteInfo): void {
+    const { address, size } = remote;
+    this.#listeners.emit("message", message, { family: "unix", path: address, size });
+  }
+
+  /** For the sender. The events come at the next tick: a listener must not run in the midst of others' messages. */
+  congested(address: EncodedAddress | undefined, isCongested: boolean): void {
+    const path = address ? this.#pathIn(address) : this.#peerPath();
+    process.nextTick(() => {
+      if (this.fd >= 0) this.#listeners.emit(isCongested ? "congestion" : "writable", path);
+    });
+  }
+
+  protected override get inbox(): Inbox {
+    return inboxOf(this.#engine);
+  }
+
+  protected override makeSender(): MessageSender {
+    const { loop, outbox, runtime } = this.#engine;
+    return new UnixSender(runtime.libc, loop, outbox, this);
+  }
+
+  #pathIn(address: EncodedAddress): string {
+    return decodePath(this.#engine.runtime.libc.abi, address, 0, address.length);
+  }
+
+  #peerPath(): string {
+    const peer = this.remoteAddress();
+    return typeof peer === "number" ? "" : peer.address;
+  }
+}

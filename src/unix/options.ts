@@ -1,0 +1,28 @@
+/**
+ * The options of `createSocket` for a Unix datagram socket, checked.
+ *
+ * @module
+ */
+import { badSocketType, notUdp } from "../errors.ts";
+import { validateFd } from "../options.ts";
+import { validateAbortSignal, validateBoolean, validateUint32 } from "../validate.ts";
+import type { UnixSocketOptions } from "./types.ts";
+
+/** Options that a Unix socket has. */
+const KNOWN = new Set(["type", "fd", "unlinkOnClose", "recvBufferSize", "sendBufferSize", "signal"]);
+
+/** Checks what `createSocket` was given. An option of UDP sockets that asks for something is refused rather than ignored. */
+export function checkUnixOptions(given: "unix_dgram" | Partial<UnixSocketOptions>): Partial<UnixSocketOptions> {
+  const options: Partial<UnixSocketOptions> = typeof given === "string" ? { type: given } : given;
+  const { type, fd, unlinkOnClose, recvBufferSize, sendBufferSize, signal } = options;
+  if (type !== "unix_dgram" && (type !== undefined || fd === undefined)) throw badSocketType();
+  for (const [name, value] of Object.entries(options)) {
+    if (!KNOWN.has(name) && value) throw notUdp(`The option ${name}`);
+  }
+  if (unlinkOnClose !== undefined) validateBoolean(unlinkOnClose, "options.unlinkOnClose");
+  if (recvBufferSize) validateUint32(recvBufferSize, "options.recvBufferSize");
+  if (sendBufferSize) validateUint32(sendBufferSize, "options.sendBufferSize");
+  if (signal !== undefined) validateAbortSignal(signal, "options.signal");
+  if (fd !== undefined) validateFd(fd);
+  return options;
+}

@@ -1,0 +1,37 @@
+/**
+ * Paths of Unix sockets, as programs write them, checked.
+ *
+ * @module
+ */
+import type { Abi } from "../../ffi/abi/abi.ts";
+import { maxPathLength, pathLength } from "../../ffi/sockaddr_un.ts";
+import { invalidArgValue, pathTooLong, unavailableOnPlatform } from "../errors.ts";
+import { validateString } from "../validate.ts";
+
+/**
+ * A path that can be encoded. `@` at the beginning stands for the NUL of an abstract one; a file of that name is `./@...`.
+ *
+ * @param name The argument's name, for errors.
+ * @param syscall The call it is for, for errors.
+ * @throws {TypeError} ERR_INVALID_ARG_TYPE; ERR_INVALID_ARG_VALUE where it is empty or has a NUL inside;
+ * ERR_FEATURE_UNAVAILABLE_ON_PLATFORM for an abstract one outside of Linux.
+ * @throws {Error} ENAMETOOLONG
+ */
+export function validatePath(abi: Abi, value: unknown, name: string, syscall: string): string {
+  validateString(value, name);
+  const isAbstract = /^[@\0]/.test(value);
+  const path = isAbstract ? `\0${value.slice(1)}` : value;
+  if (path === "") throw invalidArgValue(name, "must not be empty", value);
+  if (isAbstract && !abi.linux) {
+    throw unavailableOnPlatform(`Abstract paths (${JSON.stringify(value)}) are available on Linux only`);
+  }
+  if (!isAbstract && path.includes("\0")) throw invalidArgValue(name, "must be a path without NUL", value);
+  const [length, limit] = [pathLength(path), maxPathLength(abi, isAbstract)];
+  if (length > limit) throw pathTooLong(abi.errno.ENAMETOOLONG, syscall, readable(path), length, limit);
+  return path;
+}
+
+/** A path for people: `@` stands for the NUL of an abstract one. */
+export function readable(path: string): string {
+  return path.replace(/^\0/, "@");
+}

@@ -1,0 +1,88 @@
+/**
+ * The forms of `send`'s and `sendMany`'s arguments on a Unix socket, brought into one.
+ *
+ * @module
+ */
+import type { EncodedAddress } from "../../ffi/sockaddr.ts";
+import { invalidArgType, isConnected } from "../errors.ts";
+import { MessageBatch } from "../message_batch.ts";
+import type { Payload } from "../outbox.ts";
+import { lengthOf, payloadOf, sliceOf } from "../send_arguments.ts";
+import { validateFunction, validateNumber } from "../validate.ts";
+import type { UnixDestinations } from "./destinations.ts";
+
+/** What is to be sent, and where. */
+export interface UnixSendArguments {
+  readonly payload: Payload;
+  /** The payload's length in bytes. */
+  readonly length: number;
+  /** The encoded path, or why it must not be used; undefined on a connected socket. */
+  readonly destination: EncodedAddress | Error | undefined;
+  /** The path as it was given. */
+  readonly path: string | undefined;
+}
+
+/** Where it goes, as it was given. */
+interface Destination {
+  readonly path?: unknown;
+}
+
+/**
+ * Reads `(message, [offset, length], [path | options], [callback])`.
+ *
+ * @param destinations Undefined on a connected socket.
+ */
+export function parseUnixSend<Callback>(
+  destinations: UnixDestinations | undefined,
+  values: readonly unknown[],
+): UnixSendArguments & { readonly callback: Callback | undefined } {
+  let [message, ...rest] = values;
+  if (typeof rest[0] === "number") {
+    validateNumber(rest[1], "length");
+    message = sliceOf(message, rest[0], rest[1]);
+    rest = rest.slice(2);
+  }
+  if (typeof rest[0] === "function") rest = [undefined, ...rest];
+  const [where, callback] = rest;
+  if (callback !== undefined && callback !== null) validateFunction(callback, "callback");
+  const destination = isOptions(where) ? where : { path: where ?? undefined };
+  const parsed = unixMessage(destinations, message, destination);
+  return { ...parsed, callback: (callback ?? undefined) as Callback | undefined };
+}
+
+/** Reads the messages of `sendMany`, all before any is sent. */
+export function parseUnixSendMany(
+  destinations: UnixDestinations | undefined,
+  messages: unknown,
+  path: unknown,
+): readonly UnixSendArguments[] {
+  const common: Destination = { path };
+  if (messages instanceof MessageBatch) {
+    const views = Array.from({ length: messages.length }, (_, i) => messages.view(i));
+    return views.map((message) => unixMessage(destinations, message, common));
+  }
+  if (!Array.isArray(messages)) throw invalidArgType("messages", "an instance of Array or MessageBatch", messages);
+  return messages.map((given: unknown) => {
+    if (!isAddressed(given)) return unixMessage(destinations, given, common);
+    return unixMessage(destinations, given.message, given);
+  });
+}
+
+function unixMessage(
+  destinations: UnixDestinations | undefined,
+  message: unknown,
+  { path }: Destination,
+): UnixSendArguments {
+  const payload = payloadOf(message);
+  if (!destinations && path !== undefined) throw isConnected();
+  const destination = destinations?.find(path);
+  return { payload, length: lengthOf(payload), destination, path: path as string | undefined };
+}
+
+function isOptions(value: unknown): value is Destination {
+  return value !== null && typeof value === "object" && !Array.isArray(value) && !ArrayBuffer.isView(value);
+}
+
+function isAddressed(value: unknown): value is Destination & { readonly message: unknown } {
+  return isOptions(value) && "message" in value;
+}

@@ -1,0 +1,33 @@
+/**
+ * Two Unix sockets that are each other's peers.
+ *
+ * @module
+ */
+import { Descriptor } from "../../ffi/descriptor.ts";
+import { currentEngine } from "../engine.ts";
+import { UnixSocket } from "./socket.ts";
+import type { UnixSocketOptions } from "./types.ts";
+
+/**
+ * Makes two Unix datagram sockets, each with the other as its peer (socketpair(2)): what one sends, with `send(message)`, the other
+ * receives, without any path. Both are open and receive at once.
+ *
+ * @param options Options of both, but for `type` and `fd`.
+ * @throws {Error} The failed call's errno, as EMFILE.
+ */
+export function socketpair(
+  options: Omit<UnixSocketOptions, "type" | "fd" | "unlinkOnClose"> = {},
+): [UnixSocket, UnixSocket] {
+  const { errors, runtime } = currentEngine();
+  const pair = Descriptor.openPair(runtime.libc);
+  if (typeof pair === "number") throw errors.ofCall(-pair, "socketpair");
+  const open: UnixSocket[] = [];
+  try {
+    for (const fd of pair) open.push(new UnixSocket({ ...options, type: "unix_dgram", fd }));
+  } catch (error) {
+    for (const socket of open) socket.close();
+    for (const fd of pair.slice(open.length)) runtime.libc.close(fd);
+    throw error;
+  }
+  return [open[0], open[1]];
+}

@@ -1,0 +1,91 @@
+/**
+ * The types of a Unix datagram socket's public surface.
+ *
+ * @module
+ */
+import type { Buffer } from "node:buffer";
+import type { MessageBatch } from "../message_batch.ts";
+import type { Bytes } from "../types.ts";
+
+/** Options of {@linkcode createSocket} for a Unix datagram socket. */
+export interface UnixSocketOptions {
+  /** Says that it is one. */
+  type: "unix_dgram";
+  /**
+   * The number of an open Unix datagram socket to take over: one of systemd's (`LISTEN_FDS`, from 3), inherited or made elsewhere.
+   * It is closed with this socket.
+   */
+  fd?: number | undefined;
+  /**
+   * Whether closing the socket removes the file that it is bound to; not where another file has taken its place since.
+   * Default: false, as the file may be what others find the socket by, and a socket made by systemd is not the program's to
+   * remove. A file that is left makes the next `bind()` fail with EADDRINUSE.
+   */
+  unlinkOnClose?: boolean | undefined;
+  /** Size of the kernel's receive buffer in bytes (SO_RCVBUF). On Linux what a peer may send is limited by its own buffer. */
+  recvBufferSize?: number | undefined;
+  /** Size of the kernel's send buffer in bytes (SO_SNDBUF), a little more than the largest message. */
+  sendBufferSize?: number | undefined;
+  /** Aborting it closes the socket. */
+  signal?: AbortSignal | undefined;
+}
+
+/** Who sent a datagram: the second argument of `'message'` listeners of a Unix socket. */
+export interface UnixRemoteInfo {
+  /** Always that. */
+  family: "unix";
+  /** The path the sender is bound to; empty: to none, so it cannot be answered. */
+  path: string;
+  /** How many bytes the datagram has. */
+  size: number;
+}
+
+/** A Unix socket's own address or its peer's. */
+export interface UnixAddress {
+  /** Always that. */
+  family: "unix";
+  /** The path, an abstract one with a NUL at its beginning; empty for a socket that is bound to none. */
+  path: string;
+}
+
+/** Options of a Unix socket's `bind()`. */
+export interface UnixBindOptions {
+  /** The path; `@` or a NUL at its beginning makes it abstract (Linux); left out: an abstract one that the system chooses. */
+  path?: string | undefined;
+  /** The number of an open Unix datagram socket to use instead. */
+  fd?: number | undefined;
+}
+
+/** A message with a destination of its own, for `sendMany()` of a Unix socket. */
+export interface UnixMessage {
+  /** Bytes, text (as UTF-8), or an array of both. */
+  message: Bytes | readonly Bytes[];
+  /** The destination. */
+  path: string;
+}
+
+/** Where a message goes, and what goes with it: `send()`'s options on a Unix socket. */
+export interface UnixSendOptions {
+  /** The destination; not on a connected socket. */
+  path?: string | undefined;
+}
+
+/** The events of a Unix socket, with what listeners get. */
+export interface UnixSocketEvents {
+  /** A datagram arrived. */
+  message: [message: Buffer<ArrayBuffer>, remote: UnixRemoteInfo];
+  /** Datagrams arrived together. With listeners for `'message'` as well, both get them. */
+  messages: [batch: MessageBatch];
+  /** The socket is bound and receives. */
+  listening: [];
+  /** The socket has a peer. */
+  connect: [];
+  /** The peer of that path has no room: messages to it wait from now on. */
+  congestion: [path: string];
+  /** The messages that waited for it have left. */
+  writable: [path: string];
+  /** The socket is closed; no event follows. */
+  close: [];
+  /** Something failed that no callback was told of. */
+  error: [error: Error];
+}
