@@ -1,8 +1,8 @@
 /**
  * One way to write a test for all runtimes. In Deno it runs with the sanitizers on, elsewhere under `node:test`.
  *
- * Every test gets tools that make sockets and put things away. Afterwards all sockets are closed, and a UDP descriptor that is
- * still open fails the test.
+ * Every test gets tools that make sockets and put things away. Afterwards all sockets are closed, and a UDP or Unix datagram
+ * descriptor that is still open fails the test.
  *
  * @module
  */
@@ -35,7 +35,7 @@ export interface Received {
 
 /** What a test works with. */
 export class Tools {
-  readonly #sockets: Socket[] = [];
+  readonly #sockets: AsyncDisposable[] = [];
   readonly #cleanups: (() => unknown)[] = [];
 
   /** Makes a socket that is closed at the test's end. */
@@ -44,7 +44,7 @@ export class Tools {
   }
 
   /** Has a socket that was made otherwise closed at the test's end. */
-  track(socket: Socket): Socket {
+  track<S extends AsyncDisposable>(socket: S): S {
     this.#sockets.push(socket);
     return socket;
   }
@@ -76,7 +76,7 @@ export class Tools {
 }
 
 /** Closes a socket, unless it is closed, and waits until it is. */
-export async function closed(socket: Socket): Promise<void> {
+export async function closed(socket: AsyncDisposable): Promise<void> {
   await socket[Symbol.asyncDispose]();
 }
 
@@ -147,14 +147,14 @@ interface DenoTest {
 /** Declares a test, named by the behaviour it checks. */
 export function test(name: string, body: Body, options: TestOptions = {}): void {
   const run = async (): Promise<void> => {
-    const before = udpDescriptors();
+    const before = datagramDescriptors();
     const tools = new Tools();
     try {
       await inTime(body(tools));
     } finally {
       await tools.putAway();
     }
-    assertEquals(udpDescriptors().filter((inode) => !before.includes(inode)), [], "UDP descriptors left open");
+    assertEquals(datagramDescriptors().filter((inode) => !before.includes(inode)), [], "descriptors left open");
   };
   if (options.skip) console.log(`skipped: ${name}: ${options.skip}`);
   const deno = (globalThis as unknown as { Deno?: DenoTest }).Deno;
@@ -180,12 +180,29 @@ export function testBoth(
   for (const family of FAMILIES) test(`${name} (${family.name})`, (tools) => body(tools, family), options);
 }
 
+/** The inodes of this process's UDP and Unix datagram sockets (Linux). */
+function datagramDescriptors(): string[] {
+  return [...udpDescriptors(), ...unixDescriptors()];
+}
+
+/** The inodes of this process's Unix datagram sockets (Linux). */
+export function unixDescriptors(): string[] {
+  // Num RefCount Protocol Flags Type St Inode Path, where type 2 is SOCK_DGRAM.
+  const rows = readFileSync("/proc/self/net/unix", "utf8").split("\n").slice(1).map((line) => line.trim().split(/\s+/));
+  return openSockets(new Set(rows.filter(([, , , , type]) => type === "0002").map((row) => row[6])));
+}
+
 /** The inodes of this process's UDP sockets (Linux). */
 export function udpDescriptors(): string[] {
   const inodes = new Set<string>();
   for (const table of ["/proc/self/net/udp", "/proc/self/net/udp6"]) {
     for (const line of readFileSync(table, "utf8").split("\n").slice(1)) inodes.add(line.trim().split(/\s+/)[9]);
   }
+  return openSockets(inodes);
+}
+
+/** Those of the inodes that this process has open. */
+function openSockets(inodes: ReadonlySet<string>): string[] {
   return openDescriptors().flatMap((link) => /^socket:\[(\d+)\]$/.exec(link)?.[1] ?? []).filter((i) => inodes.has(i));
 }
 
