@@ -57,6 +57,17 @@ export type {
 } from "./src/types.ts";
 
 /**
+ * Makes a Unix datagram socket. It has no descriptor until it is used.
+ *
+ * @param options `"unix_dgram"`, or an object with that as `type` and more; with `fd` an open socket is taken over.
+ * @param callback Added as a listener for `'message'`.
+ * @throws {TypeError} ERR_SOCKET_DGRAM_NOT_UDP for an option that only UDP sockets have; otherwise as for a UDP socket.
+ */
+export function createSocket(
+  options: "unix_dgram" | UnixSocketOptions,
+  callback?: (message: SocketEvents["message"][0], remote: UnixRemoteInfo) => void,
+): UnixSocket;
+/**
  * Makes a UDP socket. It has no descriptor until it is bound, which sending and connecting do if need be.
  *
  * @param options `"udp4"`, `"udp6"`, or an object with that as `type` and more; with `fd` an open socket is taken over.
@@ -69,17 +80,6 @@ export function createSocket(
   options: SocketType | SocketOptions | AdoptOptions,
   callback?: (message: SocketEvents["message"][0], remote: RemoteInfo) => void,
 ): Socket;
-/**
- * Makes a Unix datagram socket. It has no descriptor until it is used.
- *
- * @param options `"unix_dgram"`, or an object with that as `type` and more; with `fd` an open socket is taken over.
- * @param callback Added as a listener for `'message'`.
- * @throws {TypeError} ERR_SOCKET_DGRAM_NOT_UDP for an option that only UDP sockets have; otherwise as for a UDP socket.
- */
-export function createSocket(
-  options: "unix_dgram" | UnixSocketOptions,
-  callback?: (message: SocketEvents["message"][0], remote: UnixRemoteInfo) => void,
-): UnixSocket;
 export function createSocket(
   options: SocketType | SocketOptions | AdoptOptions | "unix_dgram" | UnixSocketOptions,
   callback?: (message: SocketEvents["message"][0], remote: never) => void,

@@ -101,11 +101,6 @@ export function notUdp(what: string): Error {
   return coded(TypeError, "ERR_SOCKET_DGRAM_NOT_UDP", `${what} is for UDP sockets; this is a Unix datagram socket`);
 }
 
-/** ERR_FEATURE_UNAVAILABLE_ON_PLATFORM. @param what It, and where it is available. */
-export function unavailableOnPlatform(what: string): Error {
-  return coded(TypeError, "ERR_FEATURE_UNAVAILABLE_ON_PLATFORM", what);
-}
-
 /** ERR_BUFFER_OUT_OF_BOUNDS */
 export function outOfBufferBounds(name: string): Error {
   return coded(RangeError, "ERR_BUFFER_OUT_OF_BOUNDS", `"${name}" is outside of buffer bounds`);

@@ -44,9 +44,9 @@ export interface ControlDecoder {
    *
    * @param flags What recvmsg said: MSG_TRUNC, MSG_CTRUNC.
    * @param length Bytes of the payload.
-   * @returns What is to be added to `rinfo` of each datagram in it.
+   * @returns What is to be added to `rinfo` of each datagram in it, if anything.
    */
-  decode(reader: ControlReader, flags: number, length: number): ReceiveDetails;
+  decode(reader: ControlReader, flags: number, length: number): ReceiveDetails | undefined;
 }
 
 /** Takes a datagram out of the arena. Returns whether it takes the next. */

@@ -7,6 +7,7 @@ import { AsyncResource } from "node:async_hooks";
 import { channel } from "node:diagnostics_channel";
 import { errorMonitor } from "node:events";
 import process from "../ffi/process.ts";
+import { closeOnAbort } from "./abort.ts";
 import { adoptableVersion } from "./adoption.ts";
 import { descriptorOfHandle } from "./child_processes.ts";
 import { isClusterWorker, type SharedDescriptor, shareDescriptor, type WantedAddress } from "./cluster.ts";
@@ -93,7 +94,7 @@ export class Socket extends ControlLevel {
     for (const detail of this.#options.details) endpointOf(this)!.setDetail(detail, true);
     if (typeof listener === "function") this.on("message", listener);
     if (fd !== undefined) this.#adoptAtCreation(fd);
-    this.#closeOnAbort(this.#options.signal);
+    closeOnAbort(this, this.#options.signal);
     if (socketChannel.hasSubscribers) socketChannel.publish({ socket: this });
   }
 
@@ -420,16 +421,6 @@ export class Socket extends ControlLevel {
 
   #running(): Endpoint {
     return runningEndpoint(this);
-  }
-
-  #closeOnAbort(signal: AbortSignal | undefined): void {
-    if (!signal) return;
-    const abort = (): void => {
-      if (this.#endpoint) this.close();
-    };
-    if (signal.aborted) return abort();
-    signal.addEventListener("abort", abort, { once: true });
-    this.once("close", () => signal.removeEventListener("abort", abort));
   }
 
   #adoptAtCreation(fd: number): void {

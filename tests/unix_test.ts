@@ -294,6 +294,26 @@ test("a message as large as the send buffer allows arrives whole; a larger one i
   assertEquals((await rejected(sentUnix(socket, new Uint8Array(2 ** 21), server.address().path))).code, "EMSGSIZE");
 });
 
+test("a message that is larger than any of ours arrives cut, and says so", async (t) => {
+  const server = boundUnix(t);
+  const peer = t.track(new UnixSocket({ type: "unix_dgram", sendBufferSize: 2 ** 21 }));
+  if (peer.getSendBufferSize() <= 2 ** 21) return console.log("not provoked: net.core.wmem_max is too low");
+  const { libc } = currentRuntime();
+  const size = 2 ** 20 + 1;
+  const [bytes, fd] = [libc.allocate(size), openDescriptor()];
+  t.cleanup(() => libc.close(fd));
+  const own = Descriptor.adopt(libc, fd);
+  own.setOption("SO_SNDBUF", 2 ** 21);
+  own.connect(encodePath(libc.abi, server.address().path)!);
+  const datagrams = received(server, 2);
+  assertEquals(libc.sendto(fd, libc.pointer(bytes), size, 0, null, 0), size);
+  assertEquals(libc.sendto(fd, libc.pointer(bytes), size - 1, 0, null, 0), size - 1);
+  assertEquals((await datagrams).map(({ remote }) => remote), [
+    { family: "unix", path: "", size: 2 ** 20, truncated: true },
+    { family: "unix", path: "", size: 2 ** 20 },
+  ]);
+});
+
 test("the file stays when the socket is closed; with unlinkOnClose it is removed, but not another in its place", (t) => {
   const dir = folder(t);
   const [stays, goes, replaced] = [join(dir, "stays"), join(dir, "goes"), join(dir, "replaced")];

@@ -12,19 +12,23 @@ import { decodePath } from "../../ffi/sockaddr_un.ts";
 import type { OptionName } from "../../ffi/sockopt.ts";
 import { Endpoint, type Listeners } from "../endpoint.ts";
 import type { Engine } from "../engine.ts";
-import { Inbox } from "../inbox.ts";
+import { type ControlDecoder, Inbox } from "../inbox.ts";
 import type { Payload } from "../outbox.ts";
 import { Permissions } from "../permissions.ts";
 import type { MessageSender, SendRequest } from "../sender.ts";
 import type { RemoteInfo } from "../types.ts";
+import { UnixDecoder } from "./decoder.ts";
 import { UnixSender, type UnixSendingSocket } from "./sender.ts";
-import type { UnixSocketEvents } from "./types.ts";
+import type { UnixRemoteInfo, UnixSocketEvents } from "./types.ts";
 
 /** Who hears what the endpoint receives. */
 export type UnixListeners = Pick<EventEmitter<UnixSocketEvents>, "emit" | "listenerCount">;
 
-/** A message is limited by its sender's buffer, which net.core.wmem_max limits (Linux: 212,992, of which twice is granted). */
-const SHAPE = { slots: 32, slotSize: 2 ** 19, takesControl: false };
+/**
+ * A message is limited by its sender's buffer. Linux grants twice net.core.wmem_max, which is 212,992 unless somebody has raised it;
+ * where that is more than what fits here, messages may be cut, and say so.
+ */
+const SHAPE = { slots: 16, slotSize: 2 ** 20, takesControl: false };
 
 const inboxes = new WeakMap<Engine, Inbox>();
 
@@ -39,6 +43,7 @@ function inboxOf(engine: Engine): Inbox {
 export class UnixEndpoint extends Endpoint implements UnixSendingSocket {
   readonly #engine: Engine;
   readonly #listeners: UnixListeners;
+  readonly #decoder: ControlDecoder;
   #receives = false;
 
   constructor(engine: Engine, listeners: UnixListeners) {
@@ -47,6 +52,7 @@ export class UnixEndpoint extends Endpoint implements UnixSendingSocket {
     super(engine, "unix", { gso: false, gro: false }, permissions, listeners as unknown as Listeners);
     this.#engine = engine;
     this.#listeners = listeners;
+    this.#decoder = new UnixDecoder(engine.runtime.libc.abi);
   }
 
   /** Binds to a path; to one of the system's choice where it is empty. */
@@ -89,10 +95,17 @@ export class UnixEndpoint extends Endpoint implements UnixSendingSocket {
     return opened < 0 ? opened : super.getOption(name);
   }
 
+  /** For the receiver. */
+  override get controlDecoder(): ControlDecoder {
+    return this.#decoder;
+  }
+
   /** For the receiver: what an IP socket would show becomes what a Unix socket shows. */
   override deliver(message: Buffer<ArrayBuffer>, remote: RemoteInfo): void {
-    const { address, size } = remote;
-    this.#listeners.emit("message", message, { family: "unix", path: address, size });
+    const { address, size, truncated } = remote;
+    const info: UnixRemoteInfo = { family: "unix", path: address, size };
+    if (truncated) info.truncated = true;
+    this.#listeners.emit("message", message, info);
   }
 
   /** For the sender. The events come at the next tick: a listener must not run in the midst of others' messages. */

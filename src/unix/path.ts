@@ -5,7 +5,7 @@
  */
 import type { Abi } from "../../ffi/abi/abi.ts";
 import { maxPathLength, pathLength } from "../../ffi/sockaddr_un.ts";
-import { invalidArgValue, pathTooLong, unavailableOnPlatform } from "../errors.ts";
+import { invalidArgValue, pathTooLong, unavailable } from "../errors.ts";
 import { validateString } from "../validate.ts";
 
 /**
@@ -22,9 +22,7 @@ export function validatePath(abi: Abi, value: unknown, name: string, syscall: st
   const isAbstract = /^[@\0]/.test(value);
   const path = isAbstract ? `\0${value.slice(1)}` : value;
   if (path === "") throw invalidArgValue(name, "must not be empty", value);
-  if (isAbstract && !abi.linux) {
-    throw unavailableOnPlatform(`Abstract paths (${JSON.stringify(value)}) are available on Linux only`);
-  }
+  if (isAbstract && !abi.linux) throw unavailable(`An abstract path (${readable(path)})`, abi.platform);
   if (!isAbstract && path.includes("\0")) throw invalidArgValue(name, "must be a path without NUL", value);
   const [length, limit] = [pathLength(path), maxPathLength(abi, isAbstract)];
   if (length > limit) throw pathTooLong(abi.errno.ENAMETOOLONG, syscall, readable(path), length, limit);

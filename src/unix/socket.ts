@@ -5,21 +5,22 @@
  */
 import type { Buffer } from "node:buffer";
 import process from "../../ffi/process.ts";
+import { closeOnAbort } from "../abort.ts";
 import { adoptableUnix } from "../adoption.ts";
 import { BufferSizes } from "../buffer_sizes.ts";
 import { currentEngine, type Engine } from "../engine.ts";
-import { alreadyBound, isConnected, notConnected, notUdp } from "../errors.ts";
+import { alreadyBound, isConnected, notConnected } from "../errors.ts";
 import type { MessageBatch } from "../message_batch.ts";
 import { SendManyOperation } from "../send_many_operation.ts";
 import { type OperationOwner, SendOperation } from "../send_operation.ts";
-import { Socket } from "../socket.ts";
-import { attach, detach, endpointOf, engineOf, runningEndpoint, SocketBase } from "../socket_base.ts";
+import { attach, detach, endpointOf, engineOf, runningEndpoint } from "../socket_base.ts";
 import type { Bytes, SendCallback, SendManyCallback } from "../types.ts";
 import { validateFunction, validateObject } from "../validate.ts";
 import { UnixDestinations } from "./destinations.ts";
 import { UnixEndpoint } from "./endpoint.ts";
 import { checkUnixOptions } from "./options.ts";
 import { readable, validatePath } from "./path.ts";
+import { refuseWhatIsUdps } from "./refuse_udp.ts";
 import { parseUnixSend, parseUnixSendMany, type UnixSendArguments } from "./send_arguments.ts";
 import { SocketFile } from "./socket_file.ts";
 import type {
@@ -80,7 +81,7 @@ export class UnixSocket extends BufferSizes<UnixSocketEvents> {
     if (fd !== undefined) this.#adopt(fd, () => process.nextTick(() => this.#emitIfOpen("listening")));
     if (recvBufferSize) this.setRecvBufferSize(recvBufferSize);
     if (sendBufferSize) this.setSendBufferSize(sendBufferSize);
-    this.#closeOnAbort(signal);
+    closeOnAbort(this, signal);
   }
 
   /**
@@ -327,16 +328,6 @@ export class UnixSocket extends BufferSizes<UnixSocketEvents> {
     else endpoint.send(payload, length, destination, operation);
   }
 
-  #closeOnAbort(signal: AbortSignal | undefined): void {
-    if (!signal) return;
-    const abort = (): void => {
-      if (endpointOf(this)) this.close();
-    };
-    if (signal.aborted) return abort();
-    signal.addEventListener("abort", abort, { once: true });
-    this.once("close", () => signal.removeEventListener("abort", abort));
-  }
-
   /** Takes over a descriptor that was found fit. It receives if anybody can send to it. */
   #adopt(fd: number, announce: () => void): void {
     const endpoint = this.#endpointOrNone;
@@ -402,16 +393,4 @@ function bindOptionsOf(given: unknown): UnixBindOptions {
   return { path: typeof given === "function" ? undefined : given as string | undefined };
 }
 
-/** The methods of UDP sockets that a Unix socket has no use for say so. */
-function refuseWhatIsUdps(): void {
-  for (let part = Socket.prototype; part !== SocketBase.prototype; part = Object.getPrototypeOf(part)) {
-    for (const name of Object.getOwnPropertyNames(part)) {
-      if (name in UnixSocket.prototype) continue;
-      const value = (): never => {
-        throw notUdp(`${name}()`);
-      };
-      Object.defineProperty(UnixSocket.prototype, name, { value, writable: true, configurable: true });
-    }
-  }
-}
-refuseWhatIsUdps();
+refuseWhatIsUdps(UnixSocket);

@@ -36,8 +36,10 @@ export interface UnixRemoteInfo {
   family: "unix";
   /** The path the sender is bound to; empty: to none, so it cannot be answered. */
   path: string;
-  /** How many bytes the datagram has. */
+  /** How many bytes of the datagram there are. */
   size: number;
+  /** There, and true, where it had more: only if the sender's buffer, by the administrator's leave, holds more than a mebibyte. */
+  truncated?: true;
 }
 
 /** A Unix socket's own address or its peer's. */
