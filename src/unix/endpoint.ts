@@ -35,7 +35,7 @@ const inboxes = new WeakMap<Engine, Inbox>();
 /** One thread's arena for Unix sockets. Its pages take no memory until messages come that fill them. */
 function inboxOf(engine: Engine): Inbox {
   let inbox = inboxes.get(engine);
-  if (!inbox) inboxes.set(engine, inbox = new Inbox(engine.runtime.libc, SHAPE));
+  if (!inbox) inboxes.set(engine, inbox = new Inbox(engine.runtime, SHAPE));
   return inbox;
 }
 
