@@ -32,6 +32,7 @@ export type {
   UnixSocketOptions,
 } from "./src/unix/types.ts";
 export { BufferSizes } from "./src/buffer_sizes.ts";
+export { clockTime } from "./src/clock_time.ts";
 export { ControlLevel } from "./src/control_level.ts";
 export { IpLevel } from "./src/ip_level.ts";
 export { MulticastLevel } from "./src/multicast_level.ts";
@@ -45,12 +46,15 @@ export type {
   BindOptions,
   BindSyncOptions,
   Bytes,
+  ClockName,
   LookupCallback,
   LookupFunction,
   ReceiveDetails,
   RemoteInfo,
   SendCallback,
+  SendControls,
   SendManyCallback,
+  SendOptions,
   SocketEvents,
   SocketOptions,
   SocketType,

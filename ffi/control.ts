@@ -39,8 +39,9 @@ export function writeControlHeader(
   if (offset + controlSpace(abi, dataLength) > view.byteLength) {
     throw new RangeError(`A control message with ${dataLength} bytes does not fit at ${offset} of ${view.byteLength}`);
   }
-  // A size_t on Linux; its upper half stays zero.
   view.setUint32(offset + cmsg_len, roundUp(size, align) + dataLength, true);
+  // A size_t on Linux, whose upper half may have been something else's data.
+  if (cmsg_level - cmsg_len === 8) view.setUint32(offset + cmsg_len + 4, 0, true);
   view.setInt32(offset + cmsg_level, level, true);
   view.setInt32(offset + cmsg_type, type, true);
   return offset + roundUp(size, align);

@@ -132,14 +132,15 @@ export class ErrorQueue {
 
 /** Room for an error with its address, for timestamps, and for whatever else the socket has asked to be told. */
 function controlRoom(abi: Abi): number {
-  const { sock_extended_err, timespec } = abi.linux!;
+  const { sock_extended_err } = abi.linux!;
+  const { timespec } = abi.layouts;
   const rest = 256;
   return controlSpace(abi, sock_extended_err.size + maxAddressSize(abi)) + controlSpace(abi, 3 * timespec.size) + rest;
 }
 
 /** `struct scm_timestamping { struct timespec ts[3]; }`: software, one that is not used any more, hardware. */
 function decodeTimestamps(abi: Abi, { view, at, size }: ControlReader): QueuedError["timestamps"] {
-  const { timespec } = abi.linux!;
+  const { timespec } = abi.layouts;
   if (size < 3 * timespec.size) return undefined;
   const read = (index: number): bigint => {
     const start = at + index * timespec.size;

@@ -59,6 +59,8 @@ export interface Libc {
   fcntl(fd: number, cmd: number, arg: number): number;
   /** `int poll(struct pollfd *fds, nfds_t nfds, int timeout)` */
   poll(fds: Pointer, nfds: number, timeout: number): number;
+  /** `int clock_gettime(clockid_t clockid, struct timespec *tp)` */
+  clock_gettime(clockid: number, tp: Pointer): number;
   /** `unsigned int if_nametoindex(const char *ifname)`: the index, or a negative errno. */
   if_nametoindex(ifname: Pointer): number;
   /** `char *if_indextoname(unsigned int ifindex, char *ifname)`: 0, or a negative errno. */

@@ -107,6 +107,10 @@ export class NativeLibc implements Libc {
     return this.#result(this.#c.poll(set, this.#binding.word(nfds), timeout));
   }
 
+  clock_gettime(clockid: number, tp: Pointer): number {
+    return this.#result(this.#c.clock_gettime(clockid, readable(tp, this.abi.layouts.timespec.size)));
+  }
+
   if_nametoindex(ifname: Pointer): number {
     const index = this.#c.if_nametoindex(ifname.value) as number;
     return index === 0 ? -this.#binding.errno() : index;

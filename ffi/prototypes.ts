@@ -103,6 +103,11 @@ export const COMMON_PROTOTYPES = {
     result: "int",
     parameters: [["pointer", "fds"], ["unsigned long", "nfds"], ["int", "timeout"]],
   },
+  clock_gettime: {
+    declaration: "int clock_gettime(clockid_t clockid, struct timespec *tp)",
+    result: "int",
+    parameters: [["int", "clockid"], ["pointer", "tp"]],
+  },
   if_nametoindex: {
     declaration: "unsigned int if_nametoindex(const char *ifname)",
     result: "unsigned int",

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Abi, LinuxConstants } from "./abi/abi.ts";
+import { readTimespec } from "./clock.ts";
 import { type ControlReader, controlSpace } from "./control.ts";
 import type { Libc } from "./libc.ts";
 import { LocalAddresses } from "./local_addresses.ts";
@@ -186,11 +187,10 @@ function small(detail: "ttl" | "tos", level: number, type: number): Receivable {
   return { detail, level, type, size: 4, least: 1, decode };
 }
 
-function linuxReceivables({ constants: { SOL_SOCKET }, linux }: Abi): Receivable[] {
+function linuxReceivables(abi: Abi): Receivable[] {
+  const { constants: { SOL_SOCKET }, layouts: { timespec }, linux } = abi;
   if (!linux) return [];
-  const { SOL_UDP, UDP_GRO, SO_TIMESTAMPNS, SO_TIMESTAMPING, SO_RXQ_OVFL, scm_timestamping, timespec } = linux;
-  const nanoseconds = (view: DataView, at: number): bigint =>
-    view.getBigInt64(at + timespec.tv_sec, true) * 1_000_000_000n + view.getBigInt64(at + timespec.tv_nsec, true);
+  const { SOL_UDP, UDP_GRO, SO_TIMESTAMPNS, SO_TIMESTAMPING, SO_RXQ_OVFL, scm_timestamping } = linux;
   return [
     {
       detail: "segmentSize",
@@ -206,7 +206,7 @@ function linuxReceivables({ constants: { SOL_SOCKET }, linux }: Abi): Receivable
       type: SO_TIMESTAMPNS,
       size: timespec.size,
       least: timespec.size,
-      decode: (view, at, into) => void (into.timestamp = nanoseconds(view, at)),
+      decode: (view, at, into) => void (into.timestamp = readTimespec(abi, view, at)),
     },
     {
       // ts[0] is the software's, ts[1] was given up, ts[2] is the hardware's.
@@ -216,7 +216,7 @@ function linuxReceivables({ constants: { SOL_SOCKET }, linux }: Abi): Receivable
       size: scm_timestamping.size,
       least: scm_timestamping.size,
       decode: (view, at, into) => {
-        into.hardwareTimestamp = nanoseconds(view, at + scm_timestamping.ts + 2 * timespec.size);
+        into.hardwareTimestamp = readTimespec(abi, view, at + scm_timestamping.ts + 2 * timespec.size);
       },
     },
     {

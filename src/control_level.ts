@@ -1,20 +1,23 @@
 /**
- * The methods of a socket for what the kernel tells of each datagram (control messages of recvmsg(2)).
+ * The methods of a socket for what goes with each datagram: control messages of recvmsg(2) and sendmsg(2).
  *
  * @module
  */
+import { clockNumber } from "./clock_time.ts";
+import { unavailable } from "./errors.ts";
 import { MulticastLevel } from "./multicast_level.ts";
 import type { DetailName } from "./received_details.ts";
 import { engineOf, runningEndpoint, type SocketBase } from "./socket_base.ts";
+import type { ClockName } from "./types.ts";
 import { validateBoolean } from "./validate.ts";
 
 /**
- * What is told of each datagram. A part of {@linkcode Socket}.
+ * What goes with each datagram. A part of {@linkcode Socket}.
  *
- * None of it is in Node. Each method can be called at any time, also before `bind()`, and is an option of
+ * None of it is in Node. Each `setRecv` can be called at any time, also before `bind()`, and is an option of
  * {@linkcode createSocket}, too; all is off by default. It applies to datagrams received from then on. What was asked for is in
- * `rinfo` ({@linkcode ReceiveDetails}) and in {@linkcode MessageBatch.details}. Each method throws ERR_INVALID_ARG_TYPE where
- * `flag` is no boolean, and the failed call's errno.
+ * `rinfo` ({@linkcode ReceiveDetails}) and in {@linkcode MessageBatch.details}. Each throws ERR_INVALID_ARG_TYPE where `flag` is
+ * no boolean, and the failed call's errno. What is sent with a datagram is an option of `send()`: {@linkcode SendControls}.
  */
 export abstract class ControlLevel extends MulticastLevel {
   /**
@@ -82,6 +85,22 @@ export abstract class ControlLevel extends MulticastLevel {
    */
   setRecvDropCount(flag: boolean): true {
     return setDetail(this, "dropCount", flag, "setRecvDropCount");
+  }
+
+  /**
+   * Chooses the clock of `txTime` in {@linkcode SendControls} (SO_TXTIME, Linux 4.19). Not an option of `createSocket`.
+   *
+   * @param clock What the queueing discipline goes by: for `fq` it is `monotonic`, for `etf` mostly `tai`.
+   * @returns True.
+   * @throws {TypeError} ERR_FEATURE_UNAVAILABLE_ON_PLATFORM on macOS; ERR_INVALID_ARG_VALUE.
+   * @throws {Error} EPERM for another clock than `monotonic` without CAP_NET_ADMIN.
+   */
+  setTxTimeClock(clock: ClockName): true {
+    const endpoint = runningEndpoint(this);
+    const { errors, runtime } = engineOf(this);
+    const number = clockNumber(runtime.libc.abi, clock);
+    if (!runtime.libc.abi.linux) throw unavailable("SO_TXTIME", runtime.libc.abi.platform);
+    return errors.check(endpoint.setTxTimeClock(number), "setTxTimeClock");
   }
 }
 

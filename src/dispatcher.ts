@@ -4,11 +4,13 @@
  * @module
  */
 import process from "../ffi/process.ts";
+import type { EncodedControls } from "../ffi/control.ts";
 import type { EncodedAddress } from "../ffi/sockaddr.ts";
 import { Destinations } from "./destinations.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { isDefaultLookup, LOOPBACK, needsNoLookup, resolve } from "./lookup.ts";
 import type { Permissions } from "./permissions.ts";
+import type { CheckedControls, SendControlsEncoder } from "./send_controls.ts";
 import type { SendArguments } from "./send_arguments.ts";
 import type { SendManyItem } from "./send_many_arguments.ts";
 import { SendManyOperation } from "./send_many_operation.ts";
@@ -32,6 +34,7 @@ export class Dispatcher {
   readonly #destinations = new Destinations();
   readonly #operations: OperationOwner;
   readonly #EINVAL: number;
+  #encoder: SendControlsEncoder | undefined;
 
   constructor(
     socket: DispatchingSocket,
@@ -74,13 +77,18 @@ export class Dispatcher {
     return true;
   }
 
+  /** Checks what can be told of a message's controls before it is sent. @throws What {@linkcode Socket.send} throws. */
+  check({ controls }: SendArguments | SendManyItem): void {
+    if (controls) this.#encoderOf(this.#socket.endpoint()!).check(controls);
+  }
+
   /** @param connecting Whether `connect()` is under way: then what it does to the socket comes before this message. */
   send(message: SendArguments, connecting: boolean): void {
-    const { payload, length, port, address = "", callback } = message;
+    const { port, address = "", callback } = message;
     const operation = callback ? new SendOperation(this.#operations, callback, message.address, port) : undefined;
     const endpoint = this.#socket.endpoint()!;
     if (port === undefined) {
-      endpoint.send(payload, length, undefined, operation);
+      this.#hand(endpoint, message, undefined, operation);
       operation?.schedule();
     } else if (!connecting && needsNoLookup(this.#lookup, address)) {
       this.#sendTo(endpoint, message, address || LOOPBACK[endpoint.version], port, operation);
@@ -103,23 +111,48 @@ export class Dispatcher {
     const endpoint = this.#socket.endpoint()!;
     const operation = callback ? new SendManyOperation(this.#operations, messages.length, callback) : undefined;
     for (const message of messages) {
-      const { payload, length, port, address = LOOPBACK[endpoint.version] } = message;
-      if (port === undefined) endpoint.send(payload, length, undefined, operation);
+      const { port, address = LOOPBACK[endpoint.version] } = message;
+      if (port === undefined) this.#hand(endpoint, message, undefined, operation);
       else this.#sendTo(endpoint, message, address, port, operation);
     }
     operation?.schedule();
   }
 
+  /** Gives a message to the endpoint, with its control data. */
+  #hand(
+    endpoint: Endpoint,
+    { payload, length, controls }: SendArguments | SendManyItem,
+    destination: EncodedAddress | undefined,
+    operation: SendOperation | SendManyOperation | undefined,
+  ): void {
+    if (!controls) return endpoint.send(payload, length, destination, operation);
+    const encoded = this.#encode(endpoint, controls, destination);
+    if (typeof encoded === "number") operation?.finish(-encoded, 0);
+    else endpoint.send(payload, length, destination, operation, encoded);
+  }
+
+  #encode(
+    endpoint: Endpoint,
+    controls: CheckedControls,
+    destination: EncodedAddress | undefined,
+  ): EncodedControls | undefined | number {
+    return this.#encoderOf(endpoint).encode(controls, endpoint.wireTo(destination));
+  }
+
+  #encoderOf(endpoint: Endpoint): SendControlsEncoder {
+    return this.#encoder ??= endpoint.controlsEncoder();
+  }
+
   #sendTo(
     endpoint: Endpoint,
-    { payload, length }: SendArguments | SendManyItem,
+    message: SendArguments | SendManyItem,
     ip: string,
     port: number,
     operation: SendOperation | SendManyOperation | undefined,
   ): void {
     const destination = this.#destinationOf(endpoint, ip, port);
     if (destination instanceof Error) operation?.fail(destination);
-    else if (destination) endpoint.send(payload, length, destination, operation);
+    else if (destination) this.#hand(endpoint, message, destination, operation);
     else operation?.finish(this.#EINVAL, 0);
   }
 

@@ -9,6 +9,7 @@ import { AsyncResource } from "node:async_hooks";
 import type { Buffer } from "node:buffer";
 import type { EventEmitter } from "node:events";
 import type { EncodedControls } from "../ffi/control.ts";
+import { encodeTxTime } from "../ffi/clock.ts";
 import { Descriptor } from "../ffi/descriptor.ts";
 import { interfaceIndex } from "../ffi/interfaces.ts";
 import {
@@ -33,6 +34,7 @@ import type { Watcher } from "./loop.ts";
 import type { MessageBatch } from "./message_batch.ts";
 import type { Payload } from "./outbox.ts";
 import { DetailDecoder, type DetailName, kernelOptions } from "./received_details.ts";
+import { isMappedName, SendControlsEncoder } from "./send_controls.ts";
 import { Receiver, type ReceivingSocket } from "./receiver.ts";
 import type { Permissions } from "./permissions.ts";
 import type { RemoteInfo, SocketEvents } from "./types.ts";
@@ -82,6 +84,8 @@ export class Endpoint implements SendingSocket, ReceivingSocket, Watcher {
   /** What is to be told of every datagram. */
   readonly #details = new Set<DetailName>();
   #decoder: DetailDecoder | undefined;
+  /** Whether transmit times have a clock. */
+  #hasTxTime = false;
 
   constructor(
     engine: Engine,
@@ -245,6 +249,29 @@ export class Endpoint implements SendingSocket, ReceivingSocket, Watcher {
     // As libuv has it; the kernel would let it pass.
     if (address && this.#connected) request?.finish(this.#engine.runtime.libc.abi.errno.EISCONN, 0);
     else (this.#sender ??= this.makeSender()).send(payload, length, address, request, controls);
+  }
+
+  /** What makes control data of the options of `send`. */
+  controlsEncoder(): SendControlsEncoder {
+    return new SendControlsEncoder(this.#engine.runtime.libc, this.version, () => this.#hasTxTime);
+  }
+
+  /** The protocol that datagrams to a destination, or to the peer, go by: over IPv6 sockets mapped addresses are IPv4's. */
+  wireTo(destination: EncodedAddress | undefined): IpVersion {
+    if (this.version === 4) return 4;
+    if (destination) return isMappedName(this.#engine.runtime.libc.abi, destination) ? 4 : 6;
+    const peer = this.remoteAddress();
+    return typeof peer !== "number" && peer.address.startsWith("::ffff:") ? 4 : 6;
+  }
+
+  /** Chooses the clock of transmit times. Opens the descriptor, so that it can be done before bind(2). */
+  setTxTimeClock(clock: number): number {
+    const { abi } = this.#engine.runtime.libc;
+    const opened = this.open();
+    if (opened < 0) return opened;
+    const result = this.#with((descriptor) => descriptor.setEncodedOption(encodeTxTime(abi, clock)));
+    this.#hasTxTime ||= result === 0;
+    return result;
   }
 
   /** Bytes and messages that wait for room in the kernel. */

@@ -112,6 +112,12 @@ export function unavailable(option: string, platform: string): Error {
   return coded(TypeError, "ERR_FEATURE_UNAVAILABLE_ON_PLATFORM", `${option} is unavailable on ${system}`);
 }
 
+/** ERR_INCOMPATIBLE_OPTION_PAIR */
+export function incompatibleOptions(one: string, other: string): Error {
+  const message = `Option "${one}" cannot be used in combination with option "${other}"`;
+  return coded(TypeError, "ERR_INCOMPATIBLE_OPTION_PAIR", message);
+}
+
 /** ERR_INVALID_FD_TYPE */
 export function invalidFdType(type: string): Error {
   return coded(TypeError, "ERR_INVALID_FD_TYPE", `Unsupported fd type: ${type}`);

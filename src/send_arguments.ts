@@ -6,7 +6,8 @@
 import { Buffer } from "node:buffer";
 import { invalidArgType, isConnected, outOfBufferBounds } from "./errors.ts";
 import type { Payload } from "./outbox.ts";
-import type { SendCallback } from "./types.ts";
+import { type CheckedControls, checkSendControls, isSendOptions } from "./send_controls.ts";
+import type { SendCallback, SendOptions } from "./types.ts";
 import { validatePort, validateString } from "./validate.ts";
 
 const BYTES = "of type string or an instance of Buffer, TypedArray, or DataView";
@@ -21,6 +22,8 @@ export interface SendArguments {
   /** The destination's address or host name as it was given. */
   readonly address: string | undefined;
   readonly callback: SendCallback | undefined;
+  /** What else was asked for. */
+  readonly controls: CheckedControls | undefined;
 }
 
 /**
@@ -37,6 +40,7 @@ export function parseSendArguments(
   address: unknown,
   callback: unknown,
 ): SendArguments {
+  if (isSendOptions(offset)) return parseSendOptions(connected, message, offset, length);
   if (!connected) {
     if (address || (port && typeof port !== "function")) message = sliceOf(message, offset, length);
     else [port, address, callback] = [offset, length, port];
@@ -60,6 +64,29 @@ export function parseSendArguments(
     port: validPort,
     address: (address ?? undefined) as string | undefined,
     callback: callback as SendCallback | undefined,
+    controls: undefined,
+  };
+}
+
+/** `(msg, options, callback)`, which is not in Node. */
+function parseSendOptions(
+  connected: boolean,
+  message: unknown,
+  options: SendOptions,
+  callback: unknown,
+): SendArguments {
+  const { port, address } = options;
+  if (connected && (port || address)) throw isConnected();
+  const payload = payloadOf(message);
+  const validPort = connected ? undefined : validatePort(port, "Port", false);
+  if (address !== undefined && address !== null) validateString(address, "address");
+  return {
+    payload,
+    length: lengthOf(payload),
+    port: validPort,
+    address: address ?? undefined,
+    callback: typeof callback === "function" ? callback as SendCallback : undefined,
+    controls: checkSendControls(options),
   };
 }
 

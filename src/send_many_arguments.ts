@@ -7,6 +7,8 @@ import { invalidArgType, isConnected } from "./errors.ts";
 import { MessageBatch } from "./message_batch.ts";
 import type { Payload } from "./outbox.ts";
 import { lengthOf, payloadOf } from "./send_arguments.ts";
+import { type CheckedControls, checkSendControls } from "./send_controls.ts";
+import type { SendControls } from "./types.ts";
 import { validateIp, validatePort, validateString } from "./validate.ts";
 
 /** One message. */
@@ -17,6 +19,8 @@ export interface SendManyItem {
   readonly port: number | undefined;
   /** An IP address; undefined: the loopback one. */
   readonly address: string | undefined;
+  /** What else was asked for. */
+  readonly controls: CheckedControls | undefined;
 }
 
 /** Checks all before any is sent. */
@@ -35,9 +39,9 @@ export function parseSendManyArguments(
   if (!Array.isArray(messages)) throw invalidArgType("messages", "an instance of Array or MessageBatch", messages);
   return messages.map((message: unknown) => {
     if (!isAddressed(message)) return item(connected, message, common);
-    if (connected) throw isConnected();
+    if (connected && (message.port || message.address)) throw isConnected();
     if (message.address !== undefined) checkAddress(message.address);
-    return item(connected, message.message, message);
+    return item(connected, message.message, message, checkSendControls(message));
   });
 }
 
@@ -55,17 +59,23 @@ interface Destination {
   readonly address?: unknown;
 }
 
-function item(connected: boolean, message: unknown, { port, address }: Destination): SendManyItem {
+function item(
+  connected: boolean,
+  message: unknown,
+  { port, address }: Destination,
+  controls?: CheckedControls,
+): SendManyItem {
   const payload = payloadOf(message);
   return {
     payload,
     length: lengthOf(payload),
     port: connected ? undefined : validatePort(port, "Port", false),
     address: (address || undefined) as string | undefined,
+    controls,
   };
 }
 
-function isAddressed(message: unknown): message is Destination & { readonly message: unknown } {
+function isAddressed(message: unknown): message is Destination & SendControls & { readonly message: unknown } {
   return message !== null && typeof message === "object" && !ArrayBuffer.isView(message) && "message" in message;
 }
 

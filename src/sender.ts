@@ -163,8 +163,10 @@ export class Sender {
   }
 
   /** Whether an error means that this run's segments cannot go as one payload; if so, later runs are made accordingly. */
-  #isRefusalOfSegments(result: number, { segmentSize }: Run): boolean {
+  #isRefusalOfSegments(result: number, { segmentSize, controls }: Run): boolean {
     const { EINVAL, EMSGSIZE, EIO, ENOPROTOOPT } = this.#libc.abi.errno;
+    // Perhaps what it was to be sent with: the single messages will tell.
+    if (result === -EINVAL && controls) return true;
     // The segment is larger than the path's MTU allows: smaller ones may go.
     if (result === -EINVAL || result === -EMSGSIZE) this.segmentLimit = Math.min(this.segmentLimit, segmentSize - 1);
     // The device cannot compute checksums, or the kernel has no UDP_SEGMENT: none will go.

@@ -33,6 +33,7 @@ import type {
   RemoteInfo,
   SendCallback,
   SendManyCallback,
+  SendOptions,
   SocketEvents,
   SocketOptions,
   SocketType,
@@ -250,6 +251,15 @@ export class Socket extends ControlLevel {
   send(message: Bytes | readonly Bytes[], port?: number, callback?: SendCallback): void;
   /** Sends to the peer of a connected socket. */
   send(message: Bytes | readonly Bytes[], callback?: SendCallback): void;
+  /**
+   * Sends with options, of which the destination is one. Not in Node. All are checked before anything is sent.
+   *
+   * @param options See {@linkcode SendOptions}.
+   * @throws {TypeError} ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE; ERR_INCOMPATIBLE_OPTION_PAIR;
+   * ERR_FEATURE_UNAVAILABLE_ON_PLATFORM where the system can do it for whole sockets only.
+   * @throws {RangeError} ERR_OUT_OF_RANGE, ERR_SOCKET_BAD_PORT.
+   */
+  send(message: Bytes | readonly Bytes[], options: SendOptions, callback?: SendCallback): void;
   /** Sends a part of a buffer. */
   send(
     message: Bytes,
@@ -276,6 +286,7 @@ export class Socket extends ControlLevel {
     const connected = this.#connectState === "connected";
     const parsed = parseSendArguments(connected, message, offset, length, port, address, callback);
     this.#running();
+    if (parsed.controls) this.#dispatcher.check(parsed);
     if (this.#bindState === "unbound") this.bind({ port: 0, exclusive: true });
     if (this.#bindState === "bound") this.#sendNow(parsed);
     else this.#enqueue(() => this.#sendNow(parsed));
@@ -301,6 +312,7 @@ export class Socket extends ControlLevel {
     const parsed = parseSendManyArguments(connected, messages, port, address);
     if (callback !== undefined) validateFunction(callback, "callback");
     this.#running();
+    for (const message of parsed) if (message.controls) this.#dispatcher.check(message);
     if (this.#bindState === "unbound") this.bind({ port: 0, exclusive: true });
     if (this.#bindState === "bound") return this.#dispatcher.sendMany(parsed, callback);
     const own = parsed.map(withOwnBytes);

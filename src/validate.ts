@@ -42,6 +42,13 @@ export function validateUint32(value: unknown, name: string): asserts value is n
   if (value < 0 || value > 0xffffffff) throw outOfRange(name, ">= 0 && <= 4294967295", value);
 }
 
+/** An integer from `least` to `most`. */
+export function validateInteger(value: unknown, name: string, least: number, most: number): asserts value is number {
+  if (typeof value !== "number") throw invalidArgType(name, "of type number", value);
+  if (!Number.isInteger(value)) throw outOfRange(name, "an integer", value);
+  if (value < least || value > most) throw outOfRange(name, `>= ${least} && <= ${most}`, value);
+}
+
 /** An AbortSignal. */
 export function validateAbortSignal(value: unknown, name: string): asserts value is AbortSignal {
   if (value === null || typeof value !== "object" || !("aborted" in value)) {

@@ -76,7 +76,8 @@ const STRUCTS: Record<string, { fields: readonly Field[]; size: number; pack?: n
   // <netinet/in.h>, <netinet6/in6.h>
   in_pktinfo: { fields: [["ipi_ifindex", 4], ["ipi_spec_dst", 4], ["ipi_addr", 4]], size: 12 },
   in6_pktinfo: { fields: [["ipi6_addr", 16, 4], ["ipi6_ifindex", 4]], size: 20 },
-  // <sys/_types/_timeval.h>
+  // <sys/_types/_timespec.h>, <sys/_types/_timeval.h>
+  timespec: { fields: [["tv_sec", 8], ["tv_nsec", 8]], size: 16 },
   timeval: { fields: [["tv_sec", 8], ["tv_usec", 4]], size: 16 },
   // <sys/_types/_iovec_t.h>
   iovec: { fields: [["iov_base", 8], ["iov_len", 8]], size: 16 },
@@ -126,7 +127,7 @@ test("macOS constants are those of the SDK", () => {
     IP_DROP_MEMBERSHIP: 13, IP_ADD_SOURCE_MEMBERSHIP: 70, IP_DROP_SOURCE_MEMBERSHIP: 71,
     IPV6_UNICAST_HOPS: 4, IPV6_MULTICAST_IF: 9, IPV6_MULTICAST_HOPS: 10, IPV6_MULTICAST_LOOP: 11, IPV6_JOIN_GROUP: 12,
     IPV6_LEAVE_GROUP: 13, IPV6_V6ONLY: 27, MCAST_JOIN_SOURCE_GROUP: 82, MCAST_LEAVE_SOURCE_GROUP: 83,
-    IP_TOS: 3, IP_RECVTTL: 24, IP_PKTINFO: 26, IP_RECVTOS: 27, IPV6_RECVTCLASS: 35, IPV6_TCLASS: 36,
+    CLOCK_REALTIME: 0, CLOCK_MONOTONIC: 6, IP_TOS: 3, IP_RECVTTL: 24, IP_PKTINFO: 26, IP_RECVTOS: 27, IPV6_RECVTCLASS: 35, IPV6_TCLASS: 36,
     IPV6_RECVHOPLIMIT: 37, IPV6_PKTINFO: 46, IPV6_HOPLIMIT: 47, IPV6_RECVPKTINFO: 61, IPV6_DONTFRAG: 62,
     F_GETFD: 1, F_SETFD: 2, F_DUPFD_CLOEXEC: 67, F_GETFL: 3, F_SETFL: 4, FD_CLOEXEC: 1, O_NONBLOCK: 4, POLLIN: 1, IF_NAMESIZE: 16,
   });

@@ -110,6 +110,15 @@ test("a control message that does not fit is not written", () => {
   assertEquals(readAll(vector.controlsAt(0)), [...MESSAGES]);
 });
 
+test("a slot used again has nothing left of other control data", () => {
+  const { libc } = currentRuntime();
+  const vector = new MessageVector(libc, 1, 64);
+  const garbage = encodeControls(libc.abi, [{ level: 1, type: 2, data: new Uint8Array(40).fill(0xff) }]);
+  vector.setOutgoing(0, 0, 1, undefined, 0, garbage);
+  vector.setOutgoing(0, 0, 1, undefined, 9, encodeControls(libc.abi, [{ level: 3, type: 4, data: intData(5) }]));
+  assertEquals(readAll(vector.controlsAt(0)).map(({ data }) => [...data]), [[5, 0, 0, 0], [9, 0]]);
+});
+
 test("a vector whose room for control data grows keeps what its slots have", () => {
   const { libc } = currentRuntime();
   const vector = new MessageVector(libc, 3, 64);

@@ -64,6 +64,9 @@ export interface Constants {
   readonly F_DUPFD_CLOEXEC: number;
   readonly FD_CLOEXEC: number;
   readonly O_NONBLOCK: number;
+  // <time.h>
+  readonly CLOCK_REALTIME: number;
+  readonly CLOCK_MONOTONIC: number;
   // <poll.h>
   readonly POLLIN: number;
   // <net/if.h>
@@ -119,6 +122,7 @@ export interface Layouts {
     readonly ipi_addr: number;
   };
   readonly in6_pktinfo: { readonly size: number; readonly ipi6_addr: number; readonly ipi6_ifindex: number };
+  readonly timespec: { readonly size: number; readonly tv_sec: number; readonly tv_nsec: number };
   readonly timeval: { readonly size: number; readonly tv_sec: number; readonly tv_usec: number };
   readonly mmsghdr: { readonly size: number; readonly msg_len: number };
   readonly pollfd: { readonly size: number; readonly fd: number; readonly events: number; readonly revents: number };
@@ -173,7 +177,7 @@ export interface LinuxConstants {
     readonly ee_data: number;
   };
   // <time.h>
-  readonly timespec: { readonly size: number; readonly tv_sec: number; readonly tv_nsec: number };
+  readonly CLOCK_TAI: number;
   // <asm/socket.h>: as option and as type of the control message
   readonly SO_TIMESTAMPNS: number;
   readonly SO_TIMESTAMPING: number;

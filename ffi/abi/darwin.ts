@@ -60,6 +60,8 @@ const constants: Constants = {
   F_DUPFD_CLOEXEC: 67,
   FD_CLOEXEC: 1,
   O_NONBLOCK: 0x4,
+  CLOCK_REALTIME: 0,
+  CLOCK_MONOTONIC: 6,
   POLLIN: 0x1,
   IF_NAMESIZE: 16,
 };
@@ -97,6 +99,8 @@ const layouts: Layouts = {
   in_pktinfo: { size: 12, ipi_ifindex: 0, ipi_spec_dst: 4, ipi_addr: 8 },
   // struct in6_pktinfo { struct in6_addr ipi6_addr; unsigned int ipi6_ifindex; };
   in6_pktinfo: { size: 20, ipi6_addr: 0, ipi6_ifindex: 16 },
+  // struct timespec { __darwin_time_t tv_sec; long tv_nsec; };
+  timespec: { size: 16, tv_sec: 0, tv_nsec: 8 },
   // struct timeval { __darwin_time_t tv_sec; __darwin_suseconds_t tv_usec; };
   timeval: { size: 16, tv_sec: 0, tv_usec: 8 },
   // macOS has no mmsghdr: one msghdr with a length behind it, filled by this module's own loop (see native_libc.ts).

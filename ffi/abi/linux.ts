@@ -59,6 +59,8 @@ const constants: Constants = {
   F_DUPFD_CLOEXEC: 1030,
   FD_CLOEXEC: 1,
   O_NONBLOCK: 0o4000,
+  CLOCK_REALTIME: 0,
+  CLOCK_MONOTONIC: 1,
   POLLIN: 0x1,
   IF_NAMESIZE: 16,
 };
@@ -96,6 +98,8 @@ const layouts: Layouts = {
   in_pktinfo: { size: 12, ipi_ifindex: 0, ipi_spec_dst: 4, ipi_addr: 8 },
   // struct in6_pktinfo { struct in6_addr ipi6_addr; unsigned int ipi6_ifindex; };
   in6_pktinfo: { size: 20, ipi6_addr: 0, ipi6_ifindex: 16 },
+  // struct timespec { time_t tv_sec; long tv_nsec; };
+  timespec: { size: 16, tv_sec: 0, tv_nsec: 8 },
   // struct timeval { time_t tv_sec; suseconds_t tv_usec; };
   timeval: { size: 16, tv_sec: 0, tv_usec: 8 },
   // struct mmsghdr { struct msghdr msg_hdr; unsigned int msg_len; };
@@ -129,8 +133,7 @@ const linux: Omit<LinuxConstants, "epoll_event"> = {
   // struct sock_extended_err { __u32 ee_errno; __u8 ee_origin; __u8 ee_type; __u8 ee_code; __u8 ee_pad; __u32 ee_info;
   //                            union { __u32 ee_data; struct sock_ee_data_rfc4884 ee_rfc4884; }; };
   sock_extended_err: { size: 16, ee_errno: 0, ee_origin: 4, ee_type: 5, ee_code: 6, ee_info: 8, ee_data: 12 },
-  // struct timespec { time_t tv_sec; long tv_nsec; };
-  timespec: { size: 16, tv_sec: 0, tv_nsec: 8 },
+  CLOCK_TAI: 11,
   SO_TIMESTAMPNS: 35,
   SO_TIMESTAMPING: 37,
   SO_RXQ_OVFL: 40,
