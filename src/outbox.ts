@@ -93,7 +93,7 @@ export class Outbox {
     controls: EncodedControls | undefined,
   ): boolean {
     if (length > ARENA_SIZE) return false;
-    if (this.#runs.length === SLOTS || this.#used + length > ARENA_SIZE) this.flush();
+    this.makeRoom(length);
     const { bytes } = (this.#vector ??= new MessageVector(this.#libc, SLOTS, ARENA_SIZE)).data;
     const offset = this.#used;
     if (payload instanceof Uint8Array) {
@@ -113,6 +113,14 @@ export class Outbox {
       process.nextTick(this.#flushAtEndOfTurn);
     }
     return true;
+  }
+
+  /**
+   * Hands over what was collected, where a message of that length does not fit beside it. A sender asks for it before it looks
+   * whether messages of its own wait, as some may afterwards: the next must then queue up behind them.
+   */
+  makeRoom(length: number): void {
+    if (this.#runs.length === SLOTS || this.#used + length > ARENA_SIZE) this.flush();
   }
 
   /** Hands all that was collected to the kernel. What it has no room for goes back to its sender. */

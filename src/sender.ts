@@ -79,6 +79,7 @@ export class Sender {
   ): void {
     this.#queuedCount++;
     this.#queuedBytes += length;
+    this.#outbox.makeRoom(length);
     if (this.#waiting.length > 0) this.#waiting.push({ bytes: joined(payload, length), address, request, controls });
     else if (!this.#outbox.add(this, payload, length, address, request, controls)) {
       this.#finish(length, request, this.#libc.abi.errno.EMSGSIZE);

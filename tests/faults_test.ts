@@ -146,6 +146,18 @@ testBoth("a message does not overtake one that found no room earlier in the same
   assertEquals(outcomes.map(({ length }) => length), [1, 1, 1, 1, 1]);
 });
 
+testBoth(
+  "more messages in one turn than one call takes keep their order where the kernel has no room",
+  async (t, family) => {
+    const faults = injectFaults(t);
+    const { receiver, sender, fd, port } = await pair(t, faults, family, false);
+    faults.fail("sendmmsg", "EAGAIN", 1, fd);
+    const [texts, arriving] = [numbered(1500), nextMessages(receiver, 1500)];
+    sendAll(sender, texts, port, family.loopback);
+    assertEquals(textsOf(await arriving), texts);
+  },
+);
+
 testBoth("what waits at close fails with ECANCELED, once each, before 'close'", async (t, family) => {
   const faults = injectFaults(t);
   const { sender, fd, port } = await pair(t, faults, family);

@@ -62,6 +62,7 @@ export class UnixSender implements Transmitter, MessageSender {
   ): void {
     this.#queuedCount++;
     this.#queuedBytes += length;
+    this.#outbox.makeRoom(length);
     const backlog = this.#backlogOf(address);
     if (backlog) backlog.add({ bytes: joined(payload, length), address, request, controls });
     else if (!this.#outbox.add(this, payload, length, address, request, controls)) {

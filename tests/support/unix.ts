@@ -6,8 +6,12 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Descriptor } from "../../ffi/descriptor.ts";
+import { currentRuntime } from "../../ffi/load.ts";
+import { encodePath } from "../../ffi/sockaddr_un.ts";
 import { createSocket, type UnixRemoteInfo, type UnixSocket, type UnixSocketOptions } from "../../mod.ts";
 import type { Tools } from "./harness.ts";
+import { until } from "./process.ts";
 
 /** A folder for sockets that is gone after the test. Its path is short enough for any of them. */
 export function folder(tools: Tools): string {
@@ -65,4 +69,43 @@ export function nextUnixEvent(
   event: "listening" | "connect" | "close" | "error" | "congestion" | "writable",
 ): Promise<unknown[]> {
   return new Promise((resolve) => socket.once(event as "error", (...values: unknown[]) => resolve(values)));
+}
+
+/** A Unix datagram socket that reads when it is told to, and not before. */
+export class IdlePeer {
+  readonly fd: number;
+  readonly path: string;
+  readonly #libc = currentRuntime().libc;
+  readonly #room = this.#libc.allocate(2 ** 20);
+
+  constructor(tools: Tools, path: string) {
+    const descriptor = Descriptor.open(this.#libc, "unix") as Descriptor;
+    tools.cleanup(() => descriptor.close());
+    const bound = descriptor.bind(encodePath(this.#libc.abi, path)!);
+    if (bound < 0) throw new Error(`bind: errno ${-bound}`);
+    this.fd = descriptor.fd;
+    this.path = path;
+    this.close = () => descriptor.close();
+  }
+
+  /** Closes it; its messages are lost. */
+  readonly close: () => void;
+
+  /** The messages that wait, as many as there are, or fewer where that is asked for. */
+  read(atMost = Infinity): string[] {
+    const messages: string[] = [];
+    while (messages.length < atMost) {
+      const size = this.#libc.recvfrom(this.fd, this.#libc.pointer(this.#room), this.#room.size, 0, null, null);
+      if (size < 0) break;
+      messages.push(new TextDecoder().decode(this.#room.bytes.subarray(0, size)));
+    }
+    return messages;
+  }
+
+  /** Reads until there have been that many. */
+  async readAll(count: number, atOnce = Infinity): Promise<string[]> {
+    const messages: string[] = [];
+    await until(() => messages.push(...this.read(atOnce)) >= count, `${count} messages at ${this.path}`);
+    return messages;
+  }
 }
