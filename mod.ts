@@ -34,7 +34,13 @@ export type {
 export { BufferSizes } from "./src/buffer_sizes.ts";
 export { clockTime } from "./src/clock_time.ts";
 export { ControlLevel } from "./src/control_level.ts";
-export { IpLevel } from "./src/ip_level.ts";
+export { IpLevel, type PathMtuDiscovery } from "./src/ip_level.ts";
+export type { MemoryInfo } from "./src/memory_info.ts";
+export type { NetworkError } from "./src/network_error.ts";
+export type { OptionError } from "./src/option_errors.ts";
+export { PacketFilters } from "./src/packet_filters.ts";
+export { RawOptions } from "./src/raw_options.ts";
+export type { FilterInstruction } from "./ffi/packet_filter.ts";
 export { MulticastLevel } from "./src/multicast_level.ts";
 export { type EventMap, SocketBase } from "./src/socket_base.ts";
 export { SocketLevel } from "./src/socket_level.ts";

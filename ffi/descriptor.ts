@@ -9,6 +9,7 @@ import type { Abi } from "./abi/abi.ts";
 import { type Libc, uninterrupted } from "./libc.ts";
 import type { EncodedOption } from "./membership.ts";
 import type { Memory, Pointer } from "./memory.ts";
+import { type FilterInstruction, withProgram } from "./packet_filter.ts";
 import {
   type AddressFamily,
   decodeAddress,
@@ -132,6 +133,28 @@ export class Descriptor {
     return this.#libc.setsockopt(this.#fd, option.level, option.name, this.#put(option.value), option.value.length);
   }
 
+  /** getsockopt(2): the value's bytes, at most `length`, or a negative errno. */
+  getRawOption(level: number, name: number, length: number): Uint8Array<ArrayBuffer> | number {
+    const libc = this.#libc;
+    const value = libc.allocate(Math.max(length, 1));
+    const size = libc.allocate(4);
+    size.view.setUint32(0, length, true);
+    const result = libc.getsockopt(this.#fd, level, name, libc.pointer(value), libc.pointer(size));
+    return result < 0 ? result : value.bytes.slice(0, Math.min(size.view.getUint32(0, true), length));
+  }
+
+  /** ioctl(2) of a request that gives an int. */
+  readInt(request: number): number {
+    const { value, valueAt } = scratchOf(this.#libc);
+    const result = this.#libc.ioctl(this.#fd, request, valueAt);
+    return result < 0 ? result : value.view.getInt32(0, true);
+  }
+
+  /** setsockopt(2) of an option whose value is a packet filter. */
+  attachFilter(level: number, name: number, program: readonly FilterInstruction[]): number {
+    return withProgram(this.#libc, program, (fprog, size) => this.#libc.setsockopt(this.#fd, level, name, fprog, size));
+  }
+
   /** getsockopt(2) of an integer option: its value (which is never negative), or a negative errno. */
   getOption(name: OptionName): number {
     return readOption(this.#libc, this.#fd, name);
@@ -166,8 +189,15 @@ export class Descriptor {
 
   #put(bytes: Uint8Array): Pointer {
     const { value, valueAt } = scratchOf(this.#libc);
+    if (bytes.length > value.size) return this.#putApart(bytes);
     value.bytes.set(bytes);
     return valueAt;
+  }
+
+  #putApart(bytes: Uint8Array): Pointer {
+    const memory = this.#libc.allocate(bytes.length);
+    memory.bytes.set(bytes);
+    return this.#libc.pointer(memory);
   }
 
   #readAddress(call: (at: Pointer, length: Pointer) => number): SocketAddress | number {

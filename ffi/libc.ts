@@ -66,6 +66,8 @@ export interface Libc {
   /** `char *if_indextoname(unsigned int ifindex, char *ifname)`: 0, or a negative errno. */
   if_indextoname(ifindex: number, ifname: Pointer): number;
 
+  /** Linux: `int ioctl(int fd, unsigned long request, ...)` of a request that reads or writes an int. */
+  ioctl(fd: number, request: number, argp: Pointer): number;
   /** Linux: `int epoll_create1(int flags)` */
   epoll_create1(flags: number): number;
   /** Linux: `int epoll_ctl(int epfd, int op, int fd, struct epoll_event *event)` */

@@ -10,6 +10,7 @@ import { parseIp } from "./inet.ts";
 import { interfaceIndex } from "./interfaces.ts";
 import type { Libc } from "./libc.ts";
 import { encodeAddress, type IpVersion } from "./sockaddr.ts";
+import { type OptionName, optionOf } from "./sockopt.ts";
 
 /** A socket option with its encoded value, ready for setsockopt. */
 export interface EncodedOption {
@@ -59,20 +60,29 @@ export function encodeMembership(
   return { level: constants.IPPROTO_IPV6, name, value };
 }
 
+/** What can be done about one source of a group: the option with an ip_mreq_source, and that with a group_source_req. */
+const SOURCE_OPTIONS = {
+  join: ["IP_ADD_SOURCE_MEMBERSHIP", "MCAST_JOIN_SOURCE_GROUP"],
+  leave: ["IP_DROP_SOURCE_MEMBERSHIP", "MCAST_LEAVE_SOURCE_GROUP"],
+  block: ["IP_BLOCK_SOURCE", "MCAST_BLOCK_SOURCE"],
+  unblock: ["IP_UNBLOCK_SOURCE", "MCAST_UNBLOCK_SOURCE"],
+} as const;
+
 /**
- * Encodes joining or leaving a source-specific channel (RFC 4607): IP_ADD_SOURCE_MEMBERSHIP where an IPv4 interface is given
- * by address, MCAST_JOIN_SOURCE_GROUP (RFC 3678) otherwise.
+ * Encodes joining or leaving a source-specific channel (RFC 4607), or blocking a source of a group that was joined as a whole:
+ * IP_ADD_SOURCE_MEMBERSHIP where an IPv4 interface is given by address, MCAST_JOIN_SOURCE_GROUP (RFC 3678) otherwise.
  *
  * @returns The option, or a negative errno.
  */
 export function encodeSourceMembership(
   libc: Libc,
-  join: boolean,
+  operation: keyof typeof SOURCE_OPTIONS,
   source: string,
   group: string,
   interface_: string | undefined,
 ): EncodedOption | number {
   const { constants, layouts, errno } = libc.abi;
+  const numberOf = (name: OptionName): number => optionOf(libc.abi, name)!.name;
   const version = parseIp(group)?.version ?? 4;
   const sourceAddress = encodeAddress(libc, version, source, 0);
   const groupAddress = encodeAddress(libc, version, group, 0);
@@ -86,8 +96,7 @@ export function encodeSourceMembership(
     value.set(groupAddress.subarray(sin_addr, sin_addr + 4), imr_multiaddr);
     value.set(sourceAddress.subarray(sin_addr, sin_addr + 4), imr_sourceaddr);
     if (where.address) value.set(where.address, imr_interface);
-    const name = join ? constants.IP_ADD_SOURCE_MEMBERSHIP : constants.IP_DROP_SOURCE_MEMBERSHIP;
-    return { level: constants.IPPROTO_IP, name, value };
+    return { level: constants.IPPROTO_IP, name: numberOf(SOURCE_OPTIONS[operation][0]), value };
   }
   const { size, gsr_interface, gsr_group, gsr_source } = layouts.group_source_req;
   const value = new Uint8Array(size);
@@ -96,7 +105,7 @@ export function encodeSourceMembership(
   value.set(sourceAddress, gsr_source);
   return {
     level: version === 4 ? constants.IPPROTO_IP : constants.IPPROTO_IPV6,
-    name: join ? constants.MCAST_JOIN_SOURCE_GROUP : constants.MCAST_LEAVE_SOURCE_GROUP,
+    name: numberOf(SOURCE_OPTIONS[operation][1]),
     value,
   };
 }

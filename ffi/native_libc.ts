@@ -8,6 +8,9 @@ import type { Binding, NativeFunction } from "./binding.ts";
 import type { Libc } from "./libc.ts";
 import { Memory, Pointer } from "./memory.ts";
 
+/** sizeof(int) */
+const INT_SIZE = 4;
+
 /** The real C library. */
 export class NativeLibc implements Libc {
   readonly abi: Abi;
@@ -119,6 +122,10 @@ export class NativeLibc implements Libc {
   if_indextoname(ifindex: number, ifname: Pointer): number {
     const name = this.#c.if_indextoname(ifindex, readable(ifname, this.abi.constants.IF_NAMESIZE));
     return isNull(name) ? -this.#binding.errno() : 0;
+  }
+
+  ioctl(fd: number, request: number, argp: Pointer): number {
+    return this.#result(this.#c.ioctl(fd, this.#binding.word(request), readable(argp, INT_SIZE)));
   }
 
   epoll_create1(flags: number): number {

@@ -128,6 +128,12 @@ export const LINUX_PROTOTYPES = {
     result: "int",
     parameters: [["int", "fd"], ["int", "cmd"], ["int", "arg"]],
   },
+  // The request decides what the third argument is; here always an address.
+  ioctl: {
+    declaration: "int ioctl(int fd, unsigned long request, ...)",
+    result: "int",
+    parameters: [["int", "fd"], ["unsigned long", "request"], ["pointer", "argp"]],
+  },
   sendmmsg: {
     declaration: "int sendmmsg(int fd, struct mmsghdr *msgvec, unsigned int vlen, int flags)",
     result: "int",

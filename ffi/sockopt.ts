@@ -1,60 +1,36 @@
 /**
- * Socket options: a table, one function to set and one to get.
+ * Socket options by their header names (numbers in abi/).
  *
  * @module
  */
 import type { Abi } from "./abi/abi.ts";
+import type { DARWIN_OPTIONS } from "./abi/darwin_options.ts";
+import type { LINUX_OPTIONS } from "./abi/linux_options.ts";
 
-/** The integer options of the table. */
-export type OptionName =
-  | "SO_TYPE"
-  | "SO_ERROR"
-  | "SO_BROADCAST"
-  | "SO_REUSEADDR"
-  | "SO_REUSEPORT"
-  | "SO_SNDBUF"
-  | "SO_RCVBUF"
-  | "SO_DOMAIN"
-  | "SO_PROTOCOL"
-  | "SO_TIMESTAMP"
-  | "SO_TIMESTAMPNS"
-  | "SO_TIMESTAMPING"
-  | "SO_RXQ_OVFL"
-  | "IP_PKTINFO"
-  | "IP_RECVTTL"
-  | "IP_RECVTOS"
-  | "IPV6_RECVPKTINFO"
-  | "IPV6_RECVHOPLIMIT"
-  | "IPV6_RECVTCLASS"
-  | "UDP_GRO"
-  | "IP_TTL"
-  | "IP_MULTICAST_TTL"
-  | "IP_MULTICAST_LOOP"
-  | "IPV6_UNICAST_HOPS"
-  | "IPV6_MULTICAST_HOPS"
-  | "IPV6_MULTICAST_LOOP"
-  | "IPV6_MULTICAST_IF"
-  | "IPV6_V6ONLY"
-  | "IP_BOUND_IF"
-  | "IPV6_BOUND_IF";
+/** The options of the tables. */
+export type OptionName = keyof typeof LINUX_OPTIONS | keyof typeof DARWIN_OPTIONS;
 
 /** How one option is reached. */
 export interface Option {
   readonly level: number;
   readonly name: number;
-  /** Size of its value: an int, or a byte where the system insists. */
+  /** Size of its value where that is a number: an int, or a byte where the system insists. */
   readonly size: 4 | 1;
 }
 
-function numberIn(table: object | undefined, name: OptionName): number | undefined {
-  return (table as Partial<Record<OptionName, number>> | undefined)?.[name];
-}
+/** What an option's name begins with, and the levels that have such options. */
+const LEVELS: readonly (readonly [prefix: string, ...levels: string[]])[] = [
+  ["SO_", "SOL_SOCKET"],
+  ["IP_", "IPPROTO_IP"],
+  ["IPV6_", "IPPROTO_IPV6"],
+  ["MCAST_", "IPPROTO_IP", "IPPROTO_IPV6"],
+  ["UDP_", "IPPROTO_UDP"],
+];
 
-/** The level an option name belongs to. */
-function levelOf({ constants, linux }: Abi, name: OptionName): number {
-  if (name.startsWith("SO_")) return constants.SOL_SOCKET;
-  if (name.startsWith("UDP_")) return linux!.SOL_UDP;
-  return name.startsWith("IPV6_") ? constants.IPPROTO_IPV6 : constants.IPPROTO_IP;
+/** The names of the levels that have an option of that name, likeliest first. */
+export function levelsOf(name: string): readonly string[] {
+  const [, ...levels] = LEVELS.find(([prefix]) => name.startsWith(prefix)) ?? [""];
+  return levels;
 }
 
 /** BSD takes these two as `u_char`; Linux takes either. */
@@ -62,8 +38,14 @@ const BYTES_ON_DARWIN: readonly OptionName[] = ["IP_MULTICAST_TTL", "IP_MULTICAS
 
 /** The option of that name, or undefined where the system has none. */
 export function optionOf(abi: Abi, name: OptionName): Option | undefined {
-  const number = numberIn(abi.constants, name) ?? numberIn(abi.linux, name) ?? numberIn(abi.darwin, name);
+  const number = abi.options[name];
   if (number === undefined) return undefined;
   const size = abi.platform === "darwin" && BYTES_ON_DARWIN.includes(name) ? 1 : 4;
-  return { level: levelOf(abi, name), name: number, size };
+  return { level: abi.levels[levelsOf(name)[0]], name: number, size };
+}
+
+/** Whether an option's value holds an address, so that it cannot be given as bytes. SO_GET_FILTER has SO_ATTACH_FILTER's number. */
+export function holdsAddress({ levels, options }: Abi, level: number, name: number): boolean {
+  return level === levels.SOL_SOCKET &&
+    (name === options.SO_ATTACH_FILTER || name === options.SO_ATTACH_REUSEPORT_CBPF);
 }

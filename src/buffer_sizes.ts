@@ -4,11 +4,12 @@
  * @module
  */
 import { badBufferSize } from "./errors.ts";
-import { type AnySocket, engineOf, type EventMap, runningEndpoint, SocketBase } from "./socket_base.ts";
+import { RawOptions } from "./raw_options.ts";
+import { type AnySocket, engineOf, type EventMap, runningEndpoint } from "./socket_base.ts";
 import type { SocketEvents } from "./types.ts";
 
 /** The sizes of the kernel's buffers. A part of {@linkcode Socket}. */
-export abstract class BufferSizes<Events extends EventMap<Events> = SocketEvents> extends SocketBase<Events> {
+export abstract class BufferSizes<Events extends EventMap<Events> = SocketEvents> extends RawOptions<Events> {
   /**
    * Size of the kernel's receive buffer in bytes (SO_RCVBUF). Linux reports twice what was set.
    *

@@ -9,15 +9,7 @@ import { AsyncResource } from "node:async_hooks";
 import type { Buffer } from "node:buffer";
 import type { EventEmitter } from "node:events";
 import type { EncodedControls } from "../ffi/control.ts";
-import { encodeTxTime } from "../ffi/clock.ts";
 import { Descriptor } from "../ffi/descriptor.ts";
-import { interfaceIndex } from "../ffi/interfaces.ts";
-import {
-  type EncodedOption,
-  encodeMembership,
-  encodeMulticastInterface,
-  encodeSourceMembership,
-} from "../ffi/membership.ts";
 import {
   type AddressFamily,
   encodeAddress,
@@ -27,14 +19,15 @@ import {
 } from "../ffi/sockaddr.ts";
 import type { OptionName } from "../ffi/sockopt.ts";
 import type { SharedDescriptor } from "./cluster.ts";
+import { EndpointOptions } from "./endpoint_options.ts";
 import type { Engine } from "./engine.ts";
+import { ErrorReceiver, type ErrorReceivingSocket } from "./error_receiver.ts";
 import { ANY } from "./lookup.ts";
-import type { ControlDecoder, Inbox } from "./inbox.ts";
+import type { Inbox } from "./inbox.ts";
 import type { Watcher } from "./loop.ts";
 import type { MessageBatch } from "./message_batch.ts";
+import type { NetworkError } from "./network_error.ts";
 import type { Payload } from "./outbox.ts";
-import { DetailDecoder, type DetailName, kernelOptions } from "./received_details.ts";
-import { isMappedName, SendControlsEncoder } from "./send_controls.ts";
 import { Receiver, type ReceivingSocket } from "./receiver.ts";
 import type { Permissions } from "./permissions.ts";
 import type { RemoteInfo, SocketEvents } from "./types.ts";
@@ -56,8 +49,11 @@ export interface Offload {
   readonly gro: boolean;
 }
 
+/** Where a filter can be attached: to the socket, or to all sockets of its port. */
+export type FilterPlace = "socket" | "port";
+
 /** One datagram socket below its public surface. */
-export class Endpoint implements SendingSocket, ReceivingSocket, Watcher {
+export class Endpoint extends EndpointOptions implements SendingSocket, ReceivingSocket, ErrorReceivingSocket, Watcher {
   readonly family: AddressFamily;
   readonly #engine: Engine;
   readonly #permissions: Permissions;
@@ -65,6 +61,7 @@ export class Endpoint implements SendingSocket, ReceivingSocket, Watcher {
   // Made when they are first used, as there may be ten thousand idle sockets.
   #sender: MessageSender | undefined;
   #receiver: Receiver | undefined;
+  #errorReceiver: ErrorReceiver | undefined;
   /** Gives listeners the asynchronous context in which the socket was made. */
   readonly #context = new AsyncResource("UDPWRAP");
   readonly #gso: boolean;
@@ -74,6 +71,7 @@ export class Endpoint implements SendingSocket, ReceivingSocket, Watcher {
   #shared: SharedDescriptor | undefined;
   /** For the receiver: whether other processes receive from the socket, too. */
   isShared = false;
+  #filtered: Set<FilterPlace> | undefined;
   /** The poll loop's token; 0 while it does not receive. */
   #watch = 0;
   /** Whether bind(2) was tried, or somebody else did: then nothing here binds by itself. */
@@ -81,11 +79,6 @@ export class Endpoint implements SendingSocket, ReceivingSocket, Watcher {
   #connected = false;
   #referenced = true;
   #awaitsRoom = false;
-  /** What is to be told of every datagram. */
-  readonly #details = new Set<DetailName>();
-  #decoder: DetailDecoder | undefined;
-  /** Whether transmit times have a clock. */
-  #hasTxTime = false;
 
   constructor(
     engine: Engine,
@@ -94,6 +87,7 @@ export class Endpoint implements SendingSocket, ReceivingSocket, Watcher {
     permissions: Permissions,
     listeners: Listeners,
   ) {
+    super();
     this.family = family;
     this.#engine = engine;
     this.#permissions = permissions;
@@ -121,8 +115,9 @@ export class Endpoint implements SendingSocket, ReceivingSocket, Watcher {
     return 0;
   }
 
-  /** Takes over a descriptor that was found fit. */
+  /** Takes over a descriptor that was found fit, in the place of one that is not bound yet. */
   adopt(fd: number): void {
+    this.#descriptor?.close();
     this.#hold(Descriptor.adopt(this.#engine.runtime.libc, fd));
     this.#wasBound = true;
     this.#connected = typeof this.remoteAddress() !== "number";
@@ -145,7 +140,7 @@ export class Endpoint implements SendingSocket, ReceivingSocket, Watcher {
   duplicate(): number {
     this.isShared = true;
     this.setOption("UDP_GRO", 0);
-    return this.#with((descriptor) => descriptor.duplicate());
+    return this.with((descriptor) => descriptor.duplicate());
   }
 
   /** Lets go of a descriptor that its owner is about to close. From now on all calls give EBADF. */
@@ -183,15 +178,25 @@ export class Endpoint implements SendingSocket, ReceivingSocket, Watcher {
 
   /** Lets datagrams come in. EEXIST where the descriptor is another socket's already. */
   startReceiving(): number {
-    const asked = this.#requestDetails();
+    const asked = this.requestDetails();
     if (asked < 0) return asked;
     const watch = this.#engine.loop.watch(this.fd, this);
     if (watch < 0) return watch;
     this.#watch = watch;
     // Where the kernel has no UDP_GRO, datagrams come singly.
-    if (this.#gro && !this.isShared) this.setOption("UDP_GRO", 1);
+    if (this.#gro && !this.isShared && !this.#filtered) this.setOption("UDP_GRO", 1);
     this.#updateReference();
     return 0;
+  }
+
+  /** A filter has to see each datagram: while there is one the kernel must not hand over several as one. */
+  setFiltered(place: FilterPlace, filtered: boolean): void {
+    const places = this.#filtered ?? new Set();
+    if (filtered) places.add(place);
+    else places.delete(place);
+    this.#filtered = places.size > 0 ? places : undefined;
+    const receives = this.#watch > 0 && this.#gro && !this.isShared;
+    if (receives) this.setOption("UDP_GRO", this.#filtered ? 0 : 1);
   }
 
   /** For the poll loop. */
@@ -211,14 +216,14 @@ export class Endpoint implements SendingSocket, ReceivingSocket, Watcher {
     const { libc } = this.#engine.runtime;
     const encoded = encodeAddress(libc, this.family, address, port);
     if (!encoded) return -libc.abi.errno.EINVAL;
-    const result = this.#with((descriptor) => descriptor.connect(encoded));
+    const result = this.with((descriptor) => descriptor.connect(encoded));
     this.#connected ||= result === 0;
     return result;
   }
 
   /** connect(2) to nobody. */
   disconnect(): number {
-    const result = this.#with((descriptor) => descriptor.disconnect());
+    const result = this.with((descriptor) => descriptor.disconnect());
     this.#connected &&= result !== 0;
     return result;
   }
@@ -251,91 +256,15 @@ export class Endpoint implements SendingSocket, ReceivingSocket, Watcher {
     else (this.#sender ??= this.makeSender()).send(payload, length, address, request, controls);
   }
 
-  /** What makes control data of the options of `send`. */
-  controlsEncoder(): SendControlsEncoder {
-    return new SendControlsEncoder(this.#engine.runtime.libc, this.version, () => this.#hasTxTime);
-  }
-
-  /** The protocol that datagrams to a destination, or to the peer, go by: over IPv6 sockets mapped addresses are IPv4's. */
-  wireTo(destination: EncodedAddress | undefined): IpVersion {
-    if (this.version === 4) return 4;
-    if (destination) return isMappedName(this.#engine.runtime.libc.abi, destination) ? 4 : 6;
-    const peer = this.remoteAddress();
-    return typeof peer !== "number" && peer.address.startsWith("::ffff:") ? 4 : 6;
-  }
-
-  /** Chooses the clock of transmit times. Opens the descriptor, so that it can be done before bind(2). */
-  setTxTimeClock(clock: number): number {
-    const { abi } = this.#engine.runtime.libc;
-    const opened = this.open();
-    if (opened < 0) return opened;
-    const result = this.#with((descriptor) => descriptor.setEncodedOption(encodeTxTime(abi, clock)));
-    this.#hasTxTime ||= result === 0;
-    return result;
-  }
-
   /** Bytes and messages that wait for room in the kernel. */
   get sendQueue(): { size: number; count: number } {
     return { size: this.#sender?.queuedBytes ?? 0, count: this.#sender?.queuedCount ?? 0 };
-  }
-
-  /**
-   * Has something told of every datagram, or no more: at once, or where there is no descriptor yet as soon as there is. The
-   * system must be able to.
-   */
-  setDetail(detail: DetailName, on: boolean): number {
-    const result = this.#descriptor ? this.#requestDetail(detail, on) : 0;
-    if (result < 0) return result;
-    if (on) this.#details.add(detail);
-    else this.#details.delete(detail);
-    this.#decoder = this.#details.size > 0 ? new DetailDecoder(this.#engine.runtime.libc, this.#details) : undefined;
-    return 0;
-  }
-
-  /** setsockopt(2) */
-  setOption(name: OptionName, value: number): number {
-    return this.#with((descriptor) => descriptor.setOption(name, value));
-  }
-
-  /** getsockopt(2) */
-  getOption(name: OptionName): number {
-    return this.#with((descriptor) => descriptor.getOption(name));
-  }
-
-  /** Binds to an interface, or to none. Opens the descriptor, so that it can be done before bind(2). */
-  bindToDevice(name: string): number {
-    const { libc } = this.#engine.runtime;
-    this.#engine.outbox.flush();
-    const index = name === "" ? 0 : interfaceIndex(libc, name);
-    if (index < 0) return index;
-    const opened = this.open();
-    return opened < 0 ? opened : this.#descriptor!.bindToDevice(this.version, name, index);
-  }
-
-  /** Joins or leaves a multicast group; binds first. */
-  setMembership(join: boolean, group: string, interface_: string | undefined): number {
-    return this.#setEncoded(true, encodeMembership(this.#engine.runtime.libc, join, group, interface_));
-  }
-
-  /** Joins or leaves a source-specific channel; binds first. */
-  setSourceMembership(join: boolean, source: string, group: string, interface_: string | undefined): number {
-    return this.#setEncoded(true, encodeSourceMembership(this.#engine.runtime.libc, join, source, group, interface_));
-  }
-
-  /** Chooses the interface that multicast leaves by. */
-  setMulticastInterface(interface_: string): number {
-    return this.#setEncoded(false, encodeMulticastInterface(this.#engine.runtime.libc, this.version, interface_));
   }
 
   /** Whether a receiving socket keeps the process alive. */
   setReferenced(referenced: boolean): void {
     this.#referenced = referenced;
     this.#updateReference();
-  }
-
-  /** For the receiver. */
-  get controlDecoder(): ControlDecoder | undefined {
-    return this.#decoder;
   }
 
   /** For the receiver. */
@@ -365,7 +294,31 @@ export class Endpoint implements SendingSocket, ReceivingSocket, Watcher {
 
   /** For the receiver. */
   fail(errno: number): void {
-    this.#listeners.emit("error", this.#engine.errors.ofCall(errno, "recvmsg"));
+    if (!this.#errorReceiver?.repeats(errno)) {
+      this.#listeners.emit("error", this.#engine.errors.ofCall(errno, "recvmsg"));
+    }
+  }
+
+  /** What this socket has on its error queue. */
+  get errorReceiver(): ErrorReceiver {
+    const { errorQueue, runtime } = this.#engine;
+    return this.#errorReceiver ??= new ErrorReceiver(errorQueue, this, runtime.libc.abi);
+  }
+
+  /** For the poll loop. */
+  onFaulty(): void {
+    const receiver = this.#errorReceiver;
+    if (receiver) this.#context.runInAsyncScope(receiver.receive, receiver);
+  }
+
+  /** For the error receiver. */
+  deliverNetworkError(error: NetworkError): void {
+    this.#context.runInAsyncScope(() => this.#listeners.emit("networkError", error));
+  }
+
+  /** For the sender. */
+  mayRetry(errno: number, attempt: number): boolean {
+    return this.#errorReceiver !== undefined && this.#errorReceiver.mayRetry(errno, attempt);
   }
 
   /** For the sender. A message that waits keeps even an unreferenced socket's process alive. */
@@ -392,6 +345,7 @@ export class Endpoint implements SendingSocket, ReceivingSocket, Watcher {
     this.#engine.loop.end(this.#watch);
     this.#watch = 0;
     this.#receiver?.stop();
+    this.#errorReceiver?.stop();
   }
 
   #prepareBind({ reuseAddr, reusePort, ipv6Only }: BindFlags): number {
@@ -402,25 +356,7 @@ export class Endpoint implements SendingSocket, ReceivingSocket, Watcher {
     // On macOS SO_REUSEADDR alone does not let two sockets share an address.
     const reuse = abi.linux ? "SO_REUSEADDR" : "SO_REUSEPORT";
     return this.#turnOn(reuseAddr, reuse) || this.#turnOn(reusePort, "SO_REUSEPORT") ||
-      this.#turnOn(ipv6Only, "IPV6_V6ONLY") || this.#requestDetails();
-  }
-
-  /** Before datagrams can come: of one that came before, the kernel does not know all. */
-  #requestDetails(): number {
-    for (const detail of this.#details) {
-      const result = this.#requestDetail(detail, true);
-      if (result < 0) return result;
-    }
-    return 0;
-  }
-
-  #requestDetail(detail: DetailName, on: boolean): number {
-    const { abi } = this.#engine.runtime.libc;
-    for (const [option, value] of kernelOptions(abi, this.version, detail, on)) {
-      const result = this.setOption(option, value);
-      if (result < 0) return result;
-    }
-    return 0;
+      this.#turnOn(ipv6Only, "IPV6_V6ONLY") || this.requestDetails();
   }
 
   /** Where its datagrams arrive. */
@@ -447,14 +383,11 @@ export class Endpoint implements SendingSocket, ReceivingSocket, Watcher {
     return isWanted ? this.setOption(option, 1) : 0;
   }
 
-  #setEncoded(binds: boolean, option: EncodedOption | number): number {
-    if (typeof option === "number") return option;
-    const bound = binds ? this.bindIfUnbound() : 0;
-    return bound < 0 ? bound : this.#with((descriptor) => descriptor.setEncodedOption(option));
+  protected get engine(): Engine {
+    return this.#engine;
   }
 
-  /** Calls what may change how messages leave: those of this turn leave as they would have. */
-  #with(call: (descriptor: Descriptor) => number): number {
+  protected with<Result>(call: (descriptor: Descriptor) => Result | number): Result | number {
     this.#engine.outbox.flush();
     return this.#descriptor ? call(this.#descriptor) : this.#notOpen;
   }

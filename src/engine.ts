@@ -4,6 +4,7 @@
  * @module
  */
 import { isMainThread } from "node:worker_threads";
+import { ErrorQueue } from "../ffi/error_queue.ts";
 import { currentRuntime } from "../ffi/load.ts";
 import process from "../ffi/process.ts";
 import type { Runtime } from "../ffi/runtime.ts";
@@ -20,6 +21,7 @@ export interface Engine {
   readonly outbox: Outbox;
   readonly inbox: Inbox;
   readonly errors: SystemErrors;
+  readonly errorQueue: ErrorQueue;
   /** Those with a descriptor. */
   readonly endpoints: Set<Endpoint>;
 }
@@ -38,6 +40,7 @@ export function currentEngine(): Engine {
       outbox: new Outbox(libc),
       inbox: new Inbox(runtime),
       errors: new SystemErrors(libc.abi),
+      errorQueue: new ErrorQueue(libc),
       endpoints: new Set(),
     };
     engines.set(runtime, engine);

@@ -4,7 +4,7 @@
  * @module
  */
 import { setImmediate } from "node:timers";
-import { type InterestSet, READABLE, WRITABLE } from "../ffi/poll/interest_set.ts";
+import { FAULTY, type InterestSet, READABLE, WRITABLE } from "../ffi/poll/interest_set.ts";
 import { openInterestSet } from "../ffi/poll/open_interest_set.ts";
 import type { Waiter } from "../ffi/poll/waiter.ts";
 import type { Runtime } from "../ffi/runtime.ts";
@@ -15,6 +15,8 @@ export interface Watcher {
   onReadable(): void;
   /** There is room to send. */
   onWritable(): void;
+  /** There is an error, or something on the error queue. Comes before the other two. */
+  onFaulty(): void;
 }
 
 /** A loop with its interest set open: the last watch that ends closes it. */
@@ -146,6 +148,7 @@ export class PollLoop {
     try {
       for (let next = this.#due.shift(); next; next = this.#due.shift()) {
         // Looked up each time: the socket may have been closed in another one's turn.
+        if (next.readiness & FAULTY) this.#entries.get(next.token)?.watcher.onFaulty();
         if (next.readiness & WRITABLE) this.#entries.get(next.token)?.watcher.onWritable();
         if (next.readiness & READABLE) this.#entries.get(next.token)?.watcher.onReadable();
       }

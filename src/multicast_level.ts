@@ -3,10 +3,12 @@
  *
  * @module
  */
+import type { OptionName } from "../ffi/sockopt.ts";
 import { missingArg } from "./errors.ts";
 import { IpLevel, setHops } from "./ip_level.ts";
+import { getInt, setInt } from "./option_access.ts";
 import { engineOf, runningEndpoint, setOption, type SocketBase } from "./socket_base.ts";
-import { validateString } from "./validate.ts";
+import { validateBoolean, validateString } from "./validate.ts";
 
 /** Options of multicast. A part of {@linkcode Socket}. */
 export abstract class MulticastLevel extends IpLevel {
@@ -96,6 +98,50 @@ export abstract class MulticastLevel extends IpLevel {
   dropSourceSpecificMembership(sourceAddress: string, groupAddress: string, multicastInterface?: string): true {
     return setSourceMembership(this, false, sourceAddress, groupAddress, multicastInterface);
   }
+
+  /**
+   * Whether the socket gets what any socket of this host has joined (IP_MULTICAST_ALL, IPV6_MULTICAST_ALL; Linux), as it does to begin
+   * with, or the groups only that it has joined itself. Not in Node.
+   *
+   * @returns True.
+   * @throws {Error} ENOPROTOOPT before Linux 2.6.31, for IPv6 before 4.20, and on macOS, where sockets get what they joined.
+   */
+  setMulticastAll(flag: boolean): true {
+    validateBoolean(flag, "flag");
+    return setInt(this, multicastAll(this), flag ? 1 : 0);
+  }
+
+  /** Whether the socket gets groups that it has not joined itself (IP_MULTICAST_ALL, IPV6_MULTICAST_ALL; Linux). Not in Node. */
+  getMulticastAll(): boolean {
+    return getInt(this, multicastAll(this)) !== 0;
+  }
+
+  /**
+   * Keeps out what one host sends to a group that was joined as a whole, by {@linkcode Socket.addMembership} (IP_BLOCK_SOURCE,
+   * MCAST_BLOCK_SOURCE; RFC 3678). Not in Node.
+   *
+   * @param sourceAddress The sender.
+   * @param groupAddress The group.
+   * @param multicastInterface The interface, as it was joined on.
+   * @returns True.
+   * @throws {Error} EINVAL where the group was not joined, EADDRNOTAVAIL where the source is blocked already.
+   */
+  blockSource(sourceAddress: string, groupAddress: string, multicastInterface?: string): true {
+    return setSourceBlock(this, true, sourceAddress, groupAddress, multicastInterface);
+  }
+
+  /**
+   * Lets a blocked sender be heard again (IP_UNBLOCK_SOURCE, MCAST_UNBLOCK_SOURCE; RFC 3678). Not in Node.
+   *
+   * @param sourceAddress The sender.
+   * @param groupAddress The group.
+   * @param multicastInterface The interface, as it was joined on.
+   * @returns True.
+   * @throws {Error} EADDRNOTAVAIL or EINVAL where it is not blocked.
+   */
+  unblockSource(sourceAddress: string, groupAddress: string, multicastInterface?: string): true {
+    return setSourceBlock(this, false, sourceAddress, groupAddress, multicastInterface);
+  }
 }
 
 function setMembership(socket: SocketBase, join: boolean, group: string, interface_: string | undefined): true {
@@ -117,6 +163,24 @@ function setSourceMembership(
   validateString(group, "groupAddress");
   const result = endpoint.setSourceMembership(join, source, group, optionalText(interface_));
   return check(socket, result, join ? "addSourceSpecificMembership" : "dropSourceSpecificMembership");
+}
+
+function setSourceBlock(
+  socket: SocketBase,
+  block: boolean,
+  source: string,
+  group: string,
+  interface_: string | undefined,
+): true {
+  const endpoint = runningEndpoint(socket);
+  validateString(source, "sourceAddress");
+  validateString(group, "groupAddress");
+  const result = endpoint.setSourceBlock(block, source, group, optionalText(interface_));
+  return check(socket, result, block ? "blockSource" : "unblockSource");
+}
+
+function multicastAll(socket: SocketBase): OptionName {
+  return runningEndpoint(socket).version === 4 ? "IP_MULTICAST_ALL" : "IPV6_MULTICAST_ALL";
 }
 
 function check(socket: SocketBase, result: number, method: string): true {

@@ -34,10 +34,17 @@ export interface CheckedOptions {
   readonly sendBlockList: BlockList | undefined;
   /** What is to be told of each datagram. */
   readonly details: readonly DetailName[];
+  readonly freebind: boolean;
+  readonly transparent: boolean;
+  readonly mark: number | undefined;
+  readonly recvErrors: boolean;
   readonly gso: boolean;
   /** Undefined: the default, which depends on where the descriptor comes from. */
   readonly gro: boolean | undefined;
 }
+
+/** Options of ours that are true or false, and nothing that only looks like it. */
+const FLAGS = ["gso", "gro", "freebind", "transparent", "recvErrors"] as const;
 
 /** Checks what `createSocket` was given, with Node's errors. */
 export function checkOptions(given: SocketType | SocketOptions | AdoptOptions): CheckedOptions {
@@ -47,8 +54,8 @@ export function checkOptions(given: SocketType | SocketOptions | AdoptOptions): 
   if (options.sendBufferSize) validateUint32(options.sendBufferSize, "options.sendBufferSize");
   validateBlockList(receiveBlockList, "options.receiveBlockList");
   validateBlockList(sendBlockList, "options.sendBlockList");
-  if (options.gso !== undefined) validateBoolean(options.gso, "options.gso");
-  if (options.gro !== undefined) validateBoolean(options.gro, "options.gro");
+  for (const name of FLAGS) if (options[name] !== undefined) validateBoolean(options[name], `options.${name}`);
+  if (options.mark !== undefined) validateUint32(options.mark, "options.mark");
   const details = detailsOf(options);
   if (lookup !== undefined) validateFunction(lookup, "lookup");
   const version = versionOf(options.type, fd !== undefined && fd !== null);
@@ -67,6 +74,10 @@ export function checkOptions(given: SocketType | SocketOptions | AdoptOptions): 
     receiveBlockList: receiveBlockList || undefined,
     sendBlockList: sendBlockList || undefined,
     details,
+    freebind: options.freebind ?? false,
+    transparent: options.transparent ?? false,
+    mark: options.mark,
+    recvErrors: options.recvErrors ?? false,
     gso: options.gso ?? true,
     gro: options.gro,
   };

@@ -5,6 +5,7 @@
  */
 import type { EncodedControls } from "../ffi/control.ts";
 import { type Libc, uninterrupted } from "../ffi/libc.ts";
+import type { MessageVector } from "../ffi/message_vector.ts";
 import type { EncodedAddress } from "../ffi/sockaddr.ts";
 import type { Collected, Outbox, Payload, Run } from "./outbox.ts";
 
@@ -25,12 +26,17 @@ interface WaitingMessage {
 /** How many waiting messages are put back into the arena at a time. */
 const RETRY_BATCH = 256;
 
+/** How often a message is sent again that fails for another one's sake: each time another one may have come back. */
+const MAX_RETRIES = 8;
+
 /** What a sender needs of its socket. */
 export interface SendingSocket {
   /** The descriptor, or -1 once closed. */
   readonly fd: number;
   /** Asks for `Sender.resume` to be called when there is room, or no more. Meanwhile the process stays alive. */
   awaitRoom(waiting: boolean): void;
+  /** Whether a failure may be another message's, so that this one is to be sent again. @param attempt From 0. */
+  mayRetry(errno: number, attempt: number): boolean;
 }
 
 /** What a socket asks of its sending side. */
@@ -119,10 +125,9 @@ export class Sender {
   /** @returns The index of the first run of which a message found no room, or `end`. */
   #sendRuns(collected: Collected, first: number, end: number): number {
     const { vector, runs } = collected;
-    const libc = this.#libc;
     for (let i = first; i < end; i++) this.#fill(collected, i);
     for (let next = first; next < end;) {
-      const sent = uninterrupted(libc.abi, () => libc.sendmmsg(this.#socket.fd, vector.at(next), end - next, 0));
+      const sent = this.#transmit(vector, next, end - next);
       for (const until = next + Math.max(sent, 0); next < until; next++) this.#finishRun(collected, runs[next]);
       // A call ends before the run that fails; its own error comes when it stands first.
       if (sent >= 0) continue;
@@ -143,14 +148,22 @@ export class Sender {
   #sendSingly(collected: Collected, slot: number): boolean {
     const { vector, runs } = collected;
     const run = runs[slot];
-    const libc = this.#libc;
     while (run.count > 0) {
       vector.setOutgoing(slot, run.offset, firstLength(run), run.address, 0, run.controls);
-      const sent = uninterrupted(libc.abi, () => libc.sendmmsg(this.#socket.fd, vector.at(slot), 1, 0));
+      const sent = this.#transmit(vector, slot, 1);
       if (this.#isNoRoom(sent)) return false;
       this.#finishFirst(collected, run, sent < 0 ? -sent : 0);
     }
     return true;
+  }
+
+  /** sendmmsg(2). A message that fails for another one's sake is sent again. */
+  #transmit(vector: MessageVector, slot: number, count: number): number {
+    const libc = this.#libc;
+    for (let attempt = 0;; attempt++) {
+      const sent = uninterrupted(libc.abi, () => libc.sendmmsg(this.#socket.fd, vector.at(slot), count, 0));
+      if (sent >= 0 || attempt === MAX_RETRIES || !this.#socket.mayRetry(-sent, attempt)) return sent;
+    }
   }
 
   #fill({ vector, runs }: Collected, slot: number): void {

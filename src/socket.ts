@@ -95,6 +95,7 @@ export class Socket extends ControlLevel {
     for (const detail of this.#options.details) endpointOf(this)!.setDetail(detail, true);
     if (typeof listener === "function") this.on("message", listener);
     if (fd !== undefined) this.#adoptAtCreation(fd);
+    else this.#prepare();
     closeOnAbort(this, this.#options.signal);
     if (socketChannel.hasSubscribers) socketChannel.publish({ socket: this });
   }
@@ -435,13 +436,52 @@ export class Socket extends ControlLevel {
     return runningEndpoint(this);
   }
 
+  /** The options that hold from before `bind()` on. If one fails, there is no socket. */
+  #prepare(): void {
+    try {
+      this.#applyOptions();
+    } catch (error) {
+      this.#endpoint?.close();
+      detach(this);
+      throw error;
+    }
+  }
+
+  #tryOptions(): Error | undefined {
+    try {
+      this.#applyOptions();
+    } catch (error) {
+      return error as Error;
+    }
+  }
+
+  /** To be called for each descriptor anew. */
+  #applyOptions(): void {
+    const { freebind, transparent, mark, recvErrors } = this.#options;
+    if (freebind) this.setFreebind(true);
+    if (transparent) this.setTransparent(true);
+    if (mark !== undefined) this.setMark(mark);
+    if (recvErrors) this.setRecvErrors(true);
+  }
+
   #adoptAtCreation(fd: number): void {
     const endpoint = this.#endpoint!;
-    endpoint.adopt(fd);
+    this.#takeOver(endpoint, fd);
     if (typeof endpoint.remoteAddress() !== "number") this.#connectState = "connected";
     const local = endpoint.localAddress();
     if (typeof local === "number" || local.port === 0) return;
     this.#receiveFromAdopted(endpoint, () => process.nextTick(() => this.#emitIfOpen("listening")));
+  }
+
+  /** A descriptor that an option cannot be set on stays its owner's. */
+  #takeOver(endpoint: Endpoint, fd: number): void {
+    endpoint.adopt(fd);
+    try {
+      this.#applyOptions();
+    } catch (error) {
+      endpoint.release();
+      throw error;
+    }
   }
 
   #onceListening(callback: () => void): void {
@@ -470,14 +510,14 @@ export class Socket extends ControlLevel {
   /** As the runtime's own `child_process` has a socket bound that was sent to this process. */
   #receiveFromShared(shared: SharedDescriptor): void {
     const result = this.#endpoint!.share(shared);
-    this.#bindingOver(result < 0 ? this.#engine.errors.ofCall(-result, "open") : undefined);
+    this.#bindingOver(result < 0 ? this.#engine.errors.ofCall(-result, "open") : this.#tryOptions());
   }
 
   #adopt(fd: number): void {
     const endpoint = this.#endpoint!;
     try {
       adoptableVersion(this.#engine.runtime.libc, fd, endpoint.version);
-      endpoint.adopt(fd);
+      this.#takeOver(endpoint, fd);
     } catch (error) {
       this.#bindState = "unbound";
       throw error;
@@ -522,7 +562,10 @@ export class Socket extends ControlLevel {
     const { ENOTSUP } = this.#engine.runtime.libc.abi.errno;
     shareDescriptor(this, wanted, ENOTSUP, () => endpoint.abandon(), (shared) => {
       if (this.#endpoint !== endpoint) return typeof shared === "number" ? undefined : shared.close();
-      done(typeof shared === "number" ? shared : endpoint.share(shared));
+      const result = typeof shared === "number" ? shared : endpoint.share(shared);
+      const failure = result < 0 ? undefined : this.#tryOptions();
+      if (failure) this.#bindingOver(failure);
+      else done(result);
     });
   }
 

@@ -6,6 +6,7 @@
 import type { Buffer } from "node:buffer";
 import type { BlockList } from "node:net";
 import type { MessageBatch } from "./message_batch.ts";
+import type { NetworkError } from "./network_error.ts";
 
 /** Any bytes that can be sent. */
 export type Bytes = string | NodeJS.ArrayBufferView;
@@ -135,6 +136,14 @@ export interface SocketOptions {
   recvSegmentSize?: boolean | undefined;
   /** Has `rinfo` say how many datagrams were lost before: {@linkcode Socket.setRecvDropCount}. Default: false. */
   recvDropCount?: boolean | undefined;
+  /** Lets `bind()` take an address that this host does not have ({@linkcode Socket.setFreebind}). Default: false. */
+  freebind?: boolean | undefined;
+  /** Makes it a transparent proxy's socket ({@linkcode Socket.setTransparent}). Default: false. */
+  transparent?: boolean | undefined;
+  /** Marks what is sent ({@linkcode Socket.setMark}), 0 to 4294967295. Default: the system's, 0. */
+  mark?: number | undefined;
+  /** Has the network's errors come as `'networkError'` events ({@linkcode Socket.setRecvErrors}). Default: false. */
+  recvErrors?: boolean | undefined;
   /** Datagrams from these addresses are not delivered. */
   receiveBlockList?: BlockList | undefined;
   /** Sending and connecting to these addresses fails with ERR_IP_BLOCKED. */
@@ -244,6 +253,8 @@ export interface SocketEvents {
   connect: [];
   /** The socket is closed; no event follows. */
   close: [];
+  /** The network says that a datagram did not arrive: only with the option `recvErrors`. Not in Node. */
+  networkError: [error: NetworkError];
   /** Something failed that no callback was told of. */
   error: [error: Error];
 }

@@ -136,6 +136,7 @@ test("macOS constants are those of the SDK", () => {
   assertEquals(darwin, {
     IP_BOUND_IF: 25, IPV6_BOUND_IF: 125, EVFILT_READ: -1, EVFILT_WRITE: -2, EVFILT_USER: -10,
     SO_TIMESTAMP: 1024, SCM_TIMESTAMP: 2, EV_ADD: 1, EV_DELETE: 2, EV_CLEAR: 32, NOTE_TRIGGER: 16777216,
+    ip6_mtuinfo: { size: 32, ip6m_mtu: 28 },
   });
 });
 
@@ -208,11 +209,11 @@ test("macOS memberships are encoded as its structs have them", () => {
   assert(typeof group !== "number");
   assertEquals([group.level, group.name, hex(group.value)], [0, 12, "ef 01 02 03 0a 00 00 01 00 00 00 00"]);
 
-  const channel4 = encodeSourceMembership(libc, true, "192.0.2.1", "232.1.2.3", "10.0.0.1");
+  const channel4 = encodeSourceMembership(libc, "join", "192.0.2.1", "232.1.2.3", "10.0.0.1");
   assert(typeof channel4 !== "number");
   assertEquals([channel4.name, hex(channel4.value)], [70, "e8 01 02 03 c0 00 02 01 0a 00 00 01"]);
 
-  const channel6 = encodeSourceMembership(libc, false, "2001:db8::1", "ff3e::1", "::%5");
+  const channel6 = encodeSourceMembership(libc, "leave", "2001:db8::1", "ff3e::1", "::%5");
   assert(typeof channel6 !== "number");
   assertEquals([channel6.level, channel6.name, channel6.value.length], [41, 83, 260]);
   assertEquals(hex(channel6.value.subarray(0, 8)), "05 00 00 00 1c 1e 00 00");

@@ -355,7 +355,7 @@ test("a waiter that can't be made leaves no interest set open", () => {
       throw refusal;
     },
   });
-  const watcher = { onReadable: () => {}, onWritable: () => {} };
+  const watcher = { onReadable: () => {}, onWritable: () => {}, onFaulty: () => {} };
   assertEquals(assertThrows(() => loop.watch(0, watcher)), refusal);
   assertEquals(openDescriptors().sort(), before);
 });

@@ -162,6 +162,40 @@ export interface LinuxConstants {
   readonly SCM_TIMESTAMPING: number;
   readonly IP_RECVERR: number;
   readonly IPV6_RECVERR: number;
+  // <linux/in.h>, and the same in <linux/in6.h>
+  readonly IP_PMTUDISC_DONT: number;
+  readonly IP_PMTUDISC_WANT: number;
+  readonly IP_PMTUDISC_DO: number;
+  readonly IP_PMTUDISC_PROBE: number;
+  readonly IP_PMTUDISC_INTERFACE: number;
+  readonly IP_PMTUDISC_OMIT: number;
+  readonly ip6_mtuinfo: { readonly size: number; readonly ip6m_mtu: number };
+  // <linux/sockios.h>
+  readonly SIOCINQ: number;
+  readonly SIOCOUTQ: number;
+  // <linux/sock_diag.h>: indices of an array of uint32_t
+  readonly SK_MEMINFO_RMEM_ALLOC: number;
+  readonly SK_MEMINFO_RCVBUF: number;
+  readonly SK_MEMINFO_WMEM_ALLOC: number;
+  readonly SK_MEMINFO_SNDBUF: number;
+  readonly SK_MEMINFO_FWD_ALLOC: number;
+  readonly SK_MEMINFO_WMEM_QUEUED: number;
+  readonly SK_MEMINFO_OPTMEM: number;
+  readonly SK_MEMINFO_BACKLOG: number;
+  readonly SK_MEMINFO_DROPS: number;
+  // <linux/filter.h>
+  readonly BPF_MAXINSNS: number;
+  readonly BPF_JMP: number;
+  readonly BPF_JA: number;
+  readonly BPF_RET: number;
+  readonly sock_filter: {
+    readonly size: number;
+    readonly code: number;
+    readonly jt: number;
+    readonly jf: number;
+    readonly k: number;
+  };
+  readonly sock_fprog: { readonly size: number; readonly len: number; readonly filter: number };
   // <linux/errqueue.h>
   readonly SO_EE_ORIGIN_LOCAL: number;
   readonly SO_EE_ORIGIN_ICMP: number;
@@ -229,6 +263,7 @@ export interface DarwinConstants {
   readonly EV_DELETE: number;
   readonly EV_CLEAR: number;
   readonly NOTE_TRIGGER: number;
+  readonly ip6_mtuinfo: { readonly size: number; readonly ip6m_mtu: number };
   readonly kevent: {
     readonly size: number;
     readonly ident: number;
@@ -253,6 +288,9 @@ export interface Abi {
   readonly linux?: LinuxConstants;
   /** Present on macOS only. */
   readonly darwin?: DarwinConstants;
+  /** Levels of socket options by name, and options by name. */
+  readonly levels: Readonly<Record<string, number>>;
+  readonly options: Readonly<Record<string, number>>;
   /** errno numbers by name, as in `<errno.h>`. */
   readonly errno: Readonly<Record<string, number>>;
 }

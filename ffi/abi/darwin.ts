@@ -4,6 +4,7 @@
  * @module
  */
 import type { Abi, Constants, DarwinConstants, Layouts } from "./abi.ts";
+import { DARWIN_LEVELS, DARWIN_OPTIONS } from "./darwin_options.ts";
 
 const constants: Constants = {
   AF_UNSPEC: 0,
@@ -130,6 +131,8 @@ const darwin: DarwinConstants = {
   EV_DELETE: 0x2,
   EV_CLEAR: 0x20,
   NOTE_TRIGGER: 0x01000000,
+  // struct ip6_mtuinfo { struct sockaddr_in6 ip6m_addr; uint32_t ip6m_mtu; };
+  ip6_mtuinfo: { size: 32, ip6m_mtu: 28 },
   // struct kevent { uintptr_t ident; int16_t filter; uint16_t flags; uint32_t fflags; intptr_t data; void *udata; };
   kevent: { size: 32, ident: 0, filter: 8, flags: 10, fflags: 12, data: 16, udata: 24 },
 };
@@ -158,5 +161,7 @@ export const DARWIN: Abi = {
   constants,
   layouts,
   darwin,
+  levels: DARWIN_LEVELS,
+  options: DARWIN_OPTIONS,
   errno,
 };

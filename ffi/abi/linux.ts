@@ -4,6 +4,7 @@
  * @module
  */
 import type { Abi, Constants, Layouts, LinuxConstants } from "./abi.ts";
+import { LINUX_LEVELS, LINUX_OPTIONS } from "./linux_options.ts";
 
 const constants: Constants = {
   AF_UNSPEC: 0,
@@ -126,6 +127,33 @@ const linux: Omit<LinuxConstants, "epoll_event"> = {
   SCM_TIMESTAMPING: 37,
   IP_RECVERR: 11,
   IPV6_RECVERR: 25,
+  IP_PMTUDISC_DONT: 0,
+  IP_PMTUDISC_WANT: 1,
+  IP_PMTUDISC_DO: 2,
+  IP_PMTUDISC_PROBE: 3,
+  IP_PMTUDISC_INTERFACE: 4,
+  IP_PMTUDISC_OMIT: 5,
+  // struct ip6_mtuinfo { struct sockaddr_in6 ip6m_addr; uint32_t ip6m_mtu; };
+  ip6_mtuinfo: { size: 32, ip6m_mtu: 28 },
+  SIOCINQ: 0x541b,
+  SIOCOUTQ: 0x5411,
+  SK_MEMINFO_RMEM_ALLOC: 0,
+  SK_MEMINFO_RCVBUF: 1,
+  SK_MEMINFO_WMEM_ALLOC: 2,
+  SK_MEMINFO_SNDBUF: 3,
+  SK_MEMINFO_FWD_ALLOC: 4,
+  SK_MEMINFO_WMEM_QUEUED: 5,
+  SK_MEMINFO_OPTMEM: 6,
+  SK_MEMINFO_BACKLOG: 7,
+  SK_MEMINFO_DROPS: 8,
+  BPF_MAXINSNS: 4096,
+  BPF_JMP: 0x05,
+  BPF_JA: 0x00,
+  BPF_RET: 0x06,
+  // struct sock_filter { __u16 code; __u8 jt; __u8 jf; __u32 k; };
+  sock_filter: { size: 8, code: 0, jt: 2, jf: 3, k: 4 },
+  // struct sock_fprog { unsigned short len; struct sock_filter *filter; };
+  sock_fprog: { size: 16, len: 0, filter: 8 },
   SO_EE_ORIGIN_LOCAL: 1,
   SO_EE_ORIGIN_ICMP: 2,
   SO_EE_ORIGIN_ICMP6: 3,
@@ -209,6 +237,8 @@ export function linuxAbi(arch: "x64" | "arm64"): Abi {
     constants,
     layouts,
     linux: { ...linux, epoll_event: epoll_event[arch] },
+    levels: LINUX_LEVELS,
+    options: LINUX_OPTIONS,
     errno,
   };
 }

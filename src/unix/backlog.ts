@@ -142,7 +142,7 @@ export class Backlog {
     const probe = Descriptor.open(this.#libc, "unix");
     if (typeof probe === "number") return undefined;
     if (probe.connect(this.address!) === 0) {
-      const watch = this.#loop.watch(probe.fd, { onReadable: () => {}, onWritable: this.#resume });
+      const watch = this.#loop.watch(probe.fd, { onReadable: () => {}, onWritable: this.#resume, onFaulty: () => {} });
       if (watch > 0) {
         this.#watch = watch;
         return probe;

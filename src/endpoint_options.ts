@@ -1,0 +1,179 @@
+/**
+ * The part of an endpoint that sets and gets options.
+ *
+ * Results are as those of the endpoint: values or negative errno numbers.
+ *
+ * @module
+ */
+import { encodeTxTime } from "../ffi/clock.ts";
+import type { Descriptor } from "../ffi/descriptor.ts";
+import { interfaceIndex } from "../ffi/interfaces.ts";
+import {
+  type EncodedOption,
+  encodeMembership,
+  encodeMulticastInterface,
+  encodeSourceMembership,
+} from "../ffi/membership.ts";
+import type { EncodedAddress, IpVersion, SocketAddress } from "../ffi/sockaddr.ts";
+import type { FilterInstruction } from "../ffi/packet_filter.ts";
+import type { OptionName } from "../ffi/sockopt.ts";
+import type { Engine } from "./engine.ts";
+import type { ControlDecoder } from "./inbox.ts";
+import { DetailDecoder, type DetailName, kernelOptions } from "./received_details.ts";
+import { isMappedName, SendControlsEncoder } from "./send_controls.ts";
+
+/** What has options: a descriptor, or one to be. */
+export abstract class EndpointOptions {
+  /** What is to be told of every datagram. */
+  readonly #details = new Set<DetailName>();
+  #decoder: DetailDecoder | undefined;
+  /** Whether transmit times have a clock. */
+  #hasTxTime = false;
+
+  /** The IP version of a UDP socket. */
+  abstract get version(): IpVersion;
+  /** What the socket shares with others of its thread. */
+  protected abstract get engine(): Engine;
+  /** The descriptor, or -1 where there is none. */
+  abstract get fd(): number;
+  /** Makes the descriptor, unless there is one. */
+  abstract open(): number;
+  /** getpeername(2) */
+  abstract remoteAddress(): SocketAddress | number;
+  /** Binds, unless `bind` was called before. */
+  abstract bindIfUnbound(): number;
+  /** Calls what may change how messages leave: those of this turn leave as they would have. EBADF without a descriptor. */
+  protected abstract with<Result>(call: (descriptor: Descriptor) => Result | number): Result | number;
+
+  /** setsockopt(2) */
+  setOption(name: OptionName, value: number): number {
+    return this.with((descriptor) => descriptor.setOption(name, value));
+  }
+
+  /** getsockopt(2) */
+  getOption(name: OptionName): number {
+    return this.with((descriptor) => descriptor.getOption(name));
+  }
+
+  /** Binds to an interface, or to none. Opens the descriptor, so that it can be done before bind(2). */
+  bindToDevice(name: string): number {
+    const { libc } = this.engine.runtime;
+    const index = name === "" ? 0 : interfaceIndex(libc, name);
+    if (index < 0) return index;
+    return this.openWith((descriptor) => descriptor.bindToDevice(this.version, name, index));
+  }
+
+  /** setsockopt(2) with the value's bytes. Opens the descriptor. */
+  setRawOption(option: EncodedOption): number {
+    return this.openWith((descriptor) => descriptor.setEncodedOption(option));
+  }
+
+  /** getsockopt(2) of as many bytes, or fewer. Opens the descriptor. */
+  getRawOption(level: number, name: number, length: number): Uint8Array<ArrayBuffer> | number {
+    return this.openWith((descriptor) => descriptor.getRawOption(level, name, length));
+  }
+
+  /** ioctl(2) of a request that gives an int. Linux. Opens the descriptor. */
+  readInt(request: number): number {
+    return this.openWith((descriptor) => descriptor.readInt(request));
+  }
+
+  /** Attaches a packet filter. Opens the descriptor. */
+  attachFilter(level: number, name: number, program: readonly FilterInstruction[]): number {
+    return this.openWith((descriptor) => descriptor.attachFilter(level, name, program));
+  }
+
+  /** Joins or leaves a multicast group; binds first. */
+  setMembership(join: boolean, group: string, interface_: string | undefined): number {
+    const { libc } = this.engine.runtime;
+    return this.#setEncoded(true, encodeMembership(libc, join, group, interface_));
+  }
+
+  /** Joins or leaves a source-specific channel; binds first. */
+  setSourceMembership(join: boolean, source: string, group: string, interface_: string | undefined): number {
+    const { libc } = this.engine.runtime;
+    return this.#setEncoded(true, encodeSourceMembership(libc, join ? "join" : "leave", source, group, interface_));
+  }
+
+  /** Blocks one source of a group, or lets it be heard again. */
+  setSourceBlock(block: boolean, source: string, group: string, interface_: string | undefined): number {
+    const { libc } = this.engine.runtime;
+    const operation = block ? "block" : "unblock";
+    return this.#setEncoded(true, encodeSourceMembership(libc, operation, source, group, interface_));
+  }
+
+  /** Chooses the interface that multicast leaves by. */
+  setMulticastInterface(interface_: string): number {
+    const { libc } = this.engine.runtime;
+    return this.#setEncoded(false, encodeMulticastInterface(libc, this.version, interface_));
+  }
+
+  /**
+   * Has something told of every datagram, or no more: at once, or where there is no descriptor yet as soon as there is. The
+   * system must be able to.
+   */
+  setDetail(detail: DetailName, on: boolean): number {
+    const result = this.fd >= 0 ? this.#requestDetail(detail, on) : 0;
+    if (result < 0) return result;
+    if (on) this.#details.add(detail);
+    else this.#details.delete(detail);
+    this.#decoder = this.#details.size > 0 ? new DetailDecoder(this.engine.runtime.libc, this.#details) : undefined;
+    return 0;
+  }
+
+  /** For the receiver. */
+  get controlDecoder(): ControlDecoder | undefined {
+    return this.#decoder;
+  }
+
+  /** Before datagrams can come: of one that came before, the kernel does not know all. */
+  protected requestDetails(): number {
+    for (const detail of this.#details) {
+      const result = this.#requestDetail(detail, true);
+      if (result < 0) return result;
+    }
+    return 0;
+  }
+
+  #requestDetail(detail: DetailName, on: boolean): number {
+    const { abi } = this.engine.runtime.libc;
+    for (const [option, value] of kernelOptions(abi, this.version, detail, on)) {
+      const result = this.setOption(option, value);
+      if (result < 0) return result;
+    }
+    return 0;
+  }
+
+  /** What makes control data of the options of `send`. */
+  controlsEncoder(): SendControlsEncoder {
+    return new SendControlsEncoder(this.engine.runtime.libc, this.version, () => this.#hasTxTime);
+  }
+
+  /** The protocol that datagrams to a destination, or to the peer, go by: over IPv6 sockets mapped addresses are IPv4's. */
+  wireTo(destination: EncodedAddress | undefined): IpVersion {
+    if (this.version === 4) return 4;
+    if (destination) return isMappedName(this.engine.runtime.libc.abi, destination) ? 4 : 6;
+    const peer = this.remoteAddress();
+    return typeof peer !== "number" && peer.address.startsWith("::ffff:") ? 4 : 6;
+  }
+
+  /** Chooses the clock of transmit times. Opens the descriptor, so that it can be done before bind(2). */
+  setTxTimeClock(clock: number): number {
+    const { abi } = this.engine.runtime.libc;
+    const result = this.openWith((descriptor) => descriptor.setEncodedOption(encodeTxTime(abi, clock)));
+    this.#hasTxTime ||= result === 0;
+    return result;
+  }
+
+  #setEncoded(binds: boolean, option: EncodedOption | number): number {
+    if (typeof option === "number") return option;
+    const bound = binds ? this.bindIfUnbound() : 0;
+    return bound < 0 ? bound : this.with((descriptor) => descriptor.setEncodedOption(option));
+  }
+
+  /** For what can be set before bind(2): opens the descriptor if need be. */
+  protected openWith<Result>(call: (descriptor: Descriptor) => Result | number): Result | number {
+    const opened = this.open();
+    return opened < 0 ? opened : this.with(call);
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * getsockopt(2) and setsockopt(2) for any option, by its header name or number.
+ *
+ * @module
+ */
+import { Buffer } from "node:buffer";
+import type { Abi } from "../ffi/abi/abi.ts";
+import { holdsAddress, levelsOf } from "../ffi/sockopt.ts";
+import { invalidArgType, invalidArgValue } from "./errors.ts";
+import { missingOption, optionError } from "./option_errors.ts";
+import { engineOf, type EventMap, runningEndpoint, SocketBase } from "./socket_base.ts";
+import type { SocketEvents } from "./types.ts";
+import { validateInteger } from "./validate.ts";
+
+/** The longest value of an option, in bytes. */
+const MAX_LENGTH = 65_536;
+
+/** Any option of the system's. A part of {@linkcode Socket}. */
+export abstract class RawOptions<Events extends EventMap<Events> = SocketEvents> extends SocketBase<Events> {
+  /**
+   * Reads any option of the socket (getsockopt(2)). Not in Node. Makes the descriptor if there is none yet.
+   *
+   * @example
+   * ```ts
+   * socket.getsockopt("SOL_SOCKET", "SO_RCVLOWAT").readInt32LE();
+   * ```
+   *
+   * @param level The level: `SOL_SOCKET`, `IPPROTO_IP`, `IPPROTO_IPV6`, `IPPROTO_UDP` (or `SOL_IP` and so on), or its number.
+   * @param name The option's header name, as `SO_RCVLOWAT`, or its number on this system.
+   * @param length The most bytes to read, 0 to 65536. Default: 4, an int.
+   * @returns The value in the system's byte order, which is little-endian on all that are supported; shorter than `length` where the
+   * option is.
+   * @throws {TypeError} ERR_INVALID_ARG_VALUE for a name that is not known or of another level, and for a filter, whose value holds
+   * an address ({@linkcode Socket.attachFilter}).
+   * @throws {Error} ENOPROTOOPT where the system has no such option, or what else the kernel says; the message has the option's name.
+   */
+  getsockopt(level: string | number, name: string | number, length = 4): Buffer<ArrayBuffer> {
+    const endpoint = runningEndpoint(this);
+    const { abi } = engineOf(this).runtime.libc;
+    validateInteger(length, "length", 0, MAX_LENGTH);
+    const option = find(abi, level, name, "getsockopt");
+    const value = endpoint.getRawOption(option.level, option.number, length);
+    if (typeof value === "number") throw optionError(abi, -value, "getsockopt", `${name}`);
+    return Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+  }
+
+  /**
+   * Sets any option of the socket (setsockopt(2)). Not in Node. Makes the descriptor if there is none yet.
+   *
+   * What this module sets itself had better be left alone: UDP_GRO, UDP_SEGMENT, IP_RECVERR.
+   *
+   * @example
+   * ```ts
+   * socket.setsockopt("SOL_SOCKET", "SO_RCVLOWAT", 1);
+   * ```
+   *
+   * @param level The level, as in {@linkcode Socket.getsockopt}.
+   * @param name The option's header name, or its number on this system.
+   * @param value An integer from -2147483648 to 4294967295, which is passed as an int; a boolean, as 0 or 1; or the value's bytes,
+   * at most 65536.
+   * @returns True.
+   * @throws {TypeError} ERR_INVALID_ARG_VALUE as in {@linkcode Socket.getsockopt}; ERR_INVALID_ARG_TYPE for any other value.
+   * @throws {RangeError} ERR_OUT_OF_RANGE for a number that is no int, and for too many bytes.
+   * @throws {Error} ENOPROTOOPT where the system has no such option; EPERM where it takes a privilege, which the message names where
+   * it is known; or what else the kernel says.
+   */
+  setsockopt(level: string | number, name: string | number, value: number | boolean | NodeJS.ArrayBufferView): true {
+    const endpoint = runningEndpoint(this);
+    const { abi } = engineOf(this).runtime.libc;
+    const option = find(abi, level, name, "setsockopt");
+    const result = endpoint.setRawOption({ level: option.level, name: option.number, value: bytesOf(value) });
+    if (result < 0) throw optionError(abi, -result, "setsockopt", `${name}`);
+    return true;
+  }
+}
+
+/** The numbers of a level and an option. */
+function find(abi: Abi, level: unknown, name: unknown, call: string): { level: number; number: number } {
+  const levelNumber = typeof level === "string" ? abi.levels[level] : level;
+  if (levelNumber === undefined && typeof level === "string") {
+    throw invalidArgValue("level", `must be one of ${Object.keys(abi.levels).join(", ")}, or a number`, level);
+  }
+  checkNumber(levelNumber, "level");
+  const number = typeof name === "string" ? numberOf(abi, levelNumber, name, call) : name;
+  checkNumber(number, "name");
+  if (holdsAddress(abi, levelNumber, number)) {
+    throw invalidArgValue("name", "must not be a filter: its value holds an address; use attachFilter()", name);
+  }
+  return { level: levelNumber, number };
+}
+
+function checkNumber(value: unknown, name: string): asserts value is number {
+  if (typeof value !== "number") throw invalidArgType(name, "of type string or number", value);
+  validateInteger(value, name, 0, 0x7fffffff);
+}
+
+function numberOf(abi: Abi, level: number, name: string, call: string): number {
+  const levels = levelsOf(name);
+  if (levels.length === 0) {
+    throw invalidArgValue("name", "must be the header name of a socket option, as SO_RCVLOWAT, or a number", name);
+  }
+  if (!levels.some((other) => abi.levels[other] === level)) {
+    throw invalidArgValue("name", `must be an option of that level; this one is of ${levels.join(" and ")}`, name);
+  }
+  if (!Object.hasOwn(abi.options, name)) throw missingOption(abi, call, name);
+  return abi.options[name];
+}
+
+function bytesOf(value: unknown): Uint8Array<ArrayBuffer> {
+  if (typeof value === "boolean" || typeof value === "number") {
+    validateInteger(Number(value), "value", -0x80000000, 0xffffffff);
+    const bytes = new Uint8Array(4);
+    new DataView(bytes.buffer).setInt32(0, Number(value), true);
+    return bytes;
+  }
+  if (!ArrayBuffer.isView(value)) {
+    throw invalidArgType("value", "of type number or boolean, or an instance of Buffer, TypedArray or DataView", value);
+  }
+  validateInteger(value.byteLength, "value.byteLength", 0, MAX_LENGTH);
+  return new Uint8Array(value.buffer, value.byteOffset, value.byteLength).slice();
+}
