@@ -108,7 +108,7 @@ function numberOf(abi: Abi, level: number, name: string, call: string): number {
 
 function bytesOf(value: unknown): Uint8Array<ArrayBuffer> {
   if (typeof value === "boolean" || typeof value === "number") {
-    validateInteger(Number(value), "value", -0x80000000, 0xffffffff);
+    validateInteger(Number(value), "value", -(2 ** 31), 2 ** 32 - 1);
     const bytes = new Uint8Array(4);
     new DataView(bytes.buffer).setInt32(0, Number(value), true);
     return bytes;
