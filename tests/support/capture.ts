@@ -19,6 +19,9 @@ export const noCapture: string | undefined = spawnSync("tcpdump", ["--version"])
 export interface Packet {
   /** TTL or hop limit. */
   readonly hops: number;
+  /** Type of service or traffic class. */
+  readonly tos: number;
+  readonly source: Uint8Array;
   readonly destination: Uint8Array;
   readonly port: number;
   readonly text: string;
@@ -75,12 +78,15 @@ export function bytesOf(address: string): Uint8Array {
 function decode(bytes: Uint8Array): Packet | undefined {
   if (bytes.length < 40 && bytes[0] >> 4 !== 4 || bytes.length < 20) return undefined;
   const view = new DataView(bytes.buffer);
-  const [start, end, hops, destination] = bytes[0] >> 4 === 4
+  const isIPv4 = bytes[0] >> 4 === 4;
+  const [start, end, hops, destination] = isIPv4
     ? [(bytes[0] & 15) * 4, view.getUint16(2), bytes[8], bytes.slice(16, 20)]
     : [40, 40 + view.getUint16(4), bytes[7], bytes.slice(24, 40)];
+  const tos = isIPv4 ? bytes[1] : view.getUint16(0) >> 4 & 0xff;
+  const source = isIPv4 ? bytes.slice(12, 16) : bytes.slice(8, 24);
   if (bytes.length < end) return undefined;
   const text = new TextDecoder().decode(bytes.subarray(start + 8, end));
-  return { hops, destination, port: view.getUint16(start + 2), text };
+  return { hops, tos, source, destination, port: view.getUint16(start + 2), text };
 }
 
 function stopped(child: ChildProcess): Promise<void> {
