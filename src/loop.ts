@@ -8,6 +8,7 @@ import { FAULTY, type InterestSet, READABLE, WRITABLE } from "../ffi/poll/intere
 import { openInterestSet } from "../ffi/poll/open_interest_set.ts";
 import type { Waiter } from "../ffi/poll/waiter.ts";
 import type { Runtime } from "../ffi/runtime.ts";
+import { Spin } from "./spin.ts";
 
 /** What a socket does when it is its turn. Both take a bounded amount of work and come again while there is more. */
 export interface Watcher {
@@ -44,6 +45,7 @@ export class PollLoop {
   #due: { token: number; readiness: number }[] = [];
   #running = false;
   #lookScheduled = false;
+  readonly #spin = new Spin();
 
   constructor(runtime: Runtime) {
     this.#runtime = runtime;
@@ -144,6 +146,7 @@ export class PollLoop {
   /** A listener may throw in its turn: then the others' turns follow from the next look, and none is lost. */
   #takeTurns(): void {
     const active = this.#due.length > 0;
+    if (active) this.#spin.active();
     this.#running = true;
     try {
       for (let next = this.#due.shift(); next; next = this.#due.shift()) {
@@ -155,12 +158,12 @@ export class PollLoop {
     } finally {
       this.#running = false;
       // Unreferenced, only the waiter will do: Node runs an immediate that keeps nothing alive when something else wakes it.
-      if (active && this.#referenced > 0) this.#lookAgain();
+      if (this.#referenced > 0 && (active || this.#spin.idle())) this.#lookAgain();
       else this.#open?.waiter.arm();
     }
   }
 
-  /** After activity more is likely to follow: one look costs less than a wake-up. */
+  /** After activity more is likely to follow: one look costs less than a wake-up. Everything else has its turn in between. */
   #lookAgain(): void {
     if (this.#lookScheduled || !this.#open) return;
     this.#lookScheduled = true;

@@ -1,0 +1,63 @@
+/**
+ * Whether the poll loop looks on for a moment before it waits.
+ *
+ * @module
+ */
+import { assert, assertEquals } from "@std/assert";
+import { Spin } from "../src/spin.ts";
+import { test } from "./support/harness.ts";
+
+/** A loop whose next activity comes after `spinning` or `waiting` milliseconds. Tells how often it looked on. */
+function simulate(spin: Spin, clock: { now: number }, rounds: number, spinning: number, waiting: number): number {
+  let looked = 0;
+  for (let i = 0; i < rounds; i++) {
+    spin.active();
+    const looksOn = spin.idle();
+    if (looksOn) looked++;
+    clock.now += looksOn ? spinning : waiting;
+  }
+  return looked;
+}
+
+function spinWithClock(): [Spin, { now: number }] {
+  const clock = { now: 1000 };
+  return [new Spin(() => clock.now), clock];
+}
+
+test("the loop looks on where the next datagram then comes sooner", () => {
+  const [spin, clock] = spinWithClock();
+  assert(simulate(spin, clock, 1000, 0.06, 0.13) > 950);
+});
+
+test("the loop waits where looking on gains nothing", () => {
+  const [spin, clock] = spinWithClock();
+  assert(simulate(spin, clock, 1000, 0.05, 0.05) < 50);
+});
+
+test("the loop waits where looking on delays who is to answer", () => {
+  const [spin, clock] = spinWithClock();
+  assert(simulate(spin, clock, 1000, 0.08, 0.03) < 50);
+});
+
+test("the loop waits where datagrams are far apart", () => {
+  const [spin, clock] = spinWithClock();
+  assert(simulate(spin, clock, 1000, 1, 1) <= 2);
+});
+
+test("the loop looks on again when traffic becomes dense, and a single gap does not stop it", () => {
+  const [spin, clock] = spinWithClock();
+  simulate(spin, clock, 100, 5, 5);
+  assert(simulate(spin, clock, 100, 0.06, 0.13) > 90);
+  simulate(spin, clock, 1, 8, 8);
+  assert(simulate(spin, clock, 100, 0.06, 0.13) > 90);
+});
+
+test("the loop looks on for a tenth of a millisecond at most", () => {
+  const [spin, clock] = spinWithClock();
+  simulate(spin, clock, 100, 0.06, 0.13);
+  spin.active();
+  clock.now += 0.09;
+  assertEquals(spin.idle(), true);
+  clock.now += 0.02;
+  assertEquals(spin.idle(), false);
+});
