@@ -248,7 +248,7 @@ async function packagedSuite() {
   const suite = join(root, ".work/packaged");
   rmSync(suite, { recursive: true, force: true });
   await succeed(["tsc", "--noCheck", "--outDir", suite], root);
-  for (const code of ["mod.js", "register.js", "jsre.js", "stand_in.js", "src", "ffi"]) {
+  for (const code of ["mod.js", "register.js", "jsre.js", "unix_dgram.js", "stand_in.js", "src", "ffi"]) {
     rmSync(join(suite, code), { recursive: true });
   }
   cpSync(join(built, "package/esm"), suite, { recursive: true, filter: (path) => !path.includes("/esm/tests") });

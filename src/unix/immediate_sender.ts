@@ -1,0 +1,61 @@
+/**
+ * A Unix socket's sending side where a message leaves at once or not at all, for callers that want to know before they go on.
+ *
+ * @module
+ */
+import type { EncodedControls } from "../../ffi/control.ts";
+import { type Libc, uninterrupted } from "../../ffi/libc.ts";
+import type { EncodedAddress } from "../../ffi/sockaddr.ts";
+import type { Collected, Outbox, Payload, Transmitter } from "../outbox.ts";
+import type { MessageSender, SendingSocket, SendRequest } from "../sender.ts";
+
+/** Hands messages over, each with its result: EAGAIN is one. */
+export class ImmediateSender implements Transmitter, MessageSender {
+  readonly segmentLimit = 0;
+  readonly queuedBytes = 0;
+  readonly queuedCount = 0;
+  readonly #libc: Libc;
+  readonly #outbox: Outbox;
+  readonly #socket: SendingSocket;
+  readonly #hasRoom: () => void;
+
+  /** @param hasRoom Called when there is room again, once for each time it was asked for. */
+  constructor(libc: Libc, outbox: Outbox, socket: SendingSocket, hasRoom: () => void) {
+    this.#libc = libc;
+    this.#outbox = outbox;
+    this.#socket = socket;
+    this.#hasRoom = hasRoom;
+  }
+
+  /** Sends a message; the request has its result when this returns. */
+  send(
+    payload: Payload,
+    length: number,
+    address: EncodedAddress | undefined,
+    request: SendRequest | undefined,
+    controls?: EncodedControls,
+  ): void {
+    const fits = this.#outbox.add(this, payload, length, address, request, controls);
+    if (fits) this.#outbox.flush();
+    else request?.finish(this.#libc.abi.errno.EMSGSIZE, 0);
+  }
+
+  /** Called by the outbox. */
+  transmit({ vector, runs, requests }: Collected, first: number, end: number): void {
+    const libc = this.#libc;
+    for (let slot = first; slot < end; slot++) {
+      const { offset, length, address, controls, firstRequest } = runs[slot];
+      vector.setOutgoing(slot, offset, length, address, 0, controls);
+      const sent = uninterrupted(libc.abi, () => libc.sendmmsg(this.#socket.fd, vector.at(slot), 1, 0));
+      requests[firstRequest]?.finish(sent < 0 ? -sent : 0, sent < 0 ? 0 : length);
+    }
+  }
+
+  resume(): void {
+    this.#socket.awaitRoom(false);
+    this.#hasRoom();
+  }
+
+  /** Nothing ever waits here. */
+  cancel(): void {}
+}
