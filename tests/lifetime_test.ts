@@ -6,7 +6,7 @@
 import type { ChildProcess } from "node:child_process";
 import { setTimeout as delay } from "node:timers/promises";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { type Family, nextMessage, testBoth, type Tools } from "./support/harness.ts";
+import { type Family, nextMessage, test, testBoth, type Tools } from "./support/harness.ts";
 import { linesOf } from "./support/process.ts";
 import { ended, runFixture, startFixture } from "./support/runtime.ts";
 
@@ -138,3 +138,19 @@ testBoth("sockets opened after all were closed work, many times in one process",
   const { code, stdout, stderr } = await runFixture("lifetime", ["open and close again and again", family.type]);
   assertEquals([code, stdout.trim(), stderr], [0, "closed", ""]);
 });
+
+const UNHEARD = { bind: "bind EADDRNOTAVAIL 192.0.2.1", connect: "connect EINVAL ::1:9", send: "no-such-host.invalid" };
+
+for (const [way, message] of Object.entries(UNHEARD)) {
+  test(`an error of ${way}() without a listener for 'error' ends the process with code 1 and is printed`, async () => {
+    const { code, stderr } = await runFixture("unheard_error", [way]);
+    assertEquals(code, 1);
+    assertStringIncludes(stderr, message);
+  });
+
+  test(`an error of ${way}() without a listener for 'error' is an uncaughtException`, async () => {
+    const { code, stdout } = await runFixture("unheard_error", [way, "heard"]);
+    assertEquals(code, 0);
+    assertStringIncludes(stdout, message);
+  });
+}

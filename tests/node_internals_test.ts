@@ -4,15 +4,18 @@
  *
  * @module
  */
+import { createHook, executionAsyncId } from "node:async_hooks";
 import dns from "node:dns";
 import { errorMonitor } from "node:events";
 import process from "node:process";
 import { inspect } from "node:util";
-import { assertEquals, assertThrows } from "@std/assert";
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { currentRuntime } from "../ffi/load.ts";
-import type { Socket } from "../mod.ts";
+import type { LookupFunction, Socket } from "../mod.ts";
+import type { SystemError } from "../src/errors.ts";
+import { injectFaults } from "./support/faulty_libc.ts";
 import { nextEvent, nextMessage, sent, testBoth, type Tools } from "./support/harness.ts";
-import { openDescriptor } from "./support/kernel.ts";
+import { descriptorAt, kernelOption, openDescriptor } from "./support/kernel.ts";
 import { until } from "./support/process.ts";
 
 type Errno = keyof ReturnType<typeof currentRuntime>["libc"]["abi"]["errno"];
@@ -173,3 +176,121 @@ testBoth("the error of a buffer size is a SystemError to the reader", (t, family
   error.errno = -1;
   assertEquals([error.info.errno, error.name], [-1, "SystemError"]);
 });
+
+/** Node: test-dgram-send-error */
+testBoth("an error of sending tells the call, its code, the address and the port", async (t, family) => {
+  const faults = injectFaults(t);
+  const socket = await t.bound(family.type);
+  const { port } = socket.address();
+  faults.fail("sendmmsg", "EPERM");
+  const error = await assertRejects(() => sent(socket, "x", port, family.loopback), Error) as SystemError;
+  assertEquals([error.syscall, error.code, error.address, error.port], ["send", "EPERM", family.loopback, port]);
+  assertEquals([error.message, error.errno], [`send EPERM ${family.loopback}:${port}`, -numberOf("EPERM")]);
+});
+
+/** Node: test-dgram-bind-fd */
+testBoth("a taken over descriptor gets the buffer sizes of the options", async (t, family) => {
+  const { fd, port } = openDescriptor(family);
+  const socket = t.socket({ type: family.type, recvBufferSize: 4096, sendBufferSize: 4608 });
+  const listening = nextEvent(socket, "listening");
+  socket.bind({ fd });
+  await listening;
+  // Linux doubles them.
+  assertEquals([kernelOption(port, "SO_RCVBUF"), kernelOption(port, "SO_SNDBUF")], [8192, 9216]);
+});
+
+/** Node: test-dgram-bind-fd-error */
+testBoth("the descriptor of another socket is EEXIST, and that one goes on", async (t, family) => {
+  const first = await t.bound(family.type);
+  const { port } = first.address();
+  const second = t.socket(family.type);
+  const error = assertThrows(() => second.bind({ fd: descriptorAt(port) }), Error) as SystemError;
+  assertEquals([error.message, error.code], ["open EEXIST", "EEXIST"]);
+  const arriving = nextMessage(first);
+  await sent(second, "x", port, family.loopback);
+  assertEquals((await arriving).text, "x");
+});
+
+/** Node: test-dgram-recv-error */
+testBoth("an error of receiving is an 'error' of recvmsg, and no message comes", async (t, family) => {
+  const faults = injectFaults(t);
+  const socket = await t.bound(family.type);
+  const heard: string[] = [];
+  socket.on("message", () => heard.push("message"));
+  const failing = nextEvent(socket, "error");
+  faults.fail("recvmmsg", "EIO");
+  socket.send("x", socket.address().port, family.loopback);
+  const [error] = await failing as [SystemError];
+  socket.close();
+  assertEquals([String(error), error.syscall, heard.length], ["Error: recvmsg EIO", "recvmsg", 0]);
+});
+
+/** Node: test-dgram-close-during-bind */
+testBoth("a socket that is closed during bind()'s lookup is not bound by its answer", async (t, family) => {
+  const faults = injectFaults(t);
+  let answer: (() => void) | undefined;
+  const lookup: LookupFunction = (_name, version, callback) => {
+    answer = () => callback(null, family.loopback, version);
+  };
+  const socket = t.socket({ type: family.type, lookup });
+  const heard: string[] = [];
+  socket.bind(0, "somewhere.test", () => heard.push("listening"));
+  await until(() => answer !== undefined, "the name is looked up");
+  socket.close(() => heard.push("close"));
+  await until(() => heard.length > 0, "the socket is closed");
+  answer!();
+  await new Promise((resolve) => setImmediate(resolve));
+  assertEquals([heard, faults.callsOf("bind").length], [["close"], 0]);
+});
+
+interface Resource {
+  readonly id: number;
+  readonly type: string;
+  readonly happened: string[];
+}
+
+/** What async_hooks tells of the resources of one type. */
+function resourcesOf(t: Tools, type: string): Resource[] {
+  const resources: Resource[] = [];
+  const note = (what: string) => (id: number): void =>
+    void resources.find((resource) => resource.id === id)?.happened.push(what);
+  const init = (id: number, kind: string): void => {
+    if (kind === type) resources.push({ id, type: kind, happened: [] });
+  };
+  const hook = createHook({ init, before: note("before"), after: note("after"), destroy: note("destroy") });
+  hook.enable();
+  t.cleanup(() => hook.disable());
+  return resources;
+}
+
+const NO_HOOKS = process.versions.bun || process.versions.deno ? "this runtime's async_hooks tells nothing" : undefined;
+
+/** Node: async-hooks/test-udpwrap */
+testBoth("a socket is a UDPWRAP to async_hooks, until it is closed", async (t, family) => {
+  const resources = resourcesOf(t, "UDPWRAP");
+  const socket = t.socket(family.type);
+  assertEquals(resources.map(({ happened }) => happened), [[]]);
+  socket.close();
+  await until(() => resources[0].happened.includes("destroy"), "it is destroyed");
+  assertEquals(resources.map(({ happened }) => happened), [["destroy"]]);
+}, { skip: NO_HOOKS });
+
+/** Node: async-hooks/test-udpsendwrap; a message that leaves at once is none in Node either. */
+testBoth(
+  "a message that waits for room is a UDPSENDWRAP to async_hooks, which its callback runs in",
+  async (t, family) => {
+    const faults = injectFaults(t);
+    const socket = await t.bound(family.type);
+    const resources = resourcesOf(t, "UDPSENDWRAP");
+    const full = faults.fail("sendmmsg", "EAGAIN", Infinity);
+    const called = new Promise<unknown>((resolve) => {
+      socket.send("x", socket.address().port, family.loopback, () => resolve(executionAsyncId()));
+    });
+    await until(() => resources.length === 1, "the message waits");
+    faults.repair(full);
+    const inside = await called;
+    await until(() => resources[0].happened.includes("after"), "the callback has returned");
+    assertEquals([resources[0].id, ...resources[0].happened], [inside, "before", "after"]);
+  },
+  { skip: NO_HOOKS },
+);

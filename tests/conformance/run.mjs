@@ -2,10 +2,11 @@
  * Runs Node's own dgram tests, which are not part of this project, on Node 26, Bun and Deno: with the runtime's built-in module and
  * with this one in its place. Plain JavaScript for Node 20.
  *
- * node tests/conformance/run.mjs <Node's test folder> [--only=node,bun,deno] [--with=builtin,ours] [text in the file name ...]
+ * node tests/conformance/run.mjs <Node's test folder> [--only=node,bun,deno] [--with=builtin,ours] [--write] [text in the file name ...]
  *
  * The folder is the `test` of Node's sources, or of https://github.com/denoland/node_test. Everything runs in a network namespace of its
- * own, so that nothing leaves this machine; that takes root, without which the tests below `internet` are left out.
+ * own, so that nothing leaves this machine; that takes root, without which the tests below `internet` are left out. `--write` puts the
+ * results into README.md.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -13,10 +14,14 @@ import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
+import { NOT_APPLICABLE } from "./not_applicable.mjs";
+import { detailsOf, failuresOf, isExpected, summaryOf, writeInto } from "./report.mjs";
+
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const work = join(root, ".work", "conformance");
 const bin = (name) => join(root, "node_modules", ".bin", name);
 const register = join(root, "register.ts");
+const readme = join(root, "tests", "conformance", "README.md");
 
 const LIMIT_MS = 30_000;
 const AT_A_TIME = 3;
@@ -34,6 +39,9 @@ const ABOUT_DGRAM = {
 /** What only Node's own module has: the test asks for Node's internals, not for dgram's behaviour. */
 const INTERNALS = /internalBinding|require\('internal\/|kStateSymbol|init-hooks/;
 
+/** Node tells once that its FFI is experimental: before the tests begin, of which some count warnings. */
+const WARNED = 'data:text/javascript,process.getBuiltinModule("node:ffi");await%20new%20Promise(setImmediate)';
+
 /** How each runtime runs a script, and the flag that puts this module in the place of its own. */
 const RUNTIMES = {
   node: {
@@ -43,13 +51,18 @@ const RUNTIMES = {
       "--no-warnings",
       "--no-experimental-webstorage",
       ...flags,
-      ...(preload ? ["--import", register] : []),
+      ...(preload ? ["--import", WARNED, "--import", register] : []),
     ],
     // Under the permission model this module needs its libraries and FFI allowed, which the built-in does not.
     flagsOf: (flags, preload) => preload && flags.includes("--permission") ? [...flags, "--allow-ffi"] : flags,
   },
   bun: {
-    command: (_flags, preload) => [bin("bun"), ...(preload ? ["--preload", register] : [])],
+    // What uses node:test runs under Bun's own test command only.
+    command: (_flags, preload, usesTestRunner) => [
+      bin("bun"),
+      ...(usesTestRunner ? ["test"] : []),
+      ...(preload ? ["--preload", register] : []),
+    ],
     flagsOf: () => [],
   },
   deno: {
@@ -90,6 +103,8 @@ function runInNamespace() {
     "ip link add cable0 type veth peer name cable1",
     "ip addr add 10.99.0.1/24 brd + dev cable0",
     "ip -6 addr add fd00:99::1/64 dev cable0 nodad",
+    // Of two interfaces for IPv6 multicast the tests could not know which is taken.
+    "echo 1 > /proc/sys/net/ipv6/conf/cable1/disable_ipv6",
     "ip link set cable0 up",
     "ip link set cable1 up",
     "ip route add default dev cable0",
@@ -116,15 +131,30 @@ async function main() {
   const jobs = runtimes.flatMap((runtime) =>
     modules.flatMap((module) => tests.map((test) => ({ runtime, module, test })))
   );
+  const complete = modules.length === 2 && runtimes.length === 3 && filters.length === 0 && isolated;
   // Those of two folders use ports that are given, or count on being alone.
   const [together, alone] = [true, false].map((wanted) => jobs.filter(({ test }) => isIndependent(test) === wanted));
   const run = async (job, slot) => ({ ...job, ...await runTest(copy, job, slot) });
   const results = [...await inParallel(together, AT_A_TIME, run), ...await inParallel(alone, 1, run)];
   mkdirSync(work, { recursive: true });
   writeFileSync(join(work, "results.json"), `${JSON.stringify(results, null, 1)}\n`);
-  report(results);
-  writeFileSync(join(work, "table.md"), tableOf(results));
+  for (const runtime of runtimes) console.log(`\n${runtime}: ${sharingOf(runtime)}`);
+  console.log(summaryOf(results, runtimes, modules));
+  console.log(failuresOf(results).join("\n"));
+  writeFileSync(join(work, "table.md"), detailsOf(results, runtimes));
   console.log(`written: results.json and table.md in ${relative(process.cwd(), work)}`);
+  if (args.includes("--write")) {
+    if (!complete) throw new Error("--write takes all tests on all runtimes, in a namespace");
+    writeInto(readme, results, runtimes, modules);
+  }
+  if (!results.every(isExpected)) process.exitCode = 1;
+}
+
+/** What the primary of the runtime's `node:cluster` says to a worker that asks for a UDP socket. */
+function sharingOf(runtime) {
+  const script = join(root, "tests", "conformance", "cluster_sharing.cjs");
+  const [program, ...rest] = RUNTIMES[runtime].command([], false, false);
+  return spawnSync(program, [...rest, script], { encoding: "utf8", timeout: LIMIT_MS }).stdout.trim();
 }
 
 /** A copy, where no package.json above says that .js files are modules, as this project's does. */
@@ -135,7 +165,14 @@ function prepare(source) {
   for (const part of parts.filter((part) => existsSync(join(source, part)))) {
     cpSync(join(source, part), join(copy, part), { recursive: true });
   }
+  replaceInChildren(join(copy, "common", "index.js"));
   return copy;
+}
+
+/** Not every runtime hands its preload flag on to processes that a test starts. All tests load `common` first of all. */
+function replaceInChildren(common) {
+  const prelude = "if (globalThis.process.env.DGRAM_FFI_REGISTER) require(globalThis.process.env.DGRAM_FFI_REGISTER);";
+  writeFileSync(common, readFileSync(common, "utf8").replace("'use strict';", (strict) => `${strict} ${prelude}`));
 }
 
 function isIndependent(test) {
@@ -153,11 +190,16 @@ async function inParallel(jobs, atATime, run) {
 }
 
 async function runTest(copy, { runtime, module, test }, slot) {
+  const excuse = NOT_APPLICABLE.find(({ tests, runtimes, ours }) =>
+    tests.includes(test) && runtimes.includes(runtime) && (module === "ours" || !ours)
+  );
+  if (excuse?.never) return { outcome: "not applicable", reason: excuse.reason };
   const file = join(copy, test);
   const source = readFileSync(file, "utf8");
   const flags = source.match(/^\/\/ Flags: (.*)$/m)?.[1].trim().split(/\s+/) ?? [];
   const { command, flagsOf } = RUNTIMES[runtime];
-  const [program, ...rest] = command(flagsOf(flags, module === "ours"), module === "ours");
+  const isOurs = module === "ours";
+  const [program, ...rest] = command(flagsOf(flags, isOurs), isOurs, /node:test'/.test(source));
   const env = {
     ...process.env,
     NO_COLOR: "1",
@@ -168,15 +210,14 @@ async function runTest(copy, { runtime, module, test }, slot) {
     NODE_COMPILE_CACHE: join(copy, "cache"),
     // A test that misses Node's flags starts itself anew with them, and so without end where they are not handed on.
     ...(runtime === "deno" ? { NODE_SKIP_FLAG_CHECK: "1" } : {}),
+    ...(isOurs && runtime !== "node" ? { DGRAM_FFI_REGISTER: register } : {}),
   };
   const ended = await runToEnd(program, [...rest, file], { cwd: copy, env });
   const skipped = /^1\.\.0 # Skipped: (.*)$/m.exec(ended.output)?.[1];
-  const outcome = skipped !== undefined ? "skipped" : ended.code === 0 ? "passed" : "failed";
-  return {
-    outcome,
-    internals: INTERNALS.test(source),
-    ...(outcome === "passed" ? {} : { reason: skipped ?? reasonOf(ended) }),
-  };
+  if (skipped !== undefined) return { outcome: "skipped", reason: skipped };
+  if (ended.code === 0) return { outcome: "passed" };
+  if (excuse) return { outcome: "not applicable", reason: excuse.reason };
+  return { outcome: INTERNALS.test(source) ? "internals" : "failed", reason: reasonOf(ended) };
 }
 
 function reasonOf({ code, signal, output }) {
@@ -198,37 +239,4 @@ function runToEnd(program, parameters, options) {
       resolve({ code, signal, output });
     });
   });
-}
-
-/** One line a test: how it ends with this module in each runtime, and where the built-in ends otherwise. */
-function tableOf(results) {
-  const outcomeOf = (test, runtime, module) =>
-    results.find((result) => result.test === test && result.runtime === runtime && result.module === module)?.outcome ??
-      "";
-  const lines = [...new Set(results.map(({ test }) => test))].sort().map((test) => {
-    const cells = runtimes.map((runtime) => {
-      const [builtin, ours] = ["builtin", "ours"].map((module) => outcomeOf(test, runtime, module));
-      return builtin && builtin !== ours ? `${ours} (built-in ${builtin})` : ours;
-    });
-    return `| ${[test.replace(/\.m?js$/, ""), ...cells].join(" | ")} |`;
-  });
-  return [`| test | ${runtimes.join(" | ")} |`, `|---|${"---|".repeat(runtimes.length)}`, ...lines, ""].join("\n");
-}
-
-function report(results) {
-  console.log("\n| runtime | module | run | passed | failed | of these by internals | skipped by the test |");
-  console.log("|---|---|---|---|---|---|---|");
-  for (const runtime of runtimes) {
-    for (const module of modules) {
-      const own = results.filter((result) => result.runtime === runtime && result.module === module);
-      const count = (outcome) => own.filter((result) => result.outcome === outcome).length;
-      const internal = own.filter(({ outcome, internals }) => outcome === "failed" && internals).length;
-      const figures = [own.length - count("skipped"), count("passed"), count("failed"), internal, count("skipped")];
-      console.log(`| ${[runtime, module, ...figures].join(" | ")} |`);
-    }
-  }
-  for (const { runtime, module, test, outcome, internals, reason } of results) {
-    if (outcome === "passed") continue;
-    console.log(`${runtime} ${module} ${outcome}${internals ? " (internals)" : ""} ${test}: ${reason}`);
-  }
 }
