@@ -2,15 +2,28 @@
  * What a run of Node's tests has to say, as text and as tables.
  */
 import { readFileSync, writeFileSync } from "node:fs";
+import { COVERED } from "./covered.mjs";
 
 const NAMES = { node: "Node 26", bun: "Bun", deno: "Deno", builtin: "built-in", ours: "this module" };
+
+/** Outcomes as the table of all tests has them. */
+const WORDS = { passed: "passes", internals: "by internals" };
 
 /** In the order in which they are told. */
 const OUTCOMES = ["passed", "skipped", "internals", "not applicable", "failed"];
 
 /** Whether nothing is to be done about a result. The built-in's are its own affair. */
-export function isExpected({ module, outcome }) {
-  return module === "builtin" || outcome !== "failed";
+export function isExpected({ module, outcome, test }) {
+  return module === "builtin" || (outcome !== "failed" && (outcome !== "internals" || nameOf(test) in COVERED));
+}
+
+/** Node's tests that reach into internals, with those of this project that check the same. */
+function coverage() {
+  const lines = Object.entries(COVERED).map(([name, own]) =>
+    row([name, own.map((reference) => reference.replace(/^(\S+):/, "`$1`:")).join("<br>")])
+  );
+  const heads = ["Node's test, which reaches into internals", "checked here by"];
+  return [row(heads), row(heads.map(() => "---")), ...lines].join("\n");
 }
 
 /** How many tests ended how, for each runtime and module. */
@@ -22,7 +35,16 @@ export function summaryOf(results, runtimes, modules) {
       return row([NAMES[runtime], NAMES[module], own.length, ...counts]);
     })
   );
-  const heads = ["runtime", "dgram", "tests", "passed", "skipped by the test", "internals", "not applicable", "failed"];
+  const heads = [
+    "runtime",
+    "dgram",
+    "tests",
+    "passed",
+    "skipped by the test",
+    "fails by internals",
+    "not applicable",
+    "failed",
+  ];
   return [row(heads), row(heads.map(() => "---")), ...lines].join("\n");
 }
 
@@ -41,10 +63,10 @@ export function detailsOf(results, runtimes) {
       results.find((result) => result.test === test && result.runtime === runtime && result.module === module);
     const [ours, builtin] = [find("ours"), find("builtin")];
     const note = isExcused(ours) ? ` (${reasons.indexOf(ours.reason) + 1})` : "";
-    const other = builtin && builtin.outcome !== ours.outcome && ours.outcome !== "not applicable"
-      ? `; built-in: ${builtin.outcome}`
+    const other = builtin && builtin.outcome !== ours.outcome && builtin.outcome !== "not applicable"
+      ? `; built-in: ${builtin.outcome === "internals" ? "failed" : builtin.outcome}`
       : "";
-    return `${ours.outcome}${note}${other}`;
+    return `${WORDS[ours.outcome] ?? ours.outcome}${note}${other}`;
   };
   const tests = [...new Set(results.map(({ test }) => test))].sort();
   const lines = tests.map((test) => row([nameOf(test), ...runtimes.map((runtime) => cell(test, runtime))]));
@@ -56,10 +78,10 @@ export function detailsOf(results, runtimes) {
 /** Puts the tables between the marks of a file. */
 export function writeInto(file, results, runtimes, modules) {
   const text = readFileSync(file, "utf8");
-  const tables = [summaryOf(results, runtimes, modules), detailsOf(results, runtimes)].join("\n\n");
-  const marked = /(<!-- results -->\n)[^]*(\n<!-- end of results -->)/;
+  const tables = [summaryOf(results, runtimes, modules), detailsOf(results, runtimes), coverage()].join("\n\n");
+  const marked = /(<!-- results -->\n)[^]*(<!-- end of results -->)/;
   if (!marked.test(text)) throw new Error(`no marks for the results in ${file}`);
-  writeFileSync(file, text.replace(marked, (_, start, end) => `${start}\n${tables}${end}`));
+  writeFileSync(file, text.replace(marked, (_, start, end) => `${start}\n${tables}\n\n${end}`));
 }
 
 function isExcused({ outcome }) {

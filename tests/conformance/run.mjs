@@ -2,7 +2,7 @@
  * Runs Node's own dgram tests, which are not part of this project, on Node 26, Bun and Deno: with the runtime's built-in module and
  * with this one in its place. Plain JavaScript for Node 20.
  *
- * node tests/conformance/run.mjs <Node's test folder> [--only=node,bun,deno] [--with=builtin,ours] [--write] [text in the file name ...]
+ * node tests/conformance/run.mjs <Node's test folder> [--only=node,bun,deno] [--with=builtin,ours] [--write] [--report] [text in the file name ...]
  *
  * The folder is the `test` of Node's sources, or of https://github.com/denoland/node_test. Everything runs in a network namespace of its
  * own, so that nothing leaves this machine; that takes root, without which the tests below `internet` are left out. `--write` puts the
@@ -11,16 +11,18 @@
 import { spawn, spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join, relative } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { NOT_APPLICABLE } from "./not_applicable.mjs";
-import { detailsOf, failuresOf, isExpected, summaryOf, writeInto } from "./report.mjs";
+import { failuresOf, isExpected, summaryOf, writeInto } from "./report.mjs";
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const work = join(root, ".work", "conformance");
+const resultsFile = join(work, "results.json");
 const bin = (name) => join(root, "node_modules", ".bin", name);
 const register = join(root, "register.ts");
+const prelude = join(root, "tests", "conformance", "prelude.cjs");
 const readme = join(root, "tests", "conformance", "README.md");
 
 const LIMIT_MS = 30_000;
@@ -39,20 +41,14 @@ const ABOUT_DGRAM = {
 /** What only Node's own module has: the test asks for Node's internals, not for dgram's behaviour. */
 const INTERNALS = /internalBinding|require\('internal\/|kStateSymbol|init-hooks/;
 
-/** Node tells once that its FFI is experimental: before the tests begin, of which some count warnings. */
-const WARNED = 'data:text/javascript,process.getBuiltinModule("node:ffi");await%20new%20Promise(setImmediate)';
-
-/** How each runtime runs a script, and the flag that puts this module in the place of its own. */
+/**
+ * How each runtime runs a script. Bun and Deno fix a built-in's named exports before a program can replace it: hence a flag there, besides
+ * the prelude.
+ */
 const RUNTIMES = {
   node: {
     // Without web storage, as some tests count warnings, and looking at the globals makes one.
-    command: (flags, preload) => [
-      bin("node"),
-      "--no-warnings",
-      "--no-experimental-webstorage",
-      ...flags,
-      ...(preload ? ["--import", WARNED, "--import", register] : []),
-    ],
+    command: (flags) => [bin("node"), "--no-warnings", "--no-experimental-webstorage", ...flags],
     // Under the permission model this module needs its libraries and FFI allowed, which the built-in does not.
     flagsOf: (flags, preload) => preload && flags.includes("--permission") ? [...flags, "--allow-ffi"] : flags,
   },
@@ -86,6 +82,12 @@ const [folder, ...filters] = named;
 const runtimes = listed("only", Object.keys(RUNTIMES));
 const modules = listed("with", ["builtin", "ours"]);
 
+if (args.includes("--report")) {
+  const results = JSON.parse(readFileSync(resultsFile, "utf8"));
+  const kinds = new Set(results.map(({ runtime, module }) => `${runtime} ${module}`));
+  report(results, kinds.size === 6 && results.some(({ test }) => test.startsWith("internet")));
+  process.exit();
+}
 if (!folder || !existsSync(join(folder, "common"))) {
   console.error("usage: node tests/conformance/run.mjs <folder with Node's tests: common, parallel, sequential ...>");
   process.exit(2);
@@ -137,15 +139,19 @@ async function main() {
   const run = async (job, slot) => ({ ...job, ...await runTest(copy, job, slot) });
   const results = [...await inParallel(together, AT_A_TIME, run), ...await inParallel(alone, 1, run)];
   mkdirSync(work, { recursive: true });
-  writeFileSync(join(work, "results.json"), `${JSON.stringify(results, null, 1)}\n`);
-  for (const runtime of runtimes) console.log(`\n${runtime}: ${sharingOf(runtime)}`);
-  console.log(summaryOf(results, runtimes, modules));
+  writeFileSync(resultsFile, `${JSON.stringify(results, null, 1)}\n`);
+  report(results, complete);
+}
+
+/** @param complete Whether nothing was left out. */
+function report(results, complete) {
+  for (const runtime of runtimes) console.log(`${runtime}: ${sharingOf(runtime)}`);
+  console.log(`\n${summaryOf(results, runtimes, modules)}\n`);
   console.log(failuresOf(results).join("\n"));
-  writeFileSync(join(work, "table.md"), detailsOf(results, runtimes));
-  console.log(`written: results.json and table.md in ${relative(process.cwd(), work)}`);
   if (args.includes("--write")) {
     if (!complete) throw new Error("--write takes all tests on all runtimes, in a namespace");
     writeInto(readme, results, runtimes, modules);
+    spawnSync(bin("deno"), ["fmt", "--quiet", readme], { stdio: "inherit" });
   }
   if (!results.every(isExpected)) process.exitCode = 1;
 }
@@ -169,10 +175,10 @@ function prepare(source) {
   return copy;
 }
 
-/** Not every runtime hands its preload flag on to processes that a test starts. All tests load `common` first of all. */
+/** All tests load `common` first of all, in the processes they start, too; a flag is not handed on to these by every runtime. */
 function replaceInChildren(common) {
-  const prelude = "if (globalThis.process.env.DGRAM_FFI_REGISTER) require(globalThis.process.env.DGRAM_FFI_REGISTER);";
-  writeFileSync(common, readFileSync(common, "utf8").replace("'use strict';", (strict) => `${strict} ${prelude}`));
+  const loading = "if (globalThis.process.env.DGRAM_FFI_PRELUDE) require(globalThis.process.env.DGRAM_FFI_PRELUDE);";
+  writeFileSync(common, readFileSync(common, "utf8").replace("'use strict';", (strict) => `${strict} ${loading}`));
 }
 
 function isIndependent(test) {
@@ -210,7 +216,7 @@ async function runTest(copy, { runtime, module, test }, slot) {
     NODE_COMPILE_CACHE: join(copy, "cache"),
     // A test that misses Node's flags starts itself anew with them, and so without end where they are not handed on.
     ...(runtime === "deno" ? { NODE_SKIP_FLAG_CHECK: "1" } : {}),
-    ...(isOurs && runtime !== "node" ? { DGRAM_FFI_REGISTER: register } : {}),
+    ...(isOurs ? { DGRAM_FFI_PRELUDE: prelude } : {}),
   };
   const ended = await runToEnd(program, [...rest, file], { cwd: copy, env });
   const skipped = /^1\.\.0 # Skipped: (.*)$/m.exec(ended.output)?.[1];
