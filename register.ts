@@ -17,7 +17,8 @@
  * Workers: Node hands `--import` on to them. In Bun they take the option `preload` of their own. Anywhere a Worker can
  * import this module itself, as above.
  *
- * Sockets of the built-in that exist already stay as they are.
+ * Sockets of the built-in that exist already stay as they are. In Node and Deno, sockets can be sent to child processes
+ * (`child.send(message, socket)`); from then on both processes receive. Bun sends its own only.
  *
  * @module
  */

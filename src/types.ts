@@ -170,7 +170,10 @@ export interface BindOptions {
    * the port with SO_REUSEPORT, among which the kernel spreads senders, and port 0 is a port of its own.
    */
   exclusive?: boolean | undefined;
-  /** The number of an open datagram socket to use; `port` and `address` are ignored then. */
+  /**
+   * The number of an open datagram socket to use; `port` and `address` are ignored then. In a worker of `node:cluster`, unless
+   * `exclusive`, the number that it has in the primary (Node, Bun).
+   */
   fd?: number | undefined;
 }
 
