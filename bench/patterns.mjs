@@ -7,8 +7,8 @@ import { startContender, startProgram } from "./processes.mjs";
 export async function measure(runtime, contender, workload, times) {
   const { sizes = [], peers = 1, idle = 0 } = workload;
   const options = { port: 0, sizes, peers, idle, workers: contender.workers ?? 0, ...times };
-  const start = (port) =>
-    startContender(runtime, contender.module, contender.script ?? workload.script, { ...options, port });
+  const start = (port, processor) =>
+    startContender(runtime, contender.module, contender.script ?? workload.script, { ...options, port }, processor);
   return await patterns[workload.pattern]({ contender, workload, options, start });
 }
 
@@ -28,10 +28,11 @@ const patterns = {
       ({ first }) => first.figures(),
     ),
 
+  /** Each on a processor of its own, as on two machines: where both share one or not would decide more than they do. */
   ask: ({ contender, options, start }) =>
     duel(
-      () => startProgram("echo"),
-      (port) => contender.module ? start(port) : clients(port, 1, options),
+      () => startProgram("echo", [], 0),
+      (port) => contender.module ? start(port, 1) : clients(port, 1, options, 1),
       ({ second }) => second.figures(),
     ),
 
@@ -74,13 +75,13 @@ const seconds = (milliseconds) => milliseconds / 1000;
 
 /** Without a window these two run until they are stopped. */
 function flood(offload, port, { peers, sizes, warm }, window) {
-  return startProgram("flood", offload, port, peers, sizes.join(","), seconds(warm), seconds(window));
+  return startProgram("flood", [offload, port, peers, sizes.join(","), seconds(warm), seconds(window)]);
 }
 
 function sink(offload, { warm }, window) {
-  return startProgram("sink", offload, seconds(warm), seconds(window));
+  return startProgram("sink", [offload, seconds(warm), seconds(window)]);
 }
 
-function clients(port, count, { sizes, warm, window }) {
-  return startProgram("clients", port, count, sizes[0], seconds(warm), seconds(window));
+function clients(port, count, { sizes, warm, window }, processor) {
+  return startProgram("clients", [port, count, sizes[0], seconds(warm), seconds(window)], processor);
 }

@@ -51,23 +51,26 @@ function must(command, args) {
   if (status !== 0) throw new Error(`${command} failed`);
 }
 
-/** The version a runtime says it has. */
+/** A runtime's name and version. */
 export function versionOf(name) {
   const { stdout } = spawnSync(runtimes[name].command, ["--version"], { encoding: "utf8" });
-  return stdout.split("\n")[0].trim();
+  return `${runtimes[name].title.split(" ")[0]} ${/\d+\.\d+\.\d+/.exec(stdout)[0]}`;
 }
+
+/** Whether processes can be kept on one processor. */
+const hasTaskset = spawnSync("taskset", ["--version"]).status === 0;
 
 const program = (name) => join(work, name);
 
 /** Starts a contender. */
-export function startContender(runtime, module, script, options) {
+export function startContender(runtime, module, script, options, processor) {
   const { command, args, environment } = runtimes[runtime];
-  return new Running(command, [...args, module, script, JSON.stringify(options)], environment);
+  return new Running(command, [...args, module, script, JSON.stringify(options)], { environment, processor });
 }
 
 /** Starts a C program. */
-export function startProgram(name, ...args) {
-  return new Running(program(name), args.map(String));
+export function startProgram(name, args = [], processor) {
+  return new Running(program(name), args.map(String), { processor });
 }
 
 /** A process that prints objects as JSON: perhaps a port first, and its figures last. */
@@ -78,9 +81,11 @@ class Running {
   #wake = () => {};
   #isOver = false;
 
-  constructor(command, args, environment = {}) {
+  /** @param processor The one it is to stay on, if any. */
+  constructor(command, args, { environment = {}, processor }) {
+    const pin = processor !== undefined && hasTaskset ? ["taskset", "--cpu-list", String(processor)] : [];
     // Ten thousand sockets are more than most shells allow.
-    const words = ["-c", 'ulimit -n "$(ulimit -Hn)"; exec "$@"', "sh", command, ...args];
+    const words = ["-c", 'ulimit -n "$(ulimit -Hn)"; exec "$@"', "sh", ...pin, command, ...args];
     const stdio = ["ignore", "pipe", "inherit"];
     this.started = performance.now();
     this.#child = spawn("sh", words, { cwd: root, stdio, env: { ...process.env, ...environment, NO_COLOR: "1" } });

@@ -13,6 +13,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { drawCharts } from "./charts.mjs";
 import { measure } from "./patterns.mjs";
+import { writeTable } from "./readme.mjs";
 import { build, root, runtimes, versionOf } from "./processes.mjs";
 import { summarize } from "./statistics.mjs";
 import { tableOf } from "./table.mjs";
@@ -24,7 +25,7 @@ const { values: options } = parseArgs({
     runtimes: { type: "string", default: Object.keys(runtimes).join(",") },
     rounds: { type: "string" },
     quick: { type: "boolean", default: false },
-    out: { type: "string", default: join(root, "bench") },
+    out: { type: "string" },
   },
 });
 const times = options.quick ? { warm: 300, window: 400 } : { warm: 500, window: 1000 };
@@ -43,9 +44,11 @@ const results = {
 for (const name of options.only.split(",")) results.workloads[name] = await runWorkload(name);
 results.table = tableOf(results.workloads, wanted);
 
-mkdirSync(join(options.out, "charts"), { recursive: true });
-writeFileSync(join(options.out, "results.json"), `${JSON.stringify(results, null, 1)}\n`);
-drawCharts(results, join(options.out, "charts"));
+const out = options.out ?? join(root, "bench");
+mkdirSync(join(out, "charts"), { recursive: true });
+writeFileSync(join(out, "results.json"), `${JSON.stringify(results, null, 1)}\n`);
+drawCharts(results, join(out, "charts"));
+if (!options.out) writeTable(results, join(root, "README.md"));
 printTable(results.table);
 process.exitCode = results.table.some(({ met }) => met === false) ? 1 : 0;
 

@@ -26,6 +26,7 @@ const speedUp = (workload, label, bars, figure = "rate") => ({
   isMet: (value, bar) => value >= bar,
   text: times,
   barText: (bar) => `${bar} x its own`,
+  unit: "against its own",
   value: (figures, runtime) =>
     medianOf(
       ratio,
@@ -42,6 +43,7 @@ const share = (workload, label, contender, limit, bar) => ({
   isMet: (value) => value >= bar,
   text: percent,
   barText: () => `${percent(bar)} of C's`,
+  unit: "share of C's",
   value: (figures, runtime) =>
     medianOf(ratio, figures(workload, `${runtime}/${contender}`, "rate"), figures(workload, limit, "rate")),
 });
@@ -54,6 +56,7 @@ const bestBuiltin = (workload, label, figure) => ({
   isMet: (value) => figure === "rate" ? value >= 1 : value <= 1,
   text: times,
   barText: () => figure === "rate" ? "the best built-in's" : "at most the best built-in's",
+  unit: "against the best built-in's",
   value: (figures, runtime) => {
     const own = figures(workload, `${runtime}/${OURS}`, figure);
     const others = BARRED.map((name) => figures(workload, `${name}/${BUILTIN}`, figure)).filter(Boolean);
@@ -91,6 +94,7 @@ const bars = [
     isMet: (value) => value <= 10,
     text: (value) => `${value >= 0 ? "+" : ""}${value.toFixed(1)} ms`,
     barText: () => "at most +10 ms",
+    unit: "beyond its own",
     value: (figures, runtime) =>
       medianOf(
         (own, other) => own - other,
@@ -110,6 +114,7 @@ const bars = [
     isMet: (value) => value <= SAME,
     text: times,
     barText: () => "as beside 10",
+    unit: "against that beside 10",
     value: (figures, runtime) =>
       medianOf(ratio, ...["wake10000", "wake10"].map((workload) => figures(workload, `${runtime}/${OURS}`, "p50"))),
   },
@@ -123,7 +128,7 @@ export function tableOf(measured, wanted) {
   );
 }
 
-function rowOf({ workload, bar, barText, isMet, text }, runtime, value) {
+function rowOf({ workload, unit, bar, barText, isMet, text }, runtime, value) {
   if (value === undefined) return undefined;
   const least = BARRED.includes(runtime) ? bar(runtime) : undefined;
   const met = least === undefined ? undefined : isMet(value, least);
@@ -131,6 +136,7 @@ function rowOf({ workload, bar, barText, isMet, text }, runtime, value) {
   const verdict = met === undefined ? "" : met ? "met" : missedBy(least, value, distance);
   return {
     workload,
+    unit,
     bar: least === undefined ? "" : barText(least),
     runtime: runtimes[runtime].title,
     value,
