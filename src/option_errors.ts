@@ -90,7 +90,7 @@ export function optionError(abi: Abi, errno: number, call: string, option: strin
 }
 
 function reasonFor(abi: Abi, errno: number, option: string): string | undefined {
-  const { EPERM, EACCES, ENOPROTOOPT, ENOTSUP, EINVAL, ENOTCONN, EDOM } = abi.errno;
+  const { EPERM, EACCES, ENOPROTOOPT, ENOTSUP, EINVAL, ENOTCONN, ENOMEM, EDOM } = abi.errno;
   const { privilege, since } = NOTES[option] ?? {};
   switch (errno) {
     case EPERM:
@@ -103,6 +103,8 @@ function reasonFor(abi: Abi, errno: number, option: string): string | undefined 
         : "the kernel does not know it for this socket";
     case ENOTCONN:
       return "it takes a socket with a peer";
+    case ENOMEM:
+      return option.startsWith("SO_ATTACH_") ? "programs take no more memory than net.core.optmem_max" : undefined;
     case EINVAL:
     case EDOM:
       return "the kernel does not take this value or length";

@@ -29,7 +29,8 @@ export abstract class PacketFilters extends SocketLevel {
    * @returns True.
    * @throws {TypeError} ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE.
    * @throws {RangeError} ERR_OUT_OF_RANGE.
-   * @throws {Error} EINVAL for a program that the kernel finds wrong; EPERM where a filter is locked; ENOPROTOOPT on macOS.
+   * @throws {Error} EINVAL for a program that the kernel finds wrong; EPERM where a filter is locked; ENOMEM for more than
+   * net.core.optmem_max; ENOPROTOOPT on macOS.
    */
   attachFilter(program: readonly FilterInstruction[]): true {
     return attach(this, "SO_ATTACH_FILTER", program, "socket");

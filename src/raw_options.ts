@@ -77,7 +77,7 @@ export abstract class RawOptions<Events extends EventMap<Events> = SocketEvents>
 /** The numbers of a level and an option. */
 function find(abi: Abi, level: unknown, name: unknown, call: string): { level: number; number: number } {
   const levelNumber = typeof level === "string" ? abi.levels[level] : level;
-  if (levelNumber === undefined && typeof level === "string") {
+  if (typeof level === "string" && !Object.hasOwn(abi.levels, level)) {
     throw invalidArgValue("level", `must be one of ${Object.keys(abi.levels).join(", ")}, or a number`, level);
   }
   checkNumber(levelNumber, "level");

@@ -5,7 +5,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
-import type { AddressInfo, RemoteInfo, SocketOptions, SocketType } from "../../mod.ts";
+import type { AddressInfo, NetworkError, RemoteInfo, SocketOptions, SocketType } from "../../mod.ts";
 import type { Tools } from "./harness.ts";
 import { Mailbox, patiently } from "./mailbox.ts";
 import { commandFor, fixture } from "./runtime.ts";
@@ -22,7 +22,8 @@ export interface Order {
 export type Report =
   | { readonly id: number; readonly result?: unknown; readonly error?: Failure }
   | { readonly socket: number; readonly heard: Heard }
-  | { readonly socket: number; readonly emitted: Failure };
+  | { readonly socket: number; readonly emitted: Failure }
+  | { readonly socket: number; readonly networkError: NetworkError };
 
 /** An error of the agent's. */
 export interface Failure {
@@ -110,6 +111,7 @@ export class Agent {
 
   #hear(report: Report): void {
     if ("heard" in report) return this.#sockets[report.socket].hear(report.heard);
+    if ("networkError" in report) return this.#sockets[report.socket].hearNetwork(report.networkError);
     if ("emitted" in report) return this.#sockets[report.socket].fail(report.emitted);
     const answer = this.#answers.get(report.id);
     this.#answers.delete(report.id);
@@ -126,6 +128,7 @@ export class RemoteSocket {
   readonly #number: number;
   readonly #datagrams = new Mailbox<Heard>();
   readonly #failures = new Mailbox<Failure>();
+  readonly #networkErrors = new Mailbox<NetworkError>();
 
   constructor(agent: Agent, number: number) {
     this.#agent = agent;
@@ -161,6 +164,16 @@ export class RemoteSocket {
   /** The next `'error'` that has not been asked for yet. */
   nextError(): Promise<Failure> {
     return this.#failures.next();
+  }
+
+  /** The next `'networkError'` that has not been asked for yet. */
+  nextNetworkError(): Promise<NetworkError> {
+    return this.#networkErrors.next();
+  }
+
+  /** For the agent. */
+  hearNetwork(error: NetworkError): void {
+    this.#networkErrors.put(error);
   }
 
   /** For the agent. */

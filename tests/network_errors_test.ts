@@ -1,0 +1,305 @@
+/**
+ * What the network says about datagrams that did not arrive: 'networkError', and that nothing is lost by it.
+ *
+ * @module
+ */
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { encodeControls } from "../ffi/control.ts";
+import { ErrorQueue } from "../ffi/error_queue.ts";
+import { currentRuntime } from "../ffi/load.ts";
+import type { NetworkError, Socket, SocketType } from "../mod.ts";
+import type { AgentError, RemoteSocket } from "./support/agent.ts";
+import { FaultyLibc, injectFaults } from "./support/faulty_libc.ts";
+import {
+  type Family,
+  nextEvent,
+  nextMessage,
+  nextMessages,
+  sent,
+  test,
+  testBoth,
+  type Tools,
+} from "./support/harness.ts";
+import { patiently } from "./support/mailbox.ts";
+import { addressOf, noNamespaces } from "./support/namespaces.ts";
+import { randomIntegers } from "./support/random.ts";
+import { routedHosts } from "./support/routed.ts";
+
+const skip = { skip: noNamespaces };
+
+/** The next errors of a socket. */
+function nextNetworkErrors(socket: Socket, count = 1): Promise<NetworkError[]> {
+  const errors: NetworkError[] = [];
+  return patiently(
+    "network errors",
+    new Promise((resolve) => {
+      const onError = (error: NetworkError): void => {
+        if (errors.push(error) < count) return;
+        socket.removeListener("networkError", onError);
+        resolve(errors);
+      };
+      socket.on("networkError", onError);
+    }),
+  );
+}
+
+/** A port of the loopback address that nobody listens on. */
+async function closedPort(t: Tools, type: SocketType): Promise<number> {
+  const socket = await t.bound(type);
+  const { port } = socket.address();
+  await socket[Symbol.asyncDispose]();
+  return port;
+}
+
+/** Fails the test if a socket emits 'error'. */
+function noError(socket: Socket): void {
+  socket.on("error", (error) => {
+    throw error;
+  });
+}
+
+/** A turn of the event loop in which the socket may have been polled. */
+const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 20));
+
+testBoth("a closed port's ICMP error names that destination on a socket without a peer", async (t, family) => {
+  const [first, second] = [await closedPort(t, family.type), await closedPort(t, family.type)];
+  const socket = await t.bound({ type: family.type, recvErrors: true });
+  noError(socket);
+  for (const port of [first, second]) {
+    const errors = nextNetworkErrors(socket);
+    assertEquals(await sent(socket, `to ${port}`, port, family.loopback), `to ${port}`.length);
+    const [{ message, ...error }] = await errors;
+    const isIPv4 = family.version === 4;
+    assertEquals(error, {
+      origin: isIPv4 ? "icmp" : "icmp6",
+      code: "ECONNREFUSED",
+      errno: -111,
+      // Destination unreachable, port unreachable: RFC 792, RFC 4443.
+      icmpType: isIPv4 ? 3 : 1,
+      icmpCode: isIPv4 ? 3 : 4,
+      mtu: undefined,
+      address: family.loopback,
+      port,
+      offender: family.loopback,
+    });
+    assertEquals(message.toString(), `to ${port}`);
+  }
+});
+
+test("an IPv6 socket hears of IPv4 destinations, too", async (t) => {
+  const port = await closedPort(t, "udp4");
+  const socket = t.socket({ type: "udp6", recvErrors: true });
+  const errors = nextNetworkErrors(socket);
+  socket.send("x", port, "::ffff:127.0.0.1");
+  const [{ origin, address, offender, port: toldPort }] = await errors;
+  assertEquals([origin, address, offender, toldPort], ["icmp", "::ffff:127.0.0.1", "::ffff:127.0.0.1", port]);
+});
+
+for (const gso of [true, false]) {
+  testBoth(
+    `no datagram is lost for another one's sake, and each callback tells the truth (gso ${gso})`,
+    async (t, family) => {
+      const closed = await closedPort(t, family.type);
+      const open = await t.bound(family.type);
+      const socket = await t.bound({ type: family.type, recvErrors: true, gso });
+      noError(socket);
+      const received = nextMessages(open, 100);
+      const errors = nextNetworkErrors(socket, 100);
+      const sends = Array.from({ length: 100 }, (_, i) => [
+        sent(socket, `lost ${i}`, closed, family.loopback),
+        sent(socket, `kept ${i}`, open.address().port, family.loopback),
+      ]).flat();
+      const lengths = await Promise.all(sends);
+      assertEquals(lengths.length, 200);
+      assertEquals((await received).map(({ text }) => text), Array.from({ length: 100 }, (_, i) => `kept ${i}`));
+      assertEquals(new Set((await errors).map(({ port }) => port)), new Set([closed]));
+    },
+  );
+}
+
+testBoth("datagrams of others come while errors do", async (t, family) => {
+  const closed = await closedPort(t, family.type);
+  const socket = await t.bound({ type: family.type, recvErrors: true });
+  noError(socket);
+  const other = await t.bound(family.type);
+  const received = nextMessages(socket, 50);
+  const errors = nextNetworkErrors(socket, 50);
+  for (let i = 0; i < 50; i++) {
+    await sent(socket, "x", closed, family.loopback);
+    await sent(other, `${i}`, socket.address().port, family.loopback);
+  }
+  assertEquals((await received).map(({ text }) => Number(text)), Array.from({ length: 50 }, (_, i) => i));
+  await errors;
+});
+
+testBoth(
+  "with a peer 'networkError' comes in place of 'error'; without the option 'error' comes as in Node",
+  async (t, family) => {
+    const port = await closedPort(t, family.type);
+    const socket = t.socket({ type: family.type, recvErrors: true });
+    await new Promise<void>((resolve) => socket.connect(port, family.loopback, () => resolve()));
+    const heard = nextNetworkErrors(socket);
+    noError(socket);
+    await sent(socket, "x");
+    assertEquals([(await heard)[0].code, (await heard)[0].port], ["ECONNREFUSED", port]);
+    socket.removeAllListeners("error");
+    assertEquals(socket.getRecvErrors(), true);
+    socket.setRecvErrors(false);
+    assertEquals(socket.getRecvErrors(), false);
+    socket.on("networkError", () => assert(false, "a network error without the option"));
+    const failing = nextEvent(socket, "error");
+    await sent(socket, "x");
+    assertEquals((await failing as [Error & { code: string }])[0].code, "ECONNREFUSED");
+  },
+);
+
+test("a socket with the option costs nothing once its errors are read", async (t) => {
+  const faults = injectFaults(t);
+  const port = await closedPort(t, "udp4");
+  const socket = await t.bound({ type: "udp4", recvErrors: true });
+  const errors = nextNetworkErrors(socket);
+  await sent(socket, "x", port, "127.0.0.1");
+  await errors;
+  await turn();
+  const before = faults.callsOf("recvmmsg").length;
+  for (let i = 0; i < 10; i++) await turn();
+  assertEquals(faults.callsOf("recvmmsg").length, before);
+});
+
+test("a listener that throws stops neither the other errors nor the socket", async (t) => {
+  const port = await closedPort(t, "udp4");
+  const socket = await t.bound({ type: "udp4", recvErrors: true, gso: false });
+  const ports: (number | undefined)[] = [];
+  let closed: () => void;
+  const done = new Promise<void>((resolve) => closed = resolve);
+  socket.on("networkError", (error) => {
+    ports.push(error.port);
+    if (ports.length === 3) socket.close(() => closed());
+  });
+  for (let i = 0; i < 5; i++) socket.send(`${i}`, port, "127.0.0.1");
+  await done;
+  await turn();
+  assertEquals(ports, [port, port, port], "nothing comes once the socket is closed");
+});
+
+test("an error of sending that is the message's own is told", async (t) => {
+  const socket = await t.bound({ type: "udp4", recvErrors: true });
+  const error = await sent(socket, new Uint8Array(65_508), socket.address().port, "127.0.0.1").catch((error) => error);
+  assertEquals(error.code, "EMSGSIZE");
+  const broadcast = await sent(socket, "x", 9, "255.255.255.255").catch((error) => error);
+  assertEquals(broadcast.code, "EACCES");
+});
+
+test("an error queue may say anything, and what is no error is left out", (t) => {
+  const { libc: real } = currentRuntime();
+  const { constants, linux, layouts } = real.abi;
+  const faults = new FaultyLibc(real);
+  const queue = new ErrorQueue(faults.libc);
+  const { msghdr } = layouts;
+  const give = (controls: Uint8Array, length = controls.length): number => {
+    faults.answer("recvmmsg", (_, _fd, headers) => {
+      const { view } = headers.memory;
+      const address = view.getBigUint64(msghdr.msg_control, true);
+      assert(address > 0n);
+      view.setUint32(msghdr.msg_controllen, length, true);
+      view.setUint32(msghdr.msg_namelen, 0, true);
+      return 1;
+    }, 1);
+    const result = queue.read(0);
+    assert(typeof result !== "number");
+    return result.length;
+  };
+  t.cleanup(() => faults.assertUsedUp());
+  const whole = encodeControls(real.abi, [{
+    level: constants.IPPROTO_IP,
+    type: linux!.IP_RECVERR,
+    data: new Uint8Array(32),
+  }]);
+  for (let length = 0; length < whole.length; length++) give(whole, length);
+  for (const seed of [1, 2, 3]) {
+    const random = randomIntegers(seed);
+    const bytes = Uint8Array.from({ length: 256 }, () => random(256));
+    give(bytes);
+  }
+  faults.fail("recvmmsg", "ENOMEM");
+  assertEquals(queue.read(0), -real.abi.errno.ENOMEM);
+});
+
+/** Why a message can't be sent. */
+function refusal(socket: RemoteSocket, text: string, port?: number, address?: string): Promise<AgentError> {
+  return socket.send(text, port, address).then(() => {
+    throw new Error("it was sent");
+  }, (error) => error);
+}
+
+const FAR = (family: Family): string => addressOf(family, 2, 1);
+const ROUTER = (family: Family): string => addressOf(family, 2, 0);
+
+testBoth(
+  "a router that a datagram's TTL does not pass is named; a net without a route is the message's own error",
+  async (t, family) => {
+    const { a, b } = await routedHosts(t);
+    const far = await b.bound(family.type, family.any);
+    const socket = await a.bound({ type: family.type, recvErrors: true }, family.any);
+    await socket.call("setTTL", 1);
+    await socket.send("x", far.port, FAR(family));
+    const error = await socket.nextNetworkError();
+    assertEquals([error.code, error.origin], ["EHOSTUNREACH", family.version === 4 ? "icmp" : "icmp6"]);
+    assertEquals([error.icmpType, error.icmpCode], [family.version === 4 ? 11 : 3, 0]);
+    assertEquals([error.offender, error.address, error.port], [ROUTER(family), FAR(family), far.port]);
+    await socket.call("setTTL", 2);
+    await socket.send("arrives", far.port, FAR(family));
+    assertEquals((await far.next()).text, "arrives");
+    const nowhere = family.version === 4 ? "192.0.2.1" : "2001:db8::1";
+    const refused = await refusal(socket, "x", 9, nowhere);
+    assertEquals(refused.code, "ENETUNREACH");
+    assertStringIncludes(refused.message, nowhere);
+  },
+  skip,
+);
+
+testBoth(
+  "don't-fragment: the router's ICMP error has the path's MTU, and then sending fails with EMSGSIZE",
+  async (t, family) => {
+    const { a, b } = await routedHosts(t);
+    const far = await b.bound(family.type, family.any);
+    const headers = family.version === 4 ? 28 : 48;
+    const socket = await a.bound({ type: family.type, recvErrors: true }, family.any);
+    await socket.call("setDontFragment", true);
+    await socket.call("connect", far.port, FAR(family));
+    assertEquals(await socket.call("getPathMTU"), 1500);
+    await socket.send("x".repeat(1500 - headers));
+    const told = await socket.nextNetworkError();
+    assertEquals([told.code, told.mtu, told.offender], ["EMSGSIZE", 1400, ROUTER(family)]);
+    assertEquals([told.address, told.port], [FAR(family), far.port]);
+    assertEquals(await socket.call("getPathMTU"), 1400);
+    const refused = await refusal(socket, "x".repeat(1401 - headers));
+    assertEquals(refused.code, "EMSGSIZE");
+    const local = await socket.nextNetworkError();
+    assertEquals([local.origin, local.code, local.mtu, local.offender], ["local", "EMSGSIZE", 1400, undefined]);
+    await socket.send("y".repeat(1400 - headers));
+    assertEquals((await far.next()).text.length, 1400 - headers);
+    // Who measures disregards what is known.
+    await socket.call("setMTUDiscover", "PROBE");
+    for (let i = 0; i < 2; i++) {
+      await socket.send("x".repeat(1500 - headers));
+      assertEquals((await socket.nextNetworkError()).offender, ROUTER(family));
+    }
+    // Fragmented, all of it arrives.
+    await socket.call("setDontFragment", false);
+    await socket.send("z".repeat(3000));
+    assertEquals((await far.next()).text.length, 3000);
+  },
+  skip,
+);
+
+test("errors that came in another turn than their messages still reach a listener that awaits", async (t) => {
+  const port = await closedPort(t, "udp4");
+  const socket = await t.bound({ type: "udp4", recvErrors: true });
+  const other = await t.bound("udp4");
+  await sent(socket, "x", port, "127.0.0.1");
+  const errors = nextNetworkErrors(socket);
+  const arriving = nextMessage(socket);
+  await sent(other, "y", socket.address().port, "127.0.0.1");
+  assertEquals([(await errors)[0].code, (await arriving).text], ["ECONNREFUSED", "y"]);
+});
