@@ -112,7 +112,7 @@ for (const gso of [true, false]) {
       const lengths = await Promise.all(sends);
       assertEquals(lengths.length, 200);
       assertEquals((await received).map(({ text }) => text), Array.from({ length: 100 }, (_, i) => `kept ${i}`));
-      assertEquals(new Set((await errors).map(({ port }) => port)), new Set([closed]));
+      assert((await errors).every(({ port }) => port === closed));
     },
   );
 }

@@ -165,7 +165,7 @@ testBoth("a mark is seen by the routing rules", async (t, family) => {
 
 testBoth(
   "freebind and transparent let a socket be bound to an address that this host does not have",
-  async (t, family) => {
+  (t, family) => {
     const nowhere = family.version === 4 ? "192.0.2.1" : "2001:db8::1";
     const refused = assertThrows(() => t.socket(family.type).bindSync({ address: nowhere })) as Error & {
       code: string;
