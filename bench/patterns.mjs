@@ -6,7 +6,15 @@ import { startContender, startProgram } from "./processes.mjs";
 /** Runs a contender once. Returns its figures. */
 export async function measure(runtime, contender, workload, times) {
   const { sizes = [], peers = 1, idle = 0 } = workload;
-  const options = { port: 0, sizes, peers, idle, workers: contender.workers ?? 0, ...times };
+  const options = {
+    port: 0,
+    sizes,
+    peers,
+    idle,
+    workers: contender.workers ?? 0,
+    told: contender.told ?? false,
+    ...times,
+  };
   const start = (port, processor) =>
     startContender(runtime, contender.module, contender.script ?? workload.script, { ...options, port }, processor);
   return await patterns[workload.pattern]({ contender, workload, options, start });

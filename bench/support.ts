@@ -5,7 +5,7 @@
  */
 import process from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
-import type { createSocket, Socket } from "../mod.ts";
+import type { createSocket, Socket, SocketOptions } from "../mod.ts";
 
 /** The module under test: ours, or the built-in one, which has all that the common workloads use. */
 export interface Dgram {
@@ -24,6 +24,8 @@ export interface Options {
   /** Idle sockets. */
   readonly idle: number;
   readonly workers: number;
+  /** Whether everything that can be told of a datagram is to be. */
+  readonly told: boolean;
 }
 
 /** What came out. */
@@ -38,8 +40,19 @@ export const WAVE = 512;
 /** The loopback address, where everything happens. */
 export const LOOPBACK = "127.0.0.1";
 
+/** The options by which a socket is told everything of each datagram. */
+export const EVERYTHING: Partial<SocketOptions> = {
+  recvDestination: true,
+  recvTTL: true,
+  recvTOS: true,
+  recvTimestamp: true,
+  recvTruncated: true,
+  recvSegmentSize: true,
+  recvDropCount: true,
+};
+
 /** A bound socket. */
-export async function bound(dgram: Dgram, options: { recvBufferSize?: number } = {}): Promise<Socket> {
+export async function bound(dgram: Dgram, options: Partial<SocketOptions> = {}): Promise<Socket> {
   const socket = dgram.createSocket({ type: "udp4", ...options });
   await new Promise<void>((resolve) => socket.bind(0, LOOPBACK, resolve));
   return socket;

@@ -4,10 +4,19 @@
  * @module
  */
 import { once } from "node:events";
-import { announce, bound, type Dgram, type Figures, measure, type Options, RECEIVE_BUFFER } from "../support.ts";
+import {
+  announce,
+  bound,
+  type Dgram,
+  EVERYTHING,
+  type Figures,
+  measure,
+  type Options,
+  RECEIVE_BUFFER,
+} from "../support.ts";
 
 export default async function receive(dgram: Dgram, options: Options): Promise<Figures> {
-  const socket = await bound(dgram, { recvBufferSize: RECEIVE_BUFFER });
+  const socket = await bound(dgram, { recvBufferSize: RECEIVE_BUFFER, ...(options.told ? EVERYTHING : {}) });
   let [received, bytes] = [0, 0];
   socket.on("message", (message, remote) => {
     received++;

@@ -4,14 +4,24 @@
  * @module
  */
 import { once } from "node:events";
-import { announce, bound, type Dgram, type Figures, measure, type Options, RECEIVE_BUFFER } from "../support.ts";
+import {
+  announce,
+  bound,
+  type Dgram,
+  EVERYTHING,
+  type Figures,
+  measure,
+  type Options,
+  RECEIVE_BUFFER,
+} from "../support.ts";
 
 export default async function receiveBatch(dgram: Dgram, options: Options): Promise<Figures> {
-  const socket = await bound(dgram, { recvBufferSize: RECEIVE_BUFFER });
+  const { told } = options;
+  const socket = await bound(dgram, { recvBufferSize: RECEIVE_BUFFER, ...(told ? EVERYTHING : {}) });
   let [received, bytes] = [0, 0];
   socket.on("messages", (batch) => {
     received += batch.length;
-    for (let i = 0; i < batch.length; i++) bytes += batch.size(i) + batch.port(i);
+    for (let i = 0; i < batch.length; i++) bytes += batch.size(i) + batch.port(i) + (told ? batch.details(i).ttl! : 0);
   });
   announce(socket.address().port);
   await once(socket, "messages");
