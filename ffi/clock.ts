@@ -21,10 +21,18 @@ export function readClock(libc: Libc, clockid: number): bigint | number {
   return result < 0 ? result : readTimespec(libc.abi, scratch.memory.view, 0);
 }
 
+// The second that was read last, in nanoseconds: bigints cost more than numbers, and many times are of one second.
+let lastSecond = 0;
+let lastNanoseconds = 0n;
+
 /** A `struct timespec` in nanoseconds. */
 export function readTimespec({ layouts: { timespec } }: Abi, view: DataView, at: number): bigint {
-  return view.getBigInt64(at + timespec.tv_sec, true) * 1_000_000_000n +
-    view.getBigInt64(at + timespec.tv_nsec, true);
+  const second = view.getUint32(at + timespec.tv_sec, true) + view.getInt32(at + timespec.tv_sec + 4, true) * 2 ** 32;
+  if (second !== lastSecond) {
+    lastSecond = second;
+    lastNanoseconds = BigInt(second) * 1_000_000_000n;
+  }
+  return lastNanoseconds + BigInt(view.getUint32(at + timespec.tv_nsec, true));
 }
 
 /** The option that has transmit times be of a clock: SO_TXTIME, on Linux. */

@@ -12,6 +12,7 @@ import { MessageVector } from "../ffi/message_vector.ts";
 import type { Runtime } from "../ffi/runtime.ts";
 import type { SocketAddress } from "../ffi/sockaddr.ts";
 import type { Received } from "./message_batch.ts";
+import { detailed } from "./remote_info.ts";
 import type { ReceiveDetails, RemoteInfo } from "./types.ts";
 
 /** What an arena is made for. */
@@ -47,6 +48,8 @@ export interface ControlDecoder {
    * @returns What is to be added to `rinfo` of each datagram in it, if anything.
    */
   decode(reader: ControlReader, flags: number, length: number): ReceiveDetails | undefined;
+  /** The size of the datagrams in the payload decoded last (UDP_GRO); 0 or left out: it is one. */
+  readonly segmentSize?: number;
 }
 
 /** Takes a datagram out of the arena. Returns whether it takes the next. */
@@ -112,8 +115,6 @@ export class Inbox {
    */
   copy({ start, length, segmentSize, sender, details }: Received, first: number, take: Take): boolean {
     const { address, family, port } = sender;
-    // Copies of one object, which is what engines do fastest.
-    const detailed = details && { address, family, port, size: 0, ...details };
     const perBlock = Math.max(Math.floor(BLOCK_SIZE / segmentSize), 1) * segmentSize;
     let taken = first * segmentSize;
     // At least once: an empty datagram is one, too.
@@ -128,7 +129,7 @@ export class Inbox {
         const size = Math.min(segmentSize, end - at);
         const message = this.#part(block, buffer, at, size);
         // As a UDP socket shows it. A Unix socket makes something else of it.
-        const remote = detailed ? { ...detailed, size } : { address, family, port, size };
+        const remote = details ? detailed(sender, size, details) : { address, family, port, size };
         if (!take(message, remote as RemoteInfo)) return false;
         at += size;
       } while (at < end);
@@ -148,10 +149,11 @@ export class Inbox {
   #describe(vector: MessageVector, slot: number, decoder: ControlDecoder | undefined): Payload {
     const payload = this.#payloads[slot] ??= emptyPayload(slot * this.#shape.slotSize);
     const length = payload.length = vector.lengthAt(slot);
-    const segmentSize = payload.segmentSize = vector.segmentSizeAt(slot) || length;
+    payload.details = decoder?.decode(vector.controlsAt(slot), vector.flagsAt(slot), length);
+    const given = decoder ? decoder.segmentSize : vector.segmentSizeAt(slot);
+    const segmentSize = payload.segmentSize = given || length;
     payload.count = length > segmentSize ? Math.ceil(length / segmentSize) : 1;
     payload.sender = this.#senderOf(vector, slot);
-    payload.details = decoder?.decode(vector.controlsAt(slot), vector.flagsAt(slot), payload.length);
     return payload;
   }
 

@@ -59,7 +59,8 @@ function isReceivedDetail(detail: DetailName): detail is ReceivedDetail {
 /** Makes properties of control messages: those that one socket wants, in the same order each time. */
 export class DetailDecoder implements ControlDecoder {
   readonly space: number;
-  readonly #wanted: ReadonlySet<DetailName>;
+  segmentSize = 0;
+  readonly #wanted: Readonly<Record<DetailName, boolean>>;
   readonly #table: ControlTable;
   readonly #interfaces: InterfaceNames;
   readonly #MSG_TRUNC: number;
@@ -67,7 +68,16 @@ export class DetailDecoder implements ControlDecoder {
 
   /** @param wanted At least one. */
   constructor(libc: Libc, wanted: ReadonlySet<DetailName>) {
-    this.#wanted = wanted;
+    const wants = (detail: DetailName): boolean => wanted.has(detail);
+    this.#wanted = {
+      destination: wants("destination"),
+      ttl: wants("ttl"),
+      tos: wants("tos"),
+      timestamp: wants("timestamp"),
+      truncated: wants("truncated"),
+      segmentSize: wants("segmentSize"),
+      dropCount: wants("dropCount"),
+    };
     this.#table = controlTableOf(libc);
     this.#interfaces = new InterfaceNames(libc);
     this.#MSG_TRUNC = libc.abi.constants.MSG_TRUNC;
@@ -78,17 +88,18 @@ export class DetailDecoder implements ControlDecoder {
   decode(reader: ControlReader, flags: number, length: number): ReceiveDetails {
     const wanted = this.#wanted;
     const controls = this.#table.read(reader);
+    this.segmentSize = controls.segmentSize;
     const details: ReceiveDetails = {};
-    if (wanted.has("destination") && controls.interfaceIndex > 0) this.#addDestination(details, controls);
-    if (wanted.has("ttl") && controls.ttl >= 0) details.ttl = controls.ttl;
-    if (wanted.has("tos") && controls.tos >= 0) addTOS(details, controls.tos);
-    if (wanted.has("timestamp")) addTimestamps(details, controls);
-    if (wanted.has("truncated")) {
+    if (wanted.destination && controls.interfaceIndex > 0) this.#addDestination(details, controls);
+    if (wanted.ttl && controls.ttl >= 0) details.ttl = controls.ttl;
+    if (wanted.tos && controls.tos >= 0) addTOS(details, controls.tos);
+    if (wanted.timestamp) addTimestamps(details, controls);
+    if (wanted.truncated) {
       details.truncated = (flags & this.#MSG_TRUNC) !== 0;
       details.controlTruncated = (flags & this.#MSG_CTRUNC) !== 0;
     }
-    if (wanted.has("segmentSize")) details.segmentSize = Math.min(controls.segmentSize, length) || length;
-    if (wanted.has("dropCount")) details.dropped = controls.dropped;
+    if (wanted.segmentSize) details.segmentSize = Math.min(controls.segmentSize, length) || length;
+    if (wanted.dropCount) details.dropped = controls.dropped;
     return details;
   }
 
