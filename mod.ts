@@ -21,6 +21,7 @@ import { UnixSocket } from "./src/unix/socket.ts";
 import type { UnixRemoteInfo, UnixSocketOptions } from "./src/unix/types.ts";
 
 export { Socket, UnixSocket };
+export { sdNotify, type SdNotifyOptions } from "./src/sd_notify.ts";
 export { socketpair } from "./src/unix/socketpair.ts";
 export type {
   UnixAddress,
