@@ -24,8 +24,8 @@ import { isMappedName, SendControlsEncoder } from "./send_controls.ts";
 
 /** What has options: a descriptor, or one to be. */
 export abstract class EndpointOptions {
-  /** What is to be told of every datagram. */
-  readonly #details = new Set<DetailName>();
+  /** What is to be told of every datagram; undefined: nothing, as most sockets have it. */
+  #details: Set<DetailName> | undefined;
   #decoder: DetailDecoder | undefined;
   /** Whether transmit times have a clock. */
   #hasTxTime = false;
@@ -115,9 +115,10 @@ export abstract class EndpointOptions {
   setDetail(detail: DetailName, on: boolean): number {
     const result = this.fd >= 0 ? this.#requestDetail(detail, on) : 0;
     if (result < 0) return result;
-    if (on) this.#details.add(detail);
-    else this.#details.delete(detail);
-    this.#decoder = this.#details.size > 0 ? new DetailDecoder(this.engine.runtime.libc, this.#details) : undefined;
+    const details = this.#details ??= new Set();
+    if (on) details.add(detail);
+    else details.delete(detail);
+    this.#decoder = details.size > 0 ? new DetailDecoder(this.engine.runtime.libc, details) : undefined;
     return 0;
   }
 
@@ -128,7 +129,7 @@ export abstract class EndpointOptions {
 
   /** Before datagrams can come: of one that came before, the kernel does not know all. */
   protected requestDetails(): number {
-    for (const detail of this.#details) {
+    for (const detail of this.#details ?? []) {
       const result = this.#requestDetail(detail, true);
       if (result < 0) return result;
     }

@@ -46,8 +46,20 @@ export interface CheckedOptions {
 /** Options of ours that are true or false, and nothing that only looks like it. */
 const FLAGS = ["gso", "gro", "freebind", "transparent", "recvErrors"] as const;
 
+/** The options of sockets that were given a type only: they share them. */
+const ofType = new Map<SocketType, CheckedOptions>();
+
 /** Checks what `createSocket` was given, with Node's errors. */
 export function checkOptions(given: SocketType | SocketOptions | AdoptOptions): CheckedOptions {
+  if (typeof given !== "string") return check(given);
+  const known = ofType.get(given);
+  if (known?.lookup === defaultLookup()) return known;
+  const options = check(given);
+  ofType.set(given, options);
+  return options;
+}
+
+function check(given: SocketType | SocketOptions | AdoptOptions): CheckedOptions {
   const options: Partial<SocketOptions> = given !== null && typeof given === "object" ? given : { type: given };
   const { fd, lookup, signal, receiveBlockList, sendBlockList } = options;
   if (options.recvBufferSize) validateUint32(options.recvBufferSize, "options.recvBufferSize");

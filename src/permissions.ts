@@ -10,16 +10,26 @@ import type { SocketAddress } from "../ffi/sockaddr.ts";
 import { ipBlocked } from "./errors.ts";
 import type { CheckedOptions } from "./options.ts";
 
+type BlockLists = Pick<CheckedOptions, "sendBlockList" | "receiveBlockList">;
+
+/** Those of sockets without block lists, which have them in common: there may be ten thousand. */
+const withoutLists = new WeakMap<NetworkPermission, Permissions>();
+
 /** One socket's rules. */
+export function permissionsOf(network: NetworkPermission, lists: BlockLists): Permissions {
+  if (lists.sendBlockList || lists.receiveBlockList) return new Permissions(network, lists);
+  let shared = withoutLists.get(network);
+  if (!shared) withoutLists.set(network, shared = new Permissions(network, lists));
+  return shared;
+}
+
+/** See {@linkcode permissionsOf}. */
 export class Permissions {
   readonly #network: NetworkPermission;
   readonly #sendBlockList: BlockList | undefined;
   readonly #receiveBlockList: BlockList | undefined;
 
-  constructor(
-    network: NetworkPermission,
-    { sendBlockList, receiveBlockList }: Pick<CheckedOptions, "sendBlockList" | "receiveBlockList">,
-  ) {
+  constructor(network: NetworkPermission, { sendBlockList, receiveBlockList }: BlockLists) {
     this.#network = network;
     this.#sendBlockList = sendBlockList;
     this.#receiveBlockList = receiveBlockList;

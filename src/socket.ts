@@ -19,7 +19,7 @@ import { ANY, LOOPBACK, resolve } from "./lookup.ts";
 import type { MessageBatch } from "./message_batch.ts";
 import { type CheckedOptions, checkOptions, typeOf } from "./options.ts";
 import { ControlLevel } from "./control_level.ts";
-import { Permissions } from "./permissions.ts";
+import { type Permissions, permissionsOf } from "./permissions.ts";
 import { parseSendArguments, type SendArguments } from "./send_arguments.ts";
 import { parseSendManyArguments, withOwnBytes } from "./send_many_arguments.ts";
 import { attach, detach, endpointOf, engineOf, runningEndpoint } from "./socket_base.ts";
@@ -89,7 +89,7 @@ export class Socket extends ControlLevel {
     const { libc, network } = engine.runtime;
     const version = fd === undefined ? this.#options.version! : adoptableVersion(libc, fd, this.#options.version);
     this.type = typeOf(version);
-    this.#permissions = new Permissions(network, this.#options);
+    this.#permissions = permissionsOf(network, this.#options);
     const offload = { gso: this.#options.gso, gro: this.#options.gro ?? fd === undefined };
     attach(this, engine, new Endpoint(engine, version, offload, this.#permissions, this));
     for (const detail of this.#options.details) endpointOf(this)!.setDetail(detail, true);

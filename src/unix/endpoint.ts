@@ -14,7 +14,7 @@ import { Endpoint, type Listeners } from "../endpoint.ts";
 import type { Engine } from "../engine.ts";
 import { type ControlDecoder, Inbox } from "../inbox.ts";
 import type { Payload } from "../outbox.ts";
-import { Permissions } from "../permissions.ts";
+import { permissionsOf } from "../permissions.ts";
 import type { MessageSender, SendRequest } from "../sender.ts";
 import type { RemoteInfo } from "../types.ts";
 import { UnixDecoder } from "./decoder.ts";
@@ -48,7 +48,7 @@ export class UnixEndpoint extends Endpoint implements UnixSendingSocket {
 
   constructor(engine: Engine, listeners: UnixListeners) {
     const nothingBlocked = { sendBlockList: undefined, receiveBlockList: undefined };
-    const permissions = new Permissions(engine.runtime.network, nothingBlocked);
+    const permissions = permissionsOf(engine.runtime.network, nothingBlocked);
     super(engine, "unix", { gso: false, gro: false }, permissions, listeners as unknown as Listeners);
     this.#engine = engine;
     this.#listeners = listeners;
