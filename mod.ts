@@ -103,7 +103,8 @@ export function createSocket(
 function isForUnix(options: unknown): options is "unix_dgram" | UnixSocketOptions {
   if (options === null || typeof options !== "object") return options === "unix_dgram";
   const { type, fd } = options as Partial<AdoptOptions | UnixSocketOptions>;
-  if (type !== undefined || !Number.isInteger(fd)) return type === "unix_dgram";
+  // Other numbers are refused with the other options.
+  if (type !== undefined || fd !== (fd! | 0)) return type === "unix_dgram";
   return isUnixDatagram(currentEngine().runtime.libc, fd!);
 }
 
