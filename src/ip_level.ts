@@ -25,24 +25,24 @@ export abstract class IpLevel extends PacketFilters {
 
   /**
    * Sets the type of service of what is sent, in IPv6 called traffic class (IP_TOS, IPV6_TCLASS): the DSCP in the upper six bits
-   * (RFC 2474) and the ECN in the lower two (RFC 3168). Node has it for TCP only. Linux sets {@linkcode Socket.setPriority} after it.
+   * (RFC 2474) and the ECN in the lower two (RFC 3168). Node has it on sockets of `net` only. Linux sets {@linkcode Socket.setPriority} after it.
    *
    * @param tos 0 to 255.
    * @returns True.
    * @throws {RangeError} ERR_OUT_OF_RANGE.
    */
-  setTOS(tos: number): true {
+  setTypeOfService(tos: number): true {
     validateInteger(tos, "tos", 0, 255);
     return setForBoth(this, "IP_TOS", "IPV6_TCLASS", tos);
   }
 
   /** The type of service, or traffic class, of what is sent: 0 to 255. */
-  getTOS(): number {
+  getTypeOfService(): number {
     return getInt(this, isIPv4(this) ? "IP_TOS" : "IPV6_TCLASS");
   }
 
   /**
-   * Sets the differentiated services codepoint of what is sent (RFC 2474): the upper six bits of {@linkcode Socket.setTOS}, whose
+   * Sets the differentiated services codepoint of what is sent (RFC 2474): the upper six bits of {@linkcode Socket.setTypeOfService}, whose
    * other two stay. Not in Node.
    *
    * @param dscp 0 to 63: 46 is expedited forwarding (RFC 3246).
@@ -51,16 +51,16 @@ export abstract class IpLevel extends PacketFilters {
    */
   setDSCP(dscp: number): true {
     validateInteger(dscp, "dscp", 0, 63);
-    return this.setTOS(dscp << 2 | this.getTOS() & 3);
+    return this.setTypeOfService(dscp << 2 | this.getTypeOfService() & 3);
   }
 
   /** The differentiated services codepoint of what is sent: 0 to 63. Not in Node. */
   getDSCP(): number {
-    return this.getTOS() >> 2;
+    return this.getTypeOfService() >> 2;
   }
 
   /**
-   * Sets the explicit congestion notification of what is sent (RFC 3168): the lower two bits of {@linkcode Socket.setTOS}, whose
+   * Sets the explicit congestion notification of what is sent (RFC 3168): the lower two bits of {@linkcode Socket.setTypeOfService}, whose
    * other six stay. Not in Node.
    *
    * @param ecn 0: not capable of it; 1: ECT(1); 2: ECT(0); 3: congestion experienced.
@@ -69,12 +69,12 @@ export abstract class IpLevel extends PacketFilters {
    */
   setECN(ecn: number): true {
     validateInteger(ecn, "ecn", 0, 3);
-    return this.setTOS(this.getTOS() & ~3 | ecn);
+    return this.setTypeOfService(this.getTypeOfService() & ~3 | ecn);
   }
 
   /** The explicit congestion notification of what is sent: 0 to 3. Not in Node. */
   getECN(): number {
-    return this.getTOS() & 3;
+    return this.getTypeOfService() & 3;
   }
 
   /**

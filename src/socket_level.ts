@@ -40,7 +40,7 @@ export abstract class SocketLevel extends BufferSizes {
 
   /**
    * Sets the priority of what is sent (SO_PRIORITY, Linux), by which the device's queueing discipline sorts packets, and which
-   * becomes the priority of a VLAN's frames. Not in Node. {@linkcode Socket.setTOS} changes it, too.
+   * becomes the priority of a VLAN's frames. Not in Node. {@linkcode Socket.setTypeOfService} changes it, too.
    *
    * @param priority 0 to 6; with CAP_NET_ADMIN up to 2147483647.
    * @returns True.

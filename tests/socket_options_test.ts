@@ -37,20 +37,20 @@ testBoth("TOS, DSCP and ECN are on what is sent, and each leaves the others alon
     return [tos, dscp, ecn];
   };
   assertEquals(await arrived(), [0, 0, 0]);
-  assertEquals(sender.setTOS(0xb9), true);
+  assertEquals(sender.setTypeOfService(0xb9), true);
   assertEquals(await arrived(), [0xb9, 46, 1]);
   sender.setECN(2);
   assertEquals(await arrived(), [0xba, 46, 2]);
   sender.setDSCP(10);
   assertEquals(await arrived(), [42, 10, 2]);
-  assertEquals([sender.getTOS(), sender.getDSCP(), sender.getECN()], [42, 10, 2]);
+  assertEquals([sender.getTypeOfService(), sender.getDSCP(), sender.getECN()], [42, 10, 2]);
   assertEquals(inKernel(sender, either(family, "IP_TOS", "IPV6_TCLASS")), 42);
 });
 
 test("an IPv6 socket has its traffic class on what it sends over IPv4, too", async (t) => {
   const receiver = await t.bound({ type: "udp4", recvTOS: true });
   const sender = await t.bound("udp6", "::");
-  sender.setTOS(0x48);
+  sender.setTypeOfService(0x48);
   const message = nextMessage(receiver);
   await sent(sender, "x", receiver.address().port, "::ffff:127.0.0.1");
   assertEquals(((await message).remote as unknown as { tos: number }).tos, 0x48);
@@ -63,7 +63,7 @@ testBoth(
     const sender = await t.bound(family.type);
     const messages = nextMessages(receiver, 3);
     for (const tos of [4, 8, 12]) {
-      sender.setTOS(tos);
+      sender.setTypeOfService(tos);
       sender.send(`${tos}`, receiver.address().port, family.loopback);
     }
     const seen = (await messages).map(({ text, remote }) => [Number(text), (remote as unknown as { tos: number }).tos]);
@@ -272,7 +272,7 @@ testBoth(
   "options can be set before bind(), and a descriptor that is taken over later has those of createSocket()",
   async (t, family) => {
     const socket = t.socket({ type: family.type, recvErrors: true });
-    socket.setTOS(16);
+    socket.setTypeOfService(16);
     await new Promise<void>((resolve) => socket.bind(0, family.loopback, resolve));
     assertEquals(inKernel(socket, either(family, "IP_TOS", "IPV6_TCLASS")), 16);
     const { fd } = openDescriptor(family);
@@ -345,7 +345,7 @@ test("what is no option, no level or no value is refused before it goes down", (
   }
   assertEquals([...faults.callsOf("getsockopt"), ...faults.callsOf("setsockopt")].length, 0);
   socket.close();
-  for (const call of [() => socket.getTOS(), () => socket.setMark(1), () => socket.getsockopt(1, 3)]) {
+  for (const call of [() => socket.getTypeOfService(), () => socket.setMark(1), () => socket.getsockopt(1, 3)]) {
     assertEquals((assertThrows(call) as Error & { code: string }).code, "ERR_SOCKET_DGRAM_NOT_RUNNING");
   }
 });
