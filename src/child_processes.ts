@@ -5,7 +5,7 @@
  * @module
  */
 import type { SharedDescriptor } from "./cluster.ts";
-import { type AnySocket, endpointOf, SocketBase } from "./socket_base.ts";
+import { type AnySocket, endpointOf, engineOf, SocketBase } from "./socket_base.ts";
 
 /** A UDP handle of the runtime's, as far as it is used here. It never reads: only its descriptor counts. */
 interface Handle {
@@ -79,7 +79,10 @@ function handleOf(socket: AnySocket, HandleClass: new () => Handle): Handle | nu
   const fd = endpointOf(socket)?.duplicate() ?? -1;
   if (fd < 0) return null;
   const handle = new HandleClass();
-  handle.open(fd);
+  if (handle.open(fd) !== 0) {
+    engineOf(socket).runtime.libc.close(fd);
+    return null;
+  }
   handles.set(socket, handle);
   socket.once("close", () => handle.close());
   return handle;
