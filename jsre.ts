@@ -48,6 +48,7 @@ export type {
   SocketEvents,
   SocketOptions,
   SocketType,
+  TransmitTimestamp,
 } from "./src/types.ts";
 export { Socket } from "./src/socket.ts";
 export { BufferSizes } from "./src/buffer_sizes.ts";

@@ -65,6 +65,7 @@ export type {
   SocketEvents,
   SocketOptions,
   SocketType,
+  TransmitTimestamp,
 } from "./src/types.ts";
 
 /**

@@ -70,17 +70,22 @@ export function optionsFor(
     case "tos":
       return both("IP_RECVTOS", "IPV6_RECVTCLASS");
     case "timestamp":
-      return linux
-        ? [["SO_TIMESTAMPNS", flag], ["SO_TIMESTAMPING", hardwareFlags(linux, on)]]
-        : [["SO_TIMESTAMP", flag]];
+      // The device's time is SO_TIMESTAMPING's.
+      return [[linux ? "SO_TIMESTAMPNS" : "SO_TIMESTAMP", flag]];
     case "dropCount":
       return linux ? [["SO_RXQ_OVFL", flag]] : "SO_RXQ_OVFL";
   }
 }
 
-/** SO_TIMESTAMPNS has only the software's. */
-function hardwareFlags(linux: LinuxConstants, on: boolean): number {
-  return on ? linux.SOF_TIMESTAMPING_RX_HARDWARE | linux.SOF_TIMESTAMPING_RAW_HARDWARE : 0;
+/** Flags of SO_TIMESTAMPING for the device's time of what comes: SO_TIMESTAMPNS has only the kernel's. */
+export function receiveTimestampFlags(linux: LinuxConstants): number {
+  return linux.SOF_TIMESTAMPING_RX_HARDWARE | linux.SOF_TIMESTAMPING_RAW_HARDWARE;
+}
+
+/** Flags of SO_TIMESTAMPING for both times of what leaves: on the error queue, by number, without the datagram. */
+export function transmitTimestampFlags(linux: LinuxConstants): number {
+  return linux.SOF_TIMESTAMPING_TX_SOFTWARE | linux.SOF_TIMESTAMPING_TX_HARDWARE | linux.SOF_TIMESTAMPING_SOFTWARE |
+    linux.SOF_TIMESTAMPING_RAW_HARDWARE | linux.SOF_TIMESTAMPING_OPT_ID | linux.SOF_TIMESTAMPING_OPT_TSONLY;
 }
 
 const tables = new WeakMap<Libc, ControlTable>();

@@ -88,6 +88,23 @@ export abstract class ControlLevel extends MulticastLevel {
   }
 
   /**
+   * Has `'timestamp'` events ({@linkcode TransmitTimestamp}) say when each datagram left (SO_TIMESTAMPING, Linux), by number.
+   * Meanwhile messages go to the kernel one by one. Times wait in the receive buffer for this process to fetch them: where
+   * it is full, one may be missing.
+   *
+   * @returns True.
+   * @throws {TypeError} ERR_FEATURE_UNAVAILABLE_ON_PLATFORM on macOS.
+   */
+  setSendTimestamp(flag: boolean): true {
+    const endpoint = runningEndpoint(this);
+    validateBoolean(flag, "flag");
+    const { errors, runtime } = engineOf(this);
+    const { linux, platform } = runtime.libc.abi;
+    if (!linux) throw unavailable("SO_TIMESTAMPING", platform);
+    return errors.check(endpoint.setSendTimestamps(flag), "setSendTimestamp");
+  }
+
+  /**
    * Chooses the clock of `txTime` in {@linkcode SendControls} (SO_TXTIME, Linux 4.19). Not an option of `createSocket`.
    *
    * @param clock What the queueing discipline goes by: for `fq` it is `monotonic`, for `etf` mostly `tai`.

@@ -19,7 +19,7 @@ import {
 } from "../ffi/sockaddr.ts";
 import type { OptionName } from "../ffi/sockopt.ts";
 import type { SharedDescriptor } from "./cluster.ts";
-import { EndpointOptions } from "./endpoint_options.ts";
+import { EndpointControls } from "./endpoint_controls.ts";
 import type { Engine } from "./engine.ts";
 import { ErrorReceiver, type ErrorReceivingSocket } from "./error_receiver.ts";
 import { ANY } from "./lookup.ts";
@@ -30,7 +30,7 @@ import type { NetworkError } from "./network_error.ts";
 import type { Payload } from "./outbox.ts";
 import { Receiver, type ReceivingSocket } from "./receiver.ts";
 import type { Permissions } from "./permissions.ts";
-import type { RemoteInfo, SocketEvents } from "./types.ts";
+import type { RemoteInfo, SocketEvents, TransmitTimestamp } from "./types.ts";
 import { type MessageSender, Sender, type SendingSocket, type SendRequest } from "./sender.ts";
 
 /** Who hears what the endpoint receives: the socket. */
@@ -53,7 +53,8 @@ export interface Offload {
 export type FilterPlace = "socket" | "port";
 
 /** One datagram socket below its public surface. */
-export class Endpoint extends EndpointOptions implements SendingSocket, ReceivingSocket, ErrorReceivingSocket, Watcher {
+export class Endpoint extends EndpointControls
+  implements SendingSocket, ReceivingSocket, ErrorReceivingSocket, Watcher {
   readonly family: AddressFamily;
   readonly #engine: Engine;
   readonly #permissions: Permissions;
@@ -66,6 +67,8 @@ export class Endpoint extends EndpointOptions implements SendingSocket, Receivin
   readonly #context = new AsyncResource("UDPWRAP");
   readonly #gso: boolean;
   readonly #gro: boolean;
+  /** Whether they are wanted now: {@linkcode EndpointControls.setSendTimestamps}. */
+  #segments = true;
   #descriptor: Descriptor | undefined;
   /** The descriptor as it was given to this process, where it was. */
   #shared: SharedDescriptor | undefined;
@@ -311,6 +314,17 @@ export class Endpoint extends EndpointOptions implements SendingSocket, Receivin
     if (receiver) this.#context.runInAsyncScope(receiver.receive, receiver);
   }
 
+  protected deliverTimestamp(timestamp: TransmitTimestamp): void {
+    this.#context.runInAsyncScope(() => this.#listeners.emit("timestamp", timestamp));
+  }
+
+  protected setSegments(allowed: boolean): void {
+    this.#segments = allowed;
+    // What was sent before goes as it would have gone.
+    this.#engine.outbox.flush();
+    this.#sender?.allowSegments?.(allowed && this.#gso);
+  }
+
   /** For the error receiver. */
   deliverNetworkError(error: NetworkError): void {
     this.#context.runInAsyncScope(() => this.#listeners.emit("networkError", error));
@@ -367,7 +381,7 @@ export class Endpoint extends EndpointOptions implements SendingSocket, Receivin
   /** Makes the sending side. */
   protected makeSender(): MessageSender {
     const { outbox, runtime } = this.#engine;
-    return new Sender(runtime.libc, outbox, this, this.#gso);
+    return new Sender(runtime.libc, outbox, this, this.#gso && this.#segments);
   }
 
   get #notOpen(): number {

@@ -5,7 +5,6 @@
  *
  * @module
  */
-import { encodeTxTime } from "../ffi/clock.ts";
 import type { Descriptor } from "../ffi/descriptor.ts";
 import { interfaceIndex } from "../ffi/interfaces.ts";
 import {
@@ -14,22 +13,13 @@ import {
   encodeMulticastInterface,
   encodeSourceMembership,
 } from "../ffi/membership.ts";
-import type { EncodedAddress, IpVersion, SocketAddress } from "../ffi/sockaddr.ts";
+import type { IpVersion } from "../ffi/sockaddr.ts";
 import type { FilterInstruction } from "../ffi/packet_filter.ts";
 import type { OptionName } from "../ffi/sockopt.ts";
 import type { Engine } from "./engine.ts";
-import type { ControlDecoder } from "./inbox.ts";
-import { DetailDecoder, type DetailName, kernelOptions } from "./received_details.ts";
-import { isMappedName, SendControlsEncoder } from "./send_controls.ts";
 
 /** What has options: a descriptor, or one to be. */
 export abstract class EndpointOptions {
-  /** What is to be told of every datagram; undefined: nothing, as most sockets have it. */
-  #details: Set<DetailName> | undefined;
-  #decoder: DetailDecoder | undefined;
-  /** Whether transmit times have a clock. */
-  #hasTxTime = false;
-
   /** The IP version of a UDP socket. */
   abstract get version(): IpVersion;
   /** What the socket shares with others of its thread. */
@@ -38,8 +28,6 @@ export abstract class EndpointOptions {
   abstract get fd(): number;
   /** Makes the descriptor, unless there is one. */
   abstract open(): number;
-  /** getpeername(2) */
-  abstract remoteAddress(): SocketAddress | number;
   /** Binds, unless `bind` was called before. */
   abstract bindIfUnbound(): number;
   /** Calls what may change how messages leave: those of this turn leave as they would have. EBADF without a descriptor. */
@@ -106,64 +94,6 @@ export abstract class EndpointOptions {
   setMulticastInterface(interface_: string): number {
     const { libc } = this.engine.runtime;
     return this.#setEncoded(false, encodeMulticastInterface(libc, this.version, interface_));
-  }
-
-  /**
-   * Has something told of every datagram, or no more: at once, or where there is no descriptor yet as soon as there is. The
-   * system must be able to.
-   */
-  setDetail(detail: DetailName, on: boolean): number {
-    const result = this.fd >= 0 ? this.#requestDetail(detail, on) : 0;
-    if (result < 0) return result;
-    const details = this.#details ??= new Set();
-    if (on) details.add(detail);
-    else details.delete(detail);
-    this.#decoder = details.size > 0 ? new DetailDecoder(this.engine.runtime.libc, details) : undefined;
-    return 0;
-  }
-
-  /** For the receiver. */
-  get controlDecoder(): ControlDecoder | undefined {
-    return this.#decoder;
-  }
-
-  /** Before datagrams can come: of one that came before, the kernel does not know all. */
-  protected requestDetails(): number {
-    for (const detail of this.#details ?? []) {
-      const result = this.#requestDetail(detail, true);
-      if (result < 0) return result;
-    }
-    return 0;
-  }
-
-  #requestDetail(detail: DetailName, on: boolean): number {
-    const { abi } = this.engine.runtime.libc;
-    for (const [option, value] of kernelOptions(abi, this.version, detail, on)) {
-      const result = this.setOption(option, value);
-      if (result < 0) return result;
-    }
-    return 0;
-  }
-
-  /** What makes control data of the options of `send`. */
-  controlsEncoder(): SendControlsEncoder {
-    return new SendControlsEncoder(this.engine.runtime.libc, this.version, () => this.#hasTxTime);
-  }
-
-  /** The protocol that datagrams to a destination, or to the peer, go by: over IPv6 sockets mapped addresses are IPv4's. */
-  wireTo(destination: EncodedAddress | undefined): IpVersion {
-    if (this.version === 4) return 4;
-    if (destination) return isMappedName(this.engine.runtime.libc.abi, destination) ? 4 : 6;
-    const peer = this.remoteAddress();
-    return typeof peer !== "number" && peer.address.startsWith("::ffff:") ? 4 : 6;
-  }
-
-  /** Chooses the clock of transmit times. Opens the descriptor, so that it can be done before bind(2). */
-  setTxTimeClock(clock: number): number {
-    const { abi } = this.engine.runtime.libc;
-    const result = this.openWith((descriptor) => descriptor.setEncodedOption(encodeTxTime(abi, clock)));
-    this.#hasTxTime ||= result === 0;
-    return result;
   }
 
   #setEncoded(binds: boolean, option: EncodedOption | number): number {

@@ -30,6 +30,12 @@ const UDP: InboxShape = { slots: 64, slotSize: 65_536, takesControl: true };
 /** Datagrams that arrived together share memory in blocks of this size at most: a small one keeps no more than that. */
 const BLOCK_SIZE = 8192;
 
+/**
+ * Bytes of control data that are taken at least: more than was asked for, as somebody may have asked behind this module's back, and
+ * what then is cut off may be the segment size, without which several datagrams look like one.
+ */
+const CONTROL_ROOM = 256;
+
 /** Stands for a sender that the kernel did not name: a Unix socket without an address. */
 const NOBODY: SocketAddress = { address: "", family: "unix", port: 0 };
 
@@ -141,6 +147,7 @@ export class Inbox {
   #allocate(): MessageVector {
     const { slots, slotSize, takesControl } = this.#shape;
     const vector = new MessageVector(this.#libc, slots, slots * slotSize, takesControl);
+    if (takesControl) vector.reserveControl(CONTROL_ROOM);
     for (let slot = 0; slot < slots; slot++) vector.setPayload(slot, slot * slotSize, slotSize);
     this.#nameWords = new Uint32Array(vector.names.buffer);
     return vector;

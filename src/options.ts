@@ -38,13 +38,14 @@ export interface CheckedOptions {
   readonly transparent: boolean;
   readonly mark: number | undefined;
   readonly recvErrors: boolean;
+  readonly sendTimestamp: boolean;
   readonly gso: boolean;
   /** Undefined: the default, which depends on where the descriptor comes from. */
   readonly gro: boolean | undefined;
 }
 
 /** Options of ours that are true or false, and nothing that only looks like it. */
-const FLAGS = ["gso", "gro", "freebind", "transparent", "recvErrors"] as const;
+const FLAGS = ["gso", "gro", "freebind", "transparent", "recvErrors", "sendTimestamp"] as const;
 
 /** The options of sockets that were given a type only: they share them. */
 const ofType = new Map<SocketType, CheckedOptions>();
@@ -90,6 +91,7 @@ function check(given: SocketType | SocketOptions | AdoptOptions): CheckedOptions
     transparent: options.transparent ?? false,
     mark: options.mark,
     recvErrors: options.recvErrors ?? false,
+    sendTimestamp: options.sendTimestamp ?? false,
     gso: options.gso ?? true,
     gro: options.gro,
   };

@@ -40,7 +40,10 @@ export interface SendingSocket {
 }
 
 /** What a socket asks of its sending side. */
-export type MessageSender = Pick<Sender, "send" | "resume" | "cancel" | "queuedBytes" | "queuedCount">;
+export type MessageSender =
+  & Pick<Sender, "send" | "resume" | "cancel" | "queuedBytes" | "queuedCount">
+  // Not all have segments.
+  & Partial<Pick<Sender, "allowSegments">>;
 
 /** The sending side of one socket. */
 export class Sender {
@@ -63,6 +66,11 @@ export class Sender {
     this.#outbox = outbox;
     this.#socket = socket;
     this.segmentLimit = segments ? Infinity : 0;
+  }
+
+  /** Whether messages may be sent as segments from now on. */
+  allowSegments(allowed: boolean): void {
+    this.segmentLimit = allowed ? Infinity : 0;
   }
 
   /** Bytes that the kernel does not have yet. */

@@ -93,6 +93,7 @@ export class Socket extends ControlLevel {
     const offload = { gso: this.#options.gso, gro: this.#options.gro ?? fd === undefined };
     attach(this, engine, new Endpoint(engine, version, offload, this.#permissions, this));
     for (const detail of this.#options.details) endpointOf(this)!.setDetail(detail, true);
+    if (this.#options.sendTimestamp) this.setSendTimestamp(true);
     if (typeof listener === "function") this.on("message", listener);
     if (fd !== undefined) this.#adoptAtCreation(fd);
     else this.#prepare();

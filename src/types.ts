@@ -144,6 +144,8 @@ export interface SocketOptions {
   mark?: number | undefined;
   /** Has the network's errors come as `'networkError'` events ({@linkcode Socket.setRecvErrors}). Default: false. */
   recvErrors?: boolean | undefined;
+  /** Has `'timestamp'` events say when each datagram left: {@linkcode Socket.setSendTimestamp}. Default: false. */
+  sendTimestamp?: boolean | undefined;
   /** Datagrams from these addresses are not delivered. */
   receiveBlockList?: BlockList | undefined;
   /** Sending and connecting to these addresses fails with ERR_IP_BLOCKED. */
@@ -244,6 +246,19 @@ export type ClockName = "realtime" | "monotonic" | "tai";
 /** Called when all messages of a `sendMany()` have been handed to the kernel or could not be; the error is the first one's. */
 export type SendManyCallback = (error: Error | null, sent: number) => void;
 
+/** When a datagram left: the argument of `'timestamp'` listeners. */
+export interface TransmitTimestamp {
+  /**
+   * Which one: the number of datagrams that the kernel had taken from this socket since `setSendTimestamp(true)` when it took this
+   * one. The first has 0; after 2^32 - 1 it is 0 again.
+   */
+  id: number;
+  /** When the kernel gave it to the device, in nanoseconds since 1970 (CLOCK_REALTIME). */
+  timestamp?: bigint;
+  /** When the device sent it, in nanoseconds of the device's clock: an event of its own, where the device makes them. */
+  hardwareTimestamp?: bigint;
+}
+
 /** The events of a socket, with what listeners get. */
 export interface SocketEvents {
   /** A datagram arrived. */
@@ -256,6 +271,8 @@ export interface SocketEvents {
   connect: [];
   /** The socket is closed; no event follows. */
   close: [];
+  /** A datagram has left: only with the option `sendTimestamp`. Not in Node. */
+  timestamp: [timestamp: TransmitTimestamp];
   /** The network says that a datagram did not arrive: only with the option `recvErrors`. Not in Node. */
   networkError: [error: NetworkError];
   /** Something failed that no callback was told of. */

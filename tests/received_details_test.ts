@@ -297,24 +297,46 @@ test("what was cut is said to be, payload and control data", async (t) => {
   assertEquals(found, [[true, false], [false, true], [false, false]]);
 });
 
-test("control data that nobody made room for is cut, and said to be", async (t) => {
-  // A thread whose sockets have asked for nothing yet.
-  injectFaults(t);
-  const socket = await t.bound({ type: "udp4", recvTruncated: true, recvTTL: true });
-  assertEquals((await told(t, socket)).remote.controlTruncated, false);
+/** Asks the kernel to tell more, behind a socket's back. */
+function ask(socket: Socket, options: readonly (readonly [level: number, name: number, value: number])[]): void {
   const { libc } = currentRuntime();
-  const value = libc.allocate(4);
-  // Behind the socket's back.
-  const fd = descriptorAt(socket.address().port);
-  const set = (name: number, number: number, level = constants.SOL_SOCKET): void => {
-    value.view.setInt32(0, number, true);
-    assertEquals(libc.setsockopt(fd, level, name, libc.pointer(value), 4), 0);
-  };
-  set(constants.IP_PKTINFO, 1, constants.IPPROTO_IP);
-  set(linux.SO_TIMESTAMPNS, 1);
-  set(linux.SO_TIMESTAMPING, linux.SOF_TIMESTAMPING_RX_SOFTWARE | linux.SOF_TIMESTAMPING_SOFTWARE);
+  const memory = libc.allocate(4);
+  for (const [level, name, value] of options) {
+    memory.view.setInt32(0, value, true);
+    assertEquals(libc.setsockopt(descriptorAt(socket.address().port), level, name, libc.pointer(memory), 4), 0);
+  }
+}
+
+const { SOL_SOCKET } = constants;
+const TIMESTAMPS = [
+  [SOL_SOCKET, linux.SO_TIMESTAMPNS, 1],
+  [SOL_SOCKET, linux.SO_TIMESTAMPING, linux.SOF_TIMESTAMPING_RX_SOFTWARE | linux.SOF_TIMESTAMPING_SOFTWARE],
+] as const;
+
+test("control data for which there is no room is cut, and said to be", async (t) => {
+  const faults = injectFaults(t);
+  const socket = await t.bound({ type: "udp4", recvTruncated: true, recvTTL: true, recvTimestamp: true });
+  assertEquals((await told(t, socket)).remote.controlTruncated, false);
+  // Enough for the time, but not for the TTL.
+  faults.answer("recvmmsg", (real, fd, msgvec, vlen, flags) => {
+    for (let i = 0; i < vlen; i++) {
+      msgvec.memory.view.setUint32(i * mmsghdr.size + msghdr.msg_controllen, 40, true);
+    }
+    return real.recvmmsg(fd, msgvec, vlen, flags);
+  });
   const { remote, text } = await told(t, socket);
-  assertEquals([text, remote.truncated, remote.controlTruncated], ["x", false, true]);
+  assertEquals([text, remote.truncated, remote.controlTruncated, remote.ttl], ["x", false, true, undefined]);
+  assert(remote.timestamp! > 0n);
+});
+
+test("what somebody else asked the kernel to tell does not run datagrams together", async (t) => {
+  injectFaults(t);
+  const socket = await t.bound("udp4");
+  ask(socket, TIMESTAMPS);
+  const client = await t.bound("udp4");
+  const received = nextMessages(socket, 8);
+  for (let i = 0; i < 8; i++) client.send(`message ${i}`, socket.address().port, "127.0.0.1");
+  assertEquals((await received).map(({ text }) => text), Array.from({ length: 8 }, (_, i) => `message ${i}`));
 });
 
 test("control data of any kind neither ends nor confuses receiving", async (t) => {

@@ -1,0 +1,103 @@
+/**
+ * When datagrams leave: transmit timestamps from the error queue.
+ *
+ * @module
+ */
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { clockTime, createSocket, type Socket, type SocketOptions, type TransmitTimestamp } from "../mod.ts";
+import { injectFaults } from "./support/faulty_libc.ts";
+import { closed, nextMessages, sent, test, testBoth } from "./support/harness.ts";
+
+/** The next `count` timestamps. */
+function nextTimestamps(socket: Socket, count: number): Promise<TransmitTimestamp[]> {
+  const found: TransmitTimestamp[] = [];
+  return new Promise((resolve) => {
+    socket.on("timestamp", function listen(timestamp) {
+      found.push(timestamp);
+      if (found.length < count) return;
+      socket.removeListener("timestamp", listen);
+      resolve(found);
+    });
+  });
+}
+
+testBoth("each datagram has a number and the time it left, between sending and receiving", async (t, family) => {
+  const receiver = await t.bound({ type: family.type, recvTimestamp: true });
+  const sender = await t.bound({ type: family.type, sendTimestamp: true });
+  const [timestamps, received] = [nextTimestamps(sender, 12), nextMessages(receiver, 12)];
+  const before = clockTime("realtime");
+  for (let i = 0; i < 10; i++) sender.send(`message ${i}`, receiver.address().port, family.loopback);
+  sender.sendMany(["a", "b"], receiver.address().port, family.loopback);
+  const [left, came] = await Promise.all([timestamps, received]);
+  assertEquals(left.map(({ id }) => id), left.map((_, i) => i));
+  left.forEach(({ timestamp, hardwareTimestamp }, i) => {
+    assertEquals(hardwareTimestamp, undefined);
+    assert(before <= timestamp! && timestamp! <= came[i].remote.timestamp!, `${before} ${timestamp}`);
+    if (i > 0) assert(timestamp! >= left[i - 1].timestamp!);
+  });
+});
+
+testBoth("it can be turned on and off, after binding and before", async (t, family) => {
+  const faults = injectFaults(t);
+  const receiver = await t.bound(family.type);
+  const sender = t.socket(family.type);
+  assertEquals(sender.setSendTimestamp(true), true);
+  await new Promise<void>((resolve) => sender.bind(0, family.loopback, resolve));
+  const fd = faults.lastSocket();
+  const { port } = receiver.address();
+  const messages = ["1", "2", "3"];
+  const batch = async (): Promise<unknown> => {
+    await new Promise<void>((resolve) => sender.sendMany(messages, port, family.loopback, () => resolve()));
+    return faults.callsOf("sendmmsg", fd).at(-1)!.args[2];
+  };
+  const first = nextTimestamps(sender, 3);
+  assertEquals(await batch(), 3);
+  assertEquals((await first).map(({ id }) => id), [0, 1, 2]);
+  sender.setSendTimestamp(false);
+  // As one payload again, and nothing is told.
+  assertEquals(await batch(), 1);
+  sender.setSendTimestamp(true);
+  const second = nextTimestamps(sender, 1);
+  await sent(sender, "4", port, family.loopback);
+  assertEquals((await second).map(({ id }) => id), [0]);
+});
+
+test("timestamps of both directions go with other details, and with messages that come meanwhile", async (t) => {
+  const options = { sendTimestamp: true, recvTimestamp: true, recvTTL: true, recvErrors: true } as const;
+  const [a, b] = [await t.bound({ type: "udp4", ...options }), await t.bound({ type: "udp4", ...options })];
+  const COUNT = 50;
+  const times: TransmitTimestamp[] = [];
+  a.on("timestamp", (timestamp) => times.push(timestamp));
+  b.on("message", (message, { port, address, ttl, timestamp }) => {
+    assert(ttl === 64 && timestamp! > 0n);
+    b.send(message, port, address);
+  });
+  const echoed = nextMessages(a, COUNT);
+  for (let i = 0; i < COUNT; i++) a.send(`${i}`, b.address().port, "127.0.0.1");
+  const all = await echoed;
+  assertEquals(all.map(({ text }) => text), all.map((_, i) => `${i}`));
+  while (times.length < COUNT) await new Promise((resolve) => setTimeout(resolve, 1));
+  assertEquals(times.map(({ id }) => id), all.map((_, i) => i));
+  all.forEach(({ remote }, i) => assert(remote.timestamp! > times[i].timestamp!));
+});
+
+test("without the option nothing is told", async (t) => {
+  const [sender, receiver] = [await t.bound("udp4"), await t.bound("udp4")];
+  sender.on("timestamp", () => assert(false));
+  const received = nextMessages(receiver, 2);
+  for (const text of ["a", "b"]) await sent(sender, text, receiver.address().port, "127.0.0.1");
+  await received;
+});
+
+test("a flag that is no boolean is refused, and so is a closed socket", async (t) => {
+  const create = (): Socket => createSocket({ type: "udp4", sendTimestamp: 1 } as unknown as SocketOptions);
+  assertThrows(create, TypeError, '"options.sendTimestamp" property must be of type boolean');
+  const socket = t.socket("udp4");
+  assertThrows(
+    () => socket.setSendTimestamp("yes" as unknown as boolean),
+    TypeError,
+    '"flag" argument must be of type',
+  );
+  await closed(socket);
+  assertThrows(() => socket.setSendTimestamp(true), Error, "Not running");
+});
