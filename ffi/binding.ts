@@ -47,6 +47,37 @@ function isRefusal(error: unknown): boolean {
   return name === "NotCapable" || name === "PermissionDenied" || code === "ERR_ACCESS_DENIED";
 }
 
+/** What every socket calls. */
+const EARLY: ReadonlySet<string> = new Set([
+  ...["socket", "bind", "getsockname", "setsockopt", "sendmmsg", "recvmmsg", "close"],
+  ...["epoll_create1", "epoll_ctl", "epoll_wait", "eventfd", "kqueue", "kevent"],
+]);
+
+/**
+ * Opens functions in two steps, as each takes its time (in Deno a quarter of a millisecond): those that every socket calls at
+ * once, the others when the first of them is called.
+ *
+ * @param early Names to be opened at once, besides those.
+ * @param open Opens functions under the given names.
+ */
+export function openInSteps<Definition>(
+  definitions: Readonly<Record<string, Definition>>,
+  early: readonly string[],
+  open: (definitions: Record<string, Definition>) => Record<string, NativeFunction>,
+): Record<string, NativeFunction> {
+  const entries = Object.entries(definitions);
+  const isEarly = (name: string): boolean => EARLY.has(name) || early.includes(name);
+  const functions = { ...open(Object.fromEntries(entries.filter(([name]) => isEarly(name)))) };
+  const late = Object.fromEntries(entries.filter(([name]) => !isEarly(name)));
+  for (const name of Object.keys(late)) {
+    functions[name] = (...values) => {
+      Object.assign(functions, open(late));
+      return functions[name](...values);
+    };
+  }
+  return functions;
+}
+
 /** Translates the whole prototype table of a platform with one function per entry. */
 export function translatePrototypes<T>(abi: Abi, translate: (prototype: Prototype) => T): Record<string, T> {
   const prototypes = prototypesOf(abi.platform);

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Abi } from "./abi/abi.ts";
-import { type Binding, type NativeFunction, openFirst, translatePrototypes } from "./binding.ts";
+import { type Binding, type NativeFunction, openFirst, openInSteps, translatePrototypes } from "./binding.ts";
 import process from "./process.ts";
 import type { CType, Prototype } from "./prototypes.ts";
 
@@ -48,7 +48,11 @@ export function bunBinding(ffi: BunFfi, abi: Abi): Binding {
     ...translatePrototypes(abi, symbolOf),
     [abi.errnoLocation]: { args: [], returns: "ptr" },
   };
-  const { symbols } = openFirst(abi, (name) => ffi.dlopen(name, definitions));
+  const symbols = openInSteps(
+    definitions,
+    [abi.errnoLocation],
+    (some) => openFirst(abi, (name) => ffi.dlopen(name, some)).symbols,
+  );
   const errno = new Int32Array(ffi.toArrayBuffer(symbols[abi.errnoLocation](), 0, 4));
   return {
     functions: symbols,

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Abi } from "./abi/abi.ts";
-import { type Binding, type NativeFunction, openFirst, translatePrototypes } from "./binding.ts";
+import { type Binding, type NativeFunction, openFirst, openInSteps, translatePrototypes } from "./binding.ts";
 import { Memory } from "./memory.ts";
 import type { NetworkPermission } from "./network_permission.ts";
 import process from "./process.ts";
@@ -88,7 +88,11 @@ export function denoBinding(deno: DenoNamespace, abi: Abi): DenoBinding {
     free: { parameters: ["pointer"], result: "void" },
     [abi.errnoLocation]: { parameters: [], result: "pointer" },
   };
-  const { symbols } = openFirst(abi, (name) => deno.dlopen(name, definitions));
+  const symbols = openInSteps(
+    definitions,
+    [abi.errnoLocation, "pollElsewhere", "calloc", "free"],
+    (some) => openFirst(abi, (name) => deno.dlopen(name, some)).symbols,
+  );
   const errno = new Int32Array(UnsafePointerView.getArrayBuffer(symbols[abi.errnoLocation](), 4));
   return {
     functions: symbols,

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Abi } from "./abi/abi.ts";
-import { type Binding, type NativeFunction, openFirst, translatePrototypes } from "./binding.ts";
+import { type Binding, type NativeFunction, openFirst, openInSteps, translatePrototypes } from "./binding.ts";
 import process from "./process.ts";
 import type { CType, Prototype } from "./prototypes.ts";
 
@@ -50,12 +50,12 @@ export function loadKoffi(path: string): Koffi {
 /** Opens the C library. */
 export function koffiBinding(koffi: Koffi, abi: Abi): Binding {
   const library = openFirst(abi, (name) => koffi.load(name));
-  const prototypes = translatePrototypes(abi, (prototype: Prototype) => prototype);
-  const functions = Object.fromEntries(
-    Object.entries(prototypes).map(([name, { result, parameters }]) => [
-      name,
-      library.func(name, TYPES[result], parameters.map(([type]) => TYPES[type])),
-    ]),
+  const declare = (name: string, { result, parameters }: Prototype): NativeFunction =>
+    library.func(name, TYPES[result], parameters.map(([type]) => TYPES[type]));
+  const functions = openInSteps(
+    translatePrototypes(abi, (prototype) => prototype),
+    [],
+    (some) => Object.fromEntries(Object.entries(some).map(([name, prototype]) => [name, declare(name, prototype)])),
   );
   return {
     functions,

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Abi } from "./abi/abi.ts";
-import { type Binding, type NativeFunction, openFirst, translatePrototypes } from "./binding.ts";
+import { type Binding, type NativeFunction, openFirst, openInSteps, translatePrototypes } from "./binding.ts";
 import { type NetworkPermission, UNRESTRICTED } from "./network_permission.ts";
 import process from "./process.ts";
 import type { CType, Prototype } from "./prototypes.ts";
@@ -63,7 +63,11 @@ export function nodeBinding(ffi: NodeFfi, abi: Abi): Binding {
     ...translatePrototypes(abi, symbolOf),
     [abi.errnoLocation]: { arguments: [], return: "u64" },
   };
-  const { functions } = openFirst(abi, (name) => ffi.dlopen(name, definitions));
+  const functions = openInSteps(
+    definitions,
+    [abi.errnoLocation],
+    (some) => openFirst(abi, (name) => ffi.dlopen(name, some)).functions,
+  );
   // Mapped once: calling __errno_location after a failure is too late, as calling anything for the first time sets errno.
   const errno = new Int32Array(ffi.toArrayBuffer(functions[abi.errnoLocation](), 4, false));
   return {
