@@ -35,7 +35,11 @@ export abstract class SocketLevel extends BufferSizes {
   bindToDevice(device?: string | null): true {
     const endpoint = runningEndpoint(this);
     if (device !== undefined && device !== null) validateString(device, "device");
-    return engineOf(this).errors.check(endpoint.bindToDevice(device ?? ""), "bindToDevice");
+    const { errors, runtime } = engineOf(this);
+    const { abi } = runtime.libc;
+    const result = endpoint.bindToDevice(device ?? "");
+    if (result === -abi.errno.EPERM) throw optionError(abi, -result, "bindToDevice", "SO_BINDTODEVICE");
+    return errors.check(result, "bindToDevice");
   }
 
   /**

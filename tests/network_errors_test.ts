@@ -23,9 +23,7 @@ import {
 import { patiently } from "./support/mailbox.ts";
 import { addressOf, noNamespaces } from "./support/namespaces.ts";
 import { randomIntegers } from "./support/random.ts";
-import { routedHosts } from "./support/routed.ts";
-
-const skip = { skip: noNamespaces };
+import { routedHosts, SMALLER_MTU } from "./support/routed.ts";
 
 /** The next errors of a socket. */
 function nextNetworkErrors(socket: Socket, count = 1): Promise<NetworkError[]> {
@@ -236,62 +234,66 @@ const FAR = (family: Family): string => addressOf(family, 2, 1);
 const ROUTER = (family: Family): string => addressOf(family, 2, 0);
 
 testBoth(
-  "a router that a datagram's TTL does not pass is named; a net without a route is the message's own error",
+  "a router names itself: where the TTL does not suffice, and with the path's MTU for what it cannot pass on",
   async (t, family) => {
     const { a, b } = await routedHosts(t);
     const far = await b.bound(family.type, family.any);
     const socket = await a.bound({ type: family.type, recvErrors: true }, family.any);
-    await socket.call("setTTL", 1);
-    await socket.send("x", far.port, FAR(family));
-    const error = await socket.nextNetworkError();
-    assertEquals([error.code, error.origin], ["EHOSTUNREACH", family.version === 4 ? "icmp" : "icmp6"]);
-    assertEquals([error.icmpType, error.icmpCode], [family.version === 4 ? 11 : 3, 0]);
-    assertEquals([error.offender, error.address, error.port], [ROUTER(family), FAR(family), far.port]);
-    await socket.call("setTTL", 2);
-    await socket.send("arrives", far.port, FAR(family));
-    assertEquals((await far.next()).text, "arrives");
+    await heedsTheTtl(family, socket, far);
+    await findsTheMtu(family, socket, far);
     const nowhere = family.version === 4 ? "192.0.2.1" : "2001:db8::1";
+    await socket.call("disconnect");
     const refused = await refusal(socket, "x", 9, nowhere);
     assertEquals(refused.code, "ENETUNREACH");
     assertStringIncludes(refused.message, nowhere);
   },
-  skip,
+  { skip: noNamespaces },
 );
 
-testBoth(
-  "don't-fragment: the router's ICMP error has the path's MTU, and then sending fails with EMSGSIZE",
-  async (t, family) => {
-    const { a, b } = await routedHosts(t);
-    const far = await b.bound(family.type, family.any);
-    const headers = family.version === 4 ? 28 : 48;
-    const socket = await a.bound({ type: family.type, recvErrors: true }, family.any);
-    await socket.call("setDontFragment", true);
-    await socket.call("connect", far.port, FAR(family));
-    assertEquals(await socket.call("getPathMTU"), 1500);
-    await socket.send("x".repeat(1500 - headers));
+async function heedsTheTtl(family: Family, socket: RemoteSocket, far: RemoteSocket): Promise<void> {
+  await socket.call("setTTL", 1);
+  await socket.send("x", far.port, FAR(family));
+  const error = await socket.nextNetworkError();
+  assertEquals([error.code, error.origin], ["EHOSTUNREACH", family.version === 4 ? "icmp" : "icmp6"]);
+  assertEquals([error.icmpType, error.icmpCode], [family.version === 4 ? 11 : 3, 0]);
+  assertEquals([error.offender, error.address, error.port], [ROUTER(family), FAR(family), far.port]);
+  await socket.call("setTTL", 2);
+  await socket.send("arrives", far.port, FAR(family));
+  assertEquals((await far.next()).text, "arrives");
+}
+
+async function findsTheMtu(family: Family, socket: RemoteSocket, far: RemoteSocket): Promise<void> {
+  const headers = family.version === 4 ? 28 : 48;
+  /** Sends a datagram that has this size on the wire. */
+  const send = (size: number): Promise<unknown> => socket.send("x".repeat(size - headers));
+  const refusedLocally = async (size: number, mtu: number): Promise<void> => {
+    assertEquals((await refusal(socket, "x".repeat(size - headers))).code, "EMSGSIZE");
     const told = await socket.nextNetworkError();
-    assertEquals([told.code, told.mtu, told.offender], ["EMSGSIZE", 1400, ROUTER(family)]);
-    assertEquals([told.address, told.port], [FAR(family), far.port]);
-    assertEquals(await socket.call("getPathMTU"), 1400);
-    const refused = await refusal(socket, "x".repeat(1401 - headers));
-    assertEquals(refused.code, "EMSGSIZE");
-    const local = await socket.nextNetworkError();
-    assertEquals([local.origin, local.code, local.mtu, local.offender], ["local", "EMSGSIZE", 1400, undefined]);
-    await socket.send("y".repeat(1400 - headers));
-    assertEquals((await far.next()).text.length, 1400 - headers);
-    // Who measures disregards what is known.
-    await socket.call("setMTUDiscover", "PROBE");
-    for (let i = 0; i < 2; i++) {
-      await socket.send("x".repeat(1500 - headers));
-      assertEquals((await socket.nextNetworkError()).offender, ROUTER(family));
-    }
-    // Fragmented, all of it arrives.
-    await socket.call("setDontFragment", false);
-    await socket.send("z".repeat(3000));
-    assertEquals((await far.next()).text.length, 3000);
-  },
-  skip,
-);
+    assertEquals([told.origin, told.code, told.mtu, told.offender], ["local", "EMSGSIZE", mtu, undefined]);
+  };
+  await socket.call("setDontFragment", true);
+  await socket.call("connect", far.port, FAR(family));
+  assertEquals(await socket.call("getPathMTU"), 1500);
+  await refusedLocally(1501, 1500);
+  await send(1500);
+  const told = await socket.nextNetworkError();
+  assertEquals([told.code, told.mtu, told.offender], ["EMSGSIZE", SMALLER_MTU, ROUTER(family)]);
+  assertEquals([told.address, told.port], [FAR(family), far.port]);
+  assertEquals(await socket.call("getPathMTU"), SMALLER_MTU);
+  await refusedLocally(SMALLER_MTU + 1, SMALLER_MTU);
+  await send(SMALLER_MTU);
+  assertEquals((await far.next()).text.length, SMALLER_MTU - headers);
+  // Who measures disregards what is known.
+  await socket.call("setMTUDiscover", "PROBE");
+  for (let i = 0; i < 2; i++) {
+    await send(1500);
+    assertEquals((await socket.nextNetworkError()).offender, ROUTER(family));
+  }
+  // Fragmented, all of it arrives.
+  await socket.call("setDontFragment", false);
+  await send(3000);
+  assertEquals((await far.next()).text.length, 3000 - headers);
+}
 
 test("errors that came in another turn than their messages still reach a listener that awaits", async (t) => {
   const port = await closedPort(t, "udp4");
