@@ -115,6 +115,22 @@ for (const gso of [true, false]) {
   );
 }
 
+testBoth("a message that leaves while another one's error is pending is not refused for it", async (t, family) => {
+  const closed = await closedPort(t, family.type);
+  const open = await t.bound(family.type);
+  const socket = await t.bound({ type: family.type, recvErrors: true });
+  noError(socket);
+  const received = nextMessages(open, 50);
+  const errors = nextNetworkErrors(socket, 50);
+  for (let i = 0; i < 50; i++) {
+    // Its callback comes before the poll loop can look.
+    await sent(socket, "lost", closed, family.loopback);
+    await sent(socket, `kept ${i}`, open.address().port, family.loopback);
+  }
+  assertEquals((await received).map(({ text }) => text), Array.from({ length: 50 }, (_, i) => `kept ${i}`));
+  await errors;
+});
+
 testBoth("datagrams of others come while errors do", async (t, family) => {
   const closed = await closedPort(t, family.type);
   const socket = await t.bound({ type: family.type, recvErrors: true });

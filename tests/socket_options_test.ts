@@ -10,7 +10,16 @@ import type { PathMtuDiscovery, Socket } from "../mod.ts";
 import { DARWIN } from "../ffi/abi/darwin.ts";
 import { missingOption, optionError } from "../src/option_errors.ts";
 import { injectFaults } from "./support/faulty_libc.ts";
-import { type Family, nextMessage, nextMessages, sent, test, testBoth, type Tools } from "./support/harness.ts";
+import {
+  type Family,
+  nextMessage,
+  nextMessages,
+  openDescriptors,
+  sent,
+  test,
+  testBoth,
+  type Tools,
+} from "./support/harness.ts";
 import { kernelOption, openDescriptor } from "./support/kernel.ts";
 import { addressOf, Network, noNamespaces, twoHosts } from "./support/namespaces.ts";
 
@@ -415,10 +424,13 @@ test("macOS has of these what its headers have", () => {
 });
 
 testBoth("a socket that was bound to a device and then given a descriptor leaves none behind", async (t, family) => {
+  const sockets = (): number => openDescriptors().filter((link) => link.startsWith("socket:")).length;
   const { fd, port } = openDescriptor(family);
+  const before = sockets();
   const socket = t.socket(family.type);
   socket.bindToDevice("lo");
   socket.setPriority(3);
+  assertEquals(sockets(), before + 1);
   await new Promise<void>((resolve) => socket.bind({ fd }, resolve));
-  assertEquals(socket.address().port, port);
+  assertEquals([socket.address().port, sockets()], [port, before]);
 });
