@@ -90,7 +90,7 @@ export class Dispatcher {
     if (port === undefined) {
       this.#hand(endpoint, message, undefined, operation);
       operation?.schedule();
-    } else if (!connecting && needsNoLookup(this.#lookup, address)) {
+    } else if (!connecting && this.#needsNoLookup(address, port)) {
       this.#sendTo(endpoint, message, address || LOOPBACK[endpoint.version], port, operation);
       operation?.scheduleAfterLookup();
     } else {
@@ -116,6 +116,12 @@ export class Dispatcher {
       else this.#sendTo(endpoint, message, address, port, operation);
     }
     operation?.schedule();
+  }
+
+  /** What was sent to before is an IP address. */
+  #needsNoLookup(address: string, port: number): boolean {
+    const isKnown = isDefaultLookup(this.#lookup) && this.#destinations.find(address, port) !== undefined;
+    return isKnown || needsNoLookup(this.#lookup, address);
   }
 
   /** Gives a message to the endpoint, with its control data. */

@@ -81,18 +81,40 @@ function tosOf({ tos, dscp, ecn }: SendControls): number | undefined {
   return (dscp ?? 0) << 2 | (ecn ?? 0);
 }
 
-/** How long encoded controls are remembered, in milliseconds: interfaces can be renamed. */
+/** How long encoded controls that name an interface are remembered, in milliseconds: interfaces can be renamed. */
 const LIFETIME = 1000;
 /** Remembered at most. */
 const MAX_ENTRIES = 256;
+
+interface Known {
+  readonly controls: CheckedControls;
+  readonly wire: IpVersion;
+  readonly encoded: EncodedControls | undefined;
+  readonly expires: number;
+}
+
+function isExpired({ expires }: Known): boolean {
+  return expires !== Infinity && performance.now() > expires;
+}
+
+function isSame(one: CheckedControls, other: CheckedControls): boolean {
+  return one.localAddress === other.localAddress && one.interface === other.interface && one.ttl === other.ttl &&
+    one.tos === other.tos && one.dontFragment === other.dontFragment && one.txTime === other.txTime;
+}
+
+/** Whether what they mean can change. */
+function namesInterface({ interface: given, localAddress = "" }: CheckedControls): boolean {
+  return typeof given === "string" || localAddress.includes("%");
+}
 
 /** Encodes controls. Those that are alike give the same object, so that their datagrams can go together. */
 export class SendControlsEncoder {
   readonly #libc: Libc;
   readonly #version: IpVersion;
-  readonly #known = new Map<string, EncodedControls | undefined>();
+  readonly #known = new Map<string, Known>();
+  /** The last one, as most messages are sent like the one before. */
+  #last: Known | undefined;
   readonly #hasTxTime: () => boolean;
-  #expires = 0;
 
   /**
    * @param version The socket's.
@@ -126,16 +148,19 @@ export class SendControlsEncoder {
    * @returns The control data, if there is any; or a negative errno.
    */
   encode(controls: CheckedControls, wire: IpVersion): EncodedControls | undefined | number {
-    const now = performance.now();
-    if (now > this.#expires || this.#known.size > MAX_ENTRIES) {
-      this.#known.clear();
-      this.#expires = now + LIFETIME;
+    const last = this.#last;
+    if (last && last.wire === wire && isSame(last.controls, controls) && !isExpired(last)) return last.encoded;
+    const key = `${wire} ${Object.values(controls).join(" ")}`;
+    const known = this.#known.get(key);
+    if (known && !isExpired(known)) {
+      this.#last = known;
+      return known.encoded;
     }
-    const { localAddress, ttl, tos, dontFragment, txTime } = controls;
-    const key = `${wire} ${localAddress} ${controls.interface} ${ttl} ${tos} ${dontFragment} ${txTime}`;
-    if (this.#known.has(key)) return this.#known.get(key);
     const encoded = this.#encode(controls, wire);
-    if (typeof encoded !== "number") this.#known.set(key, encoded);
+    if (typeof encoded === "number") return encoded;
+    if (this.#known.size >= MAX_ENTRIES) this.#known.clear();
+    const expires = namesInterface(controls) ? performance.now() + LIFETIME : Infinity;
+    this.#known.set(key, this.#last = { controls, wire, encoded, expires });
     return encoded;
   }
 
