@@ -22,11 +22,15 @@ import type { UnixRemoteInfo, UnixSocketOptions } from "./src/unix/types.ts";
 
 export { Socket, UnixSocket };
 export { sdNotify, type SdNotifyOptions } from "./src/sd_notify.ts";
+export { ReceivedDescriptors } from "./src/unix/received_descriptors.ts";
+export { UnixStatus } from "./src/unix/status.ts";
 export { socketpair } from "./src/unix/socketpair.ts";
 export type {
   UnixAddress,
   UnixBindOptions,
+  UnixCredentials,
   UnixMessage,
+  UnixPassed,
   UnixRemoteInfo,
   UnixSendOptions,
   UnixSocketEvents,

@@ -21,12 +21,16 @@ export interface InboxShape {
   readonly slots: number;
   /** Room for each message, in bytes. */
   readonly slotSize: number;
+  /** Flags of recvmmsg. */
+  readonly flags: number;
   /** Whether the kernel may give control data even where no decoder asks for it. */
   readonly takesControl: boolean;
+  /** Makes `rinfo` of a datagram of which there are details. */
+  readonly detailed: typeof detailed;
 }
 
 /** More than the largest datagram (65,507 bytes over IPv4, 65,527 over IPv6), and than what the kernel coalesces. */
-const UDP: InboxShape = { slots: 64, slotSize: 65_536, takesControl: true };
+const UDP: InboxShape = { slots: 64, slotSize: 65_536, flags: 0, takesControl: true, detailed };
 /** Datagrams that arrived together share memory in blocks of this size at most: a small one keeps no more than that. */
 const BLOCK_SIZE = 8192;
 
@@ -99,7 +103,7 @@ export class Inbox {
     if (decoder && vector.reserveControl(decoder.space)) this.#used = this.#shape.slots;
     for (let slot = 0; slot < this.#used; slot++) vector.setIncoming(slot);
     this.#used = 0;
-    const count = uninterrupted(libc.abi, () => libc.recvmmsg(fd, vector.at(0), atMost, 0));
+    const count = uninterrupted(libc.abi, () => libc.recvmmsg(fd, vector.at(0), atMost, this.#shape.flags));
     if (count < 0) return count;
     this.#used = count;
     this.#received.length = 0;
@@ -135,7 +139,7 @@ export class Inbox {
         const size = Math.min(segmentSize, end - at);
         const message = this.#part(block, buffer, at, size);
         // As a UDP socket shows it. A Unix socket makes something else of it.
-        const remote = details ? detailed(sender, size, details) : { address, family, port, size };
+        const remote = details ? this.#shape.detailed(sender, size, details) : { address, family, port, size };
         if (!take(message, remote as RemoteInfo)) return false;
         at += size;
       } while (at < end);

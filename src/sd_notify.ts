@@ -11,13 +11,15 @@ import { UnixSocket } from "./unix/socket.ts";
 export interface SdNotifyOptions {
   /** Where to send it. Default: the environment's `NOTIFY_SOCKET`. */
   socket?: string | undefined;
+  /** Descriptors for the manager to keep, with `FDSTORE=1` in the state. */
+  fds?: readonly number[] | undefined;
 }
 
 /**
  * Tells the service manager something, by a datagram to the socket that `NOTIFY_SOCKET` names.
  *
  * @param state Assignments, one a line or one an element: `READY=1`, `STATUS=...`, `WATCHDOG=1`, `STOPPING=1` and so on.
- * @param options Where to send it.
+ * @param options Where to send it, and what with it.
  * @returns True once the manager has the message; false where there is none: the program was not started as a service of the
  * type `notify`.
  * @throws {TypeError} ERR_INVALID_ARG_VALUE where `NOTIFY_SOCKET` is neither an absolute path nor an abstract one (`@...`).
@@ -37,7 +39,7 @@ export async function sdNotify(state: string | readonly string[], options: SdNot
   const socket = new UnixSocket("unix_dgram");
   try {
     await new Promise<void>((resolve, reject) =>
-      socket.send(message, { path }, (error) => error ? reject(error) : resolve())
+      socket.send(message, { path, fds: options.fds }, (error) => error ? reject(error) : resolve())
     );
     return true;
   } finally {

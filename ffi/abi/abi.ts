@@ -23,6 +23,7 @@ export interface Constants {
   readonly SO_RCVBUF: number;
   readonly MSG_TRUNC: number;
   readonly MSG_CTRUNC: number;
+  readonly SCM_RIGHTS: number;
   readonly MSG_DONTWAIT: number;
   // <netinet/in.h>
   readonly IPPROTO_IP: number;
@@ -159,6 +160,11 @@ export interface LinuxConstants {
   readonly SO_DOMAIN: number;
   readonly SO_PROTOCOL: number;
   readonly MSG_ERRQUEUE: number;
+  readonly MSG_CMSG_CLOEXEC: number;
+  readonly SCM_CREDENTIALS: number;
+  /** As many descriptors as one message takes; in the kernel's own <net/scm.h>. */
+  readonly SCM_MAX_FD: number;
+  readonly ucred: { readonly size: number; readonly pid: number; readonly uid: number; readonly gid: number };
   readonly SCM_TIMESTAMPING: number;
   readonly IP_RECVERR: number;
   readonly IPV6_RECVERR: number;

@@ -22,6 +22,7 @@ const constants: Constants = {
   SO_RCVBUF: 0x1002,
   MSG_TRUNC: 0x10,
   MSG_CTRUNC: 0x20,
+  SCM_RIGHTS: 0x1,
   MSG_DONTWAIT: 0x80,
   IPPROTO_IP: 0,
   IPPROTO_IPV6: 41,

@@ -1,23 +1,84 @@
 /**
- * What the kernel says about messages of Unix sockets.
+ * What comes with messages of Unix sockets, and what the kernel says about them.
  *
  * @module
  */
-import type { Abi } from "../../ffi/abi/abi.ts";
+import { ancillarySpace, readAncillary, type UnixCredentials } from "../../ffi/ancillary.ts";
 import type { ControlReader } from "../../ffi/control.ts";
+import type { Libc } from "../../ffi/libc.ts";
 import type { ControlDecoder } from "../inbox.ts";
 import type { ReceiveDetails } from "../types.ts";
+import { closeRest, type ReceivedDescriptors, receivedDescriptors } from "./received_descriptors.ts";
 
-/** Says which messages were cut. */
+/** What a socket wants to have. */
+export interface WantedAncillary {
+  readonly fds: boolean;
+  readonly credentials: boolean;
+}
+
+/** What is known of one message beside its bytes. */
+export interface UnixDetails {
+  truncated?: true;
+  fds?: ReceivedDescriptors;
+  credentials?: UnixCredentials;
+}
+
+/** Decodes what comes with the messages of one socket, and sees to it that no descriptor stays open for nobody. */
 export class UnixDecoder implements ControlDecoder {
-  readonly space: number = 0;
-  readonly #MSG_TRUNC: number;
+  readonly space: number;
+  readonly #libc: Libc;
+  readonly #wanted: WantedAncillary;
+  readonly #mayTake: () => boolean;
+  /** Descriptors whose message has not been delivered yet. */
+  readonly #undelivered = new Set<ReceivedDescriptors>();
 
-  constructor({ constants }: Abi) {
-    this.#MSG_TRUNC = constants.MSG_TRUNC;
+  /** @param mayTake Whether there is a listener who might take descriptors. */
+  constructor(libc: Libc, wanted: WantedAncillary, mayTake: () => boolean) {
+    this.#libc = libc;
+    this.#wanted = wanted;
+    this.#mayTake = mayTake;
+    // Without room for it the kernel gives no control data, and closes descriptors itself.
+    this.space = wanted.fds || wanted.credentials ? ancillarySpace(libc.abi) : 0;
   }
 
-  decode(_: ControlReader, flags: number): ReceiveDetails | undefined {
-    return flags & this.#MSG_TRUNC ? { truncated: true } : undefined;
+  decode(reader: ControlReader, flags: number): ReceiveDetails | undefined {
+    const { MSG_TRUNC } = this.#libc.abi.constants;
+    if (this.space === 0 && !(flags & MSG_TRUNC)) return undefined;
+    const details: UnixDetails = {};
+    if (flags & MSG_TRUNC) details.truncated = true;
+    if (this.space > 0) this.#addAncillary(details, reader, flags);
+    return details as ReceiveDetails;
+  }
+
+  /** A message was delivered: what nobody took is closed. */
+  settle(descriptors: ReceivedDescriptors): void {
+    this.#undelivered.delete(descriptors);
+    closeRest(descriptors);
+  }
+
+  /** Closes what came with messages that are not going to be delivered: the socket is closed. */
+  closeAll(): void {
+    for (const descriptors of this.#undelivered) closeRest(descriptors);
+    this.#undelivered.clear();
+  }
+
+  #addAncillary(details: UnixDetails, reader: ControlReader, flags: number): void {
+    const { fds, credentials } = readAncillary(this.#libc.abi, reader);
+    const descriptors = receivedDescriptors(fds, (fd) => this.#libc.close(fd));
+    // Where some are missing (this process may have too many open), the others are of no use.
+    const areComplete = !(flags & this.#libc.abi.constants.MSG_CTRUNC);
+    if (!this.#wanted.fds || !areComplete || !this.#mayTake()) closeRest(descriptors);
+    if (this.#wanted.fds) details.fds = descriptors;
+    if (this.#wanted.credentials && credentials) details.credentials = credentials;
+    if (descriptors.length === 0) return;
+    this.#setCloseOnExec(fds);
+    this.#undelivered.add(descriptors);
+  }
+
+  /** Linux has done it by MSG_CMSG_CLOEXEC. */
+  #setCloseOnExec(fds: readonly number[]): void {
+    const { linux, constants } = this.#libc.abi;
+    if (linux) return;
+    for (const fd of fds) this.#libc.fcntl(fd, constants.F_SETFD, constants.FD_CLOEXEC);
   }
 }

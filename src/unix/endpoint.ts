@@ -7,7 +7,7 @@ import type { Buffer } from "node:buffer";
 import type { EventEmitter } from "node:events";
 import type { EncodedControls } from "../../ffi/control.ts";
 import process from "../../ffi/process.ts";
-import type { EncodedAddress } from "../../ffi/sockaddr.ts";
+import type { EncodedAddress, SocketAddress } from "../../ffi/sockaddr.ts";
 import { decodePath } from "../../ffi/sockaddr_un.ts";
 import type { OptionName } from "../../ffi/sockopt.ts";
 import { Endpoint, type Listeners } from "../endpoint.ts";
@@ -16,8 +16,8 @@ import { type ControlDecoder, Inbox } from "../inbox.ts";
 import type { Payload } from "../outbox.ts";
 import { permissionsOf } from "../permissions.ts";
 import type { MessageSender, SendRequest } from "../sender.ts";
-import type { RemoteInfo } from "../types.ts";
-import { UnixDecoder } from "./decoder.ts";
+import type { ReceiveDetails, RemoteInfo } from "../types.ts";
+import { UnixDecoder, type UnixDetails, type WantedAncillary } from "./decoder.ts";
 import { UnixSender, type UnixSendingSocket } from "./sender.ts";
 import type { UnixRemoteInfo, UnixSocketEvents } from "./types.ts";
 
@@ -28,31 +28,42 @@ export type UnixListeners = Pick<EventEmitter<UnixSocketEvents>, "emit" | "liste
  * A message is limited by its sender's buffer. Linux grants twice net.core.wmem_max, which is 212,992 unless somebody has raised it;
  * where that is more than what fits here, messages may be cut, and say so.
  */
-const SHAPE = { slots: 16, slotSize: 2 ** 20, takesControl: false };
+const SHAPE = { slots: 16, slotSize: 2 ** 20, takesControl: false, detailed: withDetails };
 
-const inboxes = new WeakMap<Engine, Inbox>();
+/** What the endpoint then makes into its own `rinfo`. */
+function withDetails(sender: SocketAddress, size: number, details: ReceiveDetails): RemoteInfo {
+  return { ...sender, size, ...details } as RemoteInfo;
+}
 
-/** One thread's arena for Unix sockets. Its pages take no memory until messages come that fill them. */
-function inboxOf(engine: Engine): Inbox {
-  let inbox = inboxes.get(engine);
-  if (!inbox) inboxes.set(engine, inbox = new Inbox(engine.runtime, SHAPE));
-  return inbox;
+const NOTHING: WantedAncillary = { fds: false, credentials: false };
+
+const inboxes = new WeakMap<Engine, { plain?: Inbox; ancillary?: Inbox }>();
+
+/**
+ * One thread's arena for Unix sockets; one of its own for those that want descriptors or credentials, as the kernel installs
+ * descriptors wherever there is room to tell of them. Its pages take no memory until messages come that fill them.
+ */
+function inboxOf(engine: Engine, kind: "plain" | "ancillary"): Inbox {
+  let own = inboxes.get(engine);
+  if (!own) inboxes.set(engine, own = {});
+  const flags = engine.runtime.libc.abi.linux?.MSG_CMSG_CLOEXEC ?? 0;
+  return own[kind] ??= new Inbox(engine.runtime, { ...SHAPE, flags });
 }
 
 /** One Unix datagram socket below its public surface. Its addresses are paths; ports are 0. The descriptor is opened when needed. */
 export class UnixEndpoint extends Endpoint implements UnixSendingSocket {
   readonly #engine: Engine;
   readonly #listeners: UnixListeners;
-  readonly #decoder: ControlDecoder;
+  readonly #decoder: UnixDecoder;
   #receives = false;
 
-  constructor(engine: Engine, listeners: UnixListeners) {
+  constructor(engine: Engine, listeners: UnixListeners, wanted: WantedAncillary = NOTHING) {
     const nothingBlocked = { sendBlockList: undefined, receiveBlockList: undefined };
     const permissions = permissionsOf(engine.runtime.network, nothingBlocked);
     super(engine, "unix", { gso: false, gro: false }, permissions, listeners as unknown as Listeners);
     this.#engine = engine;
     this.#listeners = listeners;
-    this.#decoder = new UnixDecoder(engine.runtime.libc.abi);
+    this.#decoder = new UnixDecoder(engine.runtime.libc, wanted, () => this.listeners() > 0);
   }
 
   /** Binds to a path; to one of the system's choice where it is empty. */
@@ -102,10 +113,22 @@ export class UnixEndpoint extends Endpoint implements UnixSendingSocket {
 
   /** For the receiver: what an IP socket would show becomes what a Unix socket shows. */
   override deliver(message: Buffer<ArrayBuffer>, remote: RemoteInfo): void {
-    const { address, size, truncated } = remote;
+    const { address, size, truncated, fds, credentials } = remote as RemoteInfo & UnixDetails;
     const info: UnixRemoteInfo = { family: "unix", path: address, size };
     if (truncated) info.truncated = true;
-    this.#listeners.emit("message", message, info);
+    if (credentials) info.credentials = credentials;
+    if (!fds) return void this.#listeners.emit("message", message, info);
+    info.fds = fds;
+    try {
+      this.#listeners.emit("message", message, info);
+    } finally {
+      this.#decoder.settle(fds);
+    }
+  }
+
+  override close(): void {
+    super.close();
+    this.#decoder.closeAll();
   }
 
   /** For the sender. The events come at the next tick: a listener must not run in the midst of others' messages. */
@@ -117,7 +140,7 @@ export class UnixEndpoint extends Endpoint implements UnixSendingSocket {
   }
 
   protected override get inbox(): Inbox {
-    return inboxOf(this.#engine);
+    return inboxOf(this.#engine, this.#decoder.space > 0 ? "ancillary" : "plain");
   }
 
   protected override makeSender(): MessageSender {

@@ -9,17 +9,28 @@ import { validateAbortSignal, validateBoolean, validateUint32 } from "../validat
 import type { UnixSocketOptions } from "./types.ts";
 
 /** Options that a Unix socket has. */
-const KNOWN = new Set(["type", "fd", "unlinkOnClose", "recvBufferSize", "sendBufferSize", "signal"]);
+const KNOWN = new Set([
+  "type",
+  "fd",
+  "unlinkOnClose",
+  "recvBufferSize",
+  "sendBufferSize",
+  "recvFds",
+  "recvCredentials",
+  "signal",
+]);
 
 /** Checks what `createSocket` was given. An option of UDP sockets that asks for something is refused rather than ignored. */
 export function checkUnixOptions(given: "unix_dgram" | Partial<UnixSocketOptions>): Partial<UnixSocketOptions> {
   const options: Partial<UnixSocketOptions> = typeof given === "string" ? { type: given } : given;
-  const { type, fd, unlinkOnClose, recvBufferSize, sendBufferSize, signal } = options;
+  const { type, fd, unlinkOnClose, recvFds, recvCredentials, recvBufferSize, sendBufferSize, signal } = options;
   if (type !== "unix_dgram" && (type !== undefined || fd === undefined)) throw badSocketType();
   for (const [name, value] of Object.entries(options)) {
     if (!KNOWN.has(name) && value) throw notUdp(`The option ${name}`);
   }
   if (unlinkOnClose !== undefined) validateBoolean(unlinkOnClose, "options.unlinkOnClose");
+  if (recvFds !== undefined) validateBoolean(recvFds, "options.recvFds");
+  if (recvCredentials !== undefined) validateBoolean(recvCredentials, "options.recvCredentials");
   if (recvBufferSize) validateUint32(recvBufferSize, "options.recvBufferSize");
   if (sendBufferSize) validateUint32(sendBufferSize, "options.sendBufferSize");
   if (signal !== undefined) validateAbortSignal(signal, "options.signal");

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Libc } from "../../ffi/libc.ts";
 import type { EncodedAddress } from "../../ffi/sockaddr.ts";
 import { invalidArgType, isConnected } from "../errors.ts";
 import { MessageBatch } from "../message_batch.ts";
@@ -10,6 +11,7 @@ import type { Payload } from "../outbox.ts";
 import { lengthOf, payloadOf, sliceOf } from "../send_arguments.ts";
 import { validateFunction, validateNumber } from "../validate.ts";
 import type { UnixDestinations } from "./destinations.ts";
+import { type CheckedPassed, checkPassed, type Passed } from "./passing.ts";
 
 /** What is to be sent, and where. */
 export interface UnixSendArguments {
@@ -18,12 +20,14 @@ export interface UnixSendArguments {
   readonly length: number;
   /** The encoded path, or why it must not be used; undefined on a connected socket. */
   readonly destination: EncodedAddress | Error | undefined;
+  /** What goes along. */
+  readonly passed: CheckedPassed | undefined;
   /** The path as it was given. */
   readonly path: string | undefined;
 }
 
-/** Where it goes, as it was given. */
-interface Destination {
+/** Where it goes and what it takes along, as it was given. */
+interface Destination extends Passed {
   readonly path?: unknown;
 }
 
@@ -33,6 +37,7 @@ interface Destination {
  * @param destinations Undefined on a connected socket.
  */
 export function parseUnixSend<Callback>(
+  libc: Libc,
   destinations: UnixDestinations | undefined,
   values: readonly unknown[],
 ): UnixSendArguments & { readonly callback: Callback | undefined } {
@@ -46,12 +51,13 @@ export function parseUnixSend<Callback>(
   const [where, callback] = rest;
   if (callback !== undefined && callback !== null) validateFunction(callback, "callback");
   const destination = isOptions(where) ? where : { path: where ?? undefined };
-  const parsed = unixMessage(destinations, message, destination);
+  const parsed = unixMessage(libc, destinations, message, destination);
   return { ...parsed, callback: (callback ?? undefined) as Callback | undefined };
 }
 
 /** Reads the messages of `sendMany`, all before any is sent. */
 export function parseUnixSendMany(
+  libc: Libc,
   destinations: UnixDestinations | undefined,
   messages: unknown,
   path: unknown,
@@ -59,24 +65,31 @@ export function parseUnixSendMany(
   const common: Destination = { path };
   if (messages instanceof MessageBatch) {
     const views = Array.from({ length: messages.length }, (_, i) => messages.view(i));
-    return views.map((message) => unixMessage(destinations, message, common));
+    return views.map((message) => unixMessage(libc, destinations, message, common));
   }
   if (!Array.isArray(messages)) throw invalidArgType("messages", "an instance of Array or MessageBatch", messages);
   return messages.map((given: unknown) => {
-    if (!isAddressed(given)) return unixMessage(destinations, given, common);
-    return unixMessage(destinations, given.message, given);
+    if (!isAddressed(given)) return unixMessage(libc, destinations, given, common);
+    return unixMessage(libc, destinations, given.message, given);
   });
 }
 
 function unixMessage(
+  libc: Libc,
   destinations: UnixDestinations | undefined,
   message: unknown,
-  { path }: Destination,
+  { path, fds, credentials }: Destination,
 ): UnixSendArguments {
   const payload = payloadOf(message);
   if (!destinations && path !== undefined) throw isConnected();
   const destination = destinations?.find(path);
-  return { payload, length: lengthOf(payload), destination, path: path as string | undefined };
+  return {
+    payload,
+    length: lengthOf(payload),
+    destination,
+    passed: checkPassed(libc, { fds, credentials }),
+    path: path as string | undefined,
+  };
 }
 
 function isOptions(value: unknown): value is Destination {

@@ -7,29 +7,29 @@ import type { Buffer } from "node:buffer";
 import process from "../../ffi/process.ts";
 import { closeOnAbort } from "../abort.ts";
 import { adoptableUnix } from "../adoption.ts";
-import { BufferSizes } from "../buffer_sizes.ts";
 import { currentEngine, type Engine } from "../engine.ts";
-import { alreadyBound, isConnected, notConnected } from "../errors.ts";
+import { alreadyBound, isConnected, notConnected, unavailable } from "../errors.ts";
 import type { MessageBatch } from "../message_batch.ts";
 import { SendManyOperation } from "../send_many_operation.ts";
 import { type OperationOwner, SendOperation } from "../send_operation.ts";
-import { attach, detach, endpointOf, engineOf, runningEndpoint } from "../socket_base.ts";
+import { attach, detach, endpointOf, engineOf, runningEndpoint, setOption } from "../socket_base.ts";
 import type { Bytes, SendCallback, SendManyCallback } from "../types.ts";
 import { validateFunction, validateObject } from "../validate.ts";
 import { UnixDestinations } from "./destinations.ts";
 import { UnixEndpoint } from "./endpoint.ts";
 import { checkUnixOptions } from "./options.ts";
+import { Load } from "./passing.ts";
 import { readable, validatePath } from "./path.ts";
 import { refuseWhatIsUdps } from "./refuse_udp.ts";
 import { parseUnixSend, parseUnixSendMany, type UnixSendArguments } from "./send_arguments.ts";
 import { SocketFile } from "./socket_file.ts";
+import { UnixStatus } from "./status.ts";
 import type {
   UnixAddress,
   UnixBindOptions,
   UnixMessage,
   UnixRemoteInfo,
   UnixSendOptions,
-  UnixSocketEvents,
   UnixSocketOptions,
 } from "./types.ts";
 
@@ -42,7 +42,7 @@ import type {
  * A path that begins with `@` or NUL is an abstract one: a name without a file (Linux). It is shown with NUL. Methods that only
  * make sense for UDP (`setTTL`, `addMembership` and so on) throw ERR_SOCKET_DGRAM_NOT_UDP.
  */
-export class UnixSocket extends BufferSizes<UnixSocketEvents> {
+export class UnixSocket extends UnixStatus {
   /** Always that. */
   readonly type = "unix_dgram" as const;
   readonly #endpointOrNone: UnixEndpoint;
@@ -65,9 +65,11 @@ export class UnixSocket extends BufferSizes<UnixSocketEvents> {
     listener?: (message: Buffer<ArrayBuffer>, remote: UnixRemoteInfo) => void,
   ) {
     super();
-    const { fd, signal, unlinkOnClose = false, recvBufferSize, sendBufferSize } = checkUnixOptions(options);
+    const checked = checkUnixOptions(options);
+    const { fd, signal, unlinkOnClose = false, recvFds = false, recvCredentials = false } = checked;
     const engine = currentEngine();
     const { libc, network } = engine.runtime;
+    if (recvCredentials && !libc.abi.linux) throw unavailable("recvCredentials", libc.abi.platform);
     if (fd !== undefined) adoptableUnix(libc, fd);
     this.#unlinkOnClose = unlinkOnClose;
     this.#destinations = new UnixDestinations(libc.abi, network);
@@ -75,12 +77,11 @@ export class UnixSocket extends BufferSizes<UnixSocketEvents> {
       isOpen: () => endpointOf(this) !== undefined,
       sendError: (errno, path) => engine.errors.ofAddress(errno, "send", path && readable(path), undefined),
     };
-    this.#endpointOrNone = new UnixEndpoint(engine, this);
+    this.#endpointOrNone = new UnixEndpoint(engine, this, { fds: recvFds, credentials: recvCredentials });
     attach(this, engine, this.#endpointOrNone);
     if (typeof listener === "function") this.on("message", listener);
     if (fd !== undefined) this.#adopt(fd, () => process.nextTick(() => this.#emitIfOpen("listening")));
-    if (recvBufferSize) this.setRecvBufferSize(recvBufferSize);
-    if (sendBufferSize) this.setSendBufferSize(sendBufferSize);
+    this.#configure(checked);
     closeOnAbort(this, signal);
   }
 
@@ -211,7 +212,7 @@ export class UnixSocket extends BufferSizes<UnixSocketEvents> {
   send(message: Bytes, offset: number, length: number, callback?: SendCallback): void;
   send(...values: unknown[]): void {
     const endpoint = runningEndpoint(this);
-    const message = parseUnixSend<SendCallback>(this.#destinationsIfAny, values);
+    const message = parseUnixSend<SendCallback>(this.#libc, this.#destinationsIfAny, values);
     const { callback, path } = message;
     const operation = callback && new SendOperation(this.#operations, callback, path, undefined);
     this.#dispatch(endpoint, message, operation);
@@ -232,7 +233,7 @@ export class UnixSocket extends BufferSizes<UnixSocketEvents> {
     callback?: SendManyCallback,
   ): void {
     const endpoint = runningEndpoint(this);
-    const items = parseUnixSendMany(this.#destinationsIfAny, messages, path);
+    const items = parseUnixSendMany(this.#libc, this.#destinationsIfAny, messages, path);
     if (callback !== undefined) validateFunction(callback, "callback");
     const operation = callback && new SendManyOperation(this.#operations, items.length, callback);
     for (const message of items) this.#dispatch(endpoint, message, operation);
@@ -262,15 +263,6 @@ export class UnixSocket extends BufferSizes<UnixSocketEvents> {
     await new Promise<void>((resolve) => this.close(resolve));
   }
 
-  /** The socket's own path (getsockname(2)); empty while it is not bound. */
-  address(): UnixAddress {
-    const endpoint = runningEndpoint(this);
-    this.#engine.errors.check(endpoint.open(), "socket");
-    const local = endpoint.localAddress();
-    if (typeof local === "number") throw this.#engine.errors.ofCall(-local, "getsockname");
-    return { family: "unix", path: local.address };
-  }
-
   /**
    * The peer's path (getpeername(2)); empty where the peer is not bound, as in a pair.
    *
@@ -282,28 +274,6 @@ export class UnixSocket extends BufferSizes<UnixSocketEvents> {
     const peer = endpoint.remoteAddress();
     if (typeof peer === "number") throw this.#engine.errors.ofCall(-peer, "getpeername");
     return { family: "unix", path: peer.address };
-  }
-
-  /** From now on the socket keeps the process alive, once it is bound or connected. That is how it starts. */
-  ref(): this {
-    endpointOf(this)?.setReferenced(true);
-    return this;
-  }
-
-  /** From now on the socket does not keep the process alive; messages that wait do. */
-  unref(): this {
-    endpointOf(this)?.setReferenced(false);
-    return this;
-  }
-
-  /** Bytes that `send()` was given and the kernel has no room for yet. */
-  getSendQueueSize(): number {
-    return runningEndpoint(this).sendQueue.size;
-  }
-
-  /** Messages that `send()` was given and the kernel has no room for yet. */
-  getSendQueueCount(): number {
-    return runningEndpoint(this).sendQueue.count;
   }
 
   get #engine(): Engine {
@@ -321,11 +291,20 @@ export class UnixSocket extends BufferSizes<UnixSocketEvents> {
 
   #dispatch(
     endpoint: { send: UnixEndpoint["send"] },
-    { payload, length, destination }: UnixSendArguments,
+    { payload, length, destination, passed }: UnixSendArguments,
     operation: SendOperation | SendManyOperation | undefined,
   ): void {
-    if (destination instanceof Error) operation?.fail(destination);
-    else endpoint.send(payload, length, destination, operation);
+    if (destination instanceof Error) return operation?.fail(destination);
+    if (!passed) return endpoint.send(payload, length, destination, operation);
+    const load = Load.take(this.#libc, passed, operation);
+    if (typeof load === "number") operation?.finish(-load, 0);
+    else endpoint.send(payload, length, destination, load, load.controls);
+  }
+
+  #configure({ recvBufferSize, sendBufferSize, recvCredentials }: Partial<UnixSocketOptions>): void {
+    if (recvBufferSize) this.setRecvBufferSize(recvBufferSize);
+    if (sendBufferSize) this.setSendBufferSize(sendBufferSize);
+    if (recvCredentials) setOption(this, "SO_PASSCRED", 1, "recvCredentials");
   }
 
   /** Takes over a descriptor that was found fit. It receives if anybody can send to it. */

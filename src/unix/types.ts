@@ -4,8 +4,12 @@
  * @module
  */
 import type { Buffer } from "node:buffer";
+import type { UnixCredentials } from "../../ffi/ancillary.ts";
 import type { MessageBatch } from "../message_batch.ts";
 import type { Bytes } from "../types.ts";
+import type { ReceivedDescriptors } from "./received_descriptors.ts";
+
+export type { UnixCredentials };
 
 /** Options of {@linkcode createSocket} for a Unix datagram socket. */
 export interface UnixSocketOptions {
@@ -26,6 +30,16 @@ export interface UnixSocketOptions {
   recvBufferSize?: number | undefined;
   /** Size of the kernel's send buffer in bytes (SO_SNDBUF), a little more than the largest message. */
   sendBufferSize?: number | undefined;
+  /**
+   * Whether descriptors that peers pass are received: `fds` in `rinfo` (SCM_RIGHTS). Default: false; then the kernel closes them. Do
+   * not have it on where anybody may send: descriptors that nobody takes are closed at once, but they were open here.
+   */
+  recvFds?: boolean | undefined;
+  /**
+   * Whether the kernel tells who sends: `credentials` in `rinfo` (SO_PASSCRED, SCM_CREDENTIALS; Linux). Default: false. On Linux a
+   * socket with it that sends without being bound is given an abstract path by the system.
+   */
+  recvCredentials?: boolean | undefined;
   /** Aborting it closes the socket. */
   signal?: AbortSignal | undefined;
 }
@@ -40,6 +54,13 @@ export interface UnixRemoteInfo {
   size: number;
   /** There, and true, where it had more: only if the sender's buffer, by the administrator's leave, holds more than a mebibyte. */
   truncated?: true;
+  /** With the option `recvFds`: the descriptors that came along, none or several. */
+  fds?: ReceivedDescriptors;
+  /**
+   * With the option `recvCredentials`: who the sender is, which the kernel vouches for. A process of another namespace has the
+   * number 0; messages sent before the option was on have 0 and the overflow user, 65534.
+   */
+  credentials?: UnixCredentials;
 }
 
 /** A Unix socket's own address or its peer's. */
@@ -59,15 +80,29 @@ export interface UnixBindOptions {
 }
 
 /** A message with a destination of its own, for `sendMany()` of a Unix socket. */
-export interface UnixMessage {
+export interface UnixMessage extends UnixPassed {
   /** Bytes, text (as UTF-8), or an array of both. */
   message: Bytes | readonly Bytes[];
   /** The destination. */
   path: string;
 }
 
+/** What a message takes along. */
+export interface UnixPassed {
+  /**
+   * Descriptors to be passed, 253 at most (SCM_RIGHTS): the peer gets duplicates. They can be closed as soon as `send()` has
+   * returned, even if the message waits.
+   */
+  fds?: readonly number[] | undefined;
+  /**
+   * Who the sender says he is (SCM_CREDENTIALS; Linux). Without a privilege (CAP_SYS_ADMIN, CAP_SETUID, CAP_SETGID) anything but the
+   * process's own is EPERM. A peer that asks is told the truth without this, too.
+   */
+  credentials?: UnixCredentials | undefined;
+}
+
 /** Where a message goes, and what goes with it: `send()`'s options on a Unix socket. */
-export interface UnixSendOptions {
+export interface UnixSendOptions extends UnixPassed {
   /** The destination; not on a connected socket. */
   path?: string | undefined;
 }
