@@ -148,7 +148,9 @@ export function denoNetworkPermission(deno: DenoNamespace): NetworkPermission {
       return remembered(target, () => refusal(target, { name: "net", host: target }));
     },
     pathRefusal(path) {
-      if (path.startsWith("\0")) return hasEverything() ? undefined : refusal(`unix:${path}`, { name: "net" });
+      if (path.startsWith("\0")) {
+        return hasEverything() ? undefined : refusal(`unix:@${path.slice(1)}`, { name: "net" });
+      }
       return remembered(`unix:${path}`, () => {
         const files = refusal(path, { name: "read", path }) ?? refusal(path, { name: "write", path });
         if (files || hasEverything()) return files;
