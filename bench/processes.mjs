@@ -19,7 +19,7 @@ const outerNode = process.env.npm_node_execpath ?? process.execPath;
 
 const compiled = join(work, "js", "bench", "contender.js");
 
-/** Node and Bun run the compiled sources, as from the npm package; Deno runs TypeScript, as from JSR. */
+/** Node and Bun run the npm package; Deno runs TypeScript, as from JSR. */
 export const runtimes = {
   deno: {
     title: "Deno",
@@ -36,17 +36,19 @@ export const runtimes = {
   },
 };
 
-/** Compiles the sources and the C programs. */
+/** Builds the npm package, and compiles the workloads and the C programs. */
 export function build() {
   mkdirSync(work, { recursive: true });
+  must(bin("deno"), ["run", "-A", "--quiet", join(root, "npm-build", "build.ts")], "ignore");
   must(bin("tsc"), ["--project", join(root, "bench")]);
   for (const name of ["flood", "sink", "echo", "clients"]) {
     must("cc", ["-O2", "-Wall", "-Werror", "-o", program(name), join(root, "bench", "c", `${name}.c`)]);
   }
 }
 
-function must(command, args) {
-  const { status, error } = spawnSync(command, args, { cwd: root, stdio: "inherit" });
+function must(command, args, stdout = "inherit") {
+  const env = { ...process.env, PATH: `${join(root, "node_modules", ".bin")}:${process.env.PATH}` };
+  const { status, error } = spawnSync(command, args, { cwd: root, stdio: ["ignore", stdout, "inherit"], env });
   if (error?.code === "ENOENT") throw new Error(`The benchmark needs ${command}, which is not installed`);
   if (status !== 0) throw new Error(`${command} failed`);
 }

@@ -13,10 +13,11 @@
 import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
+import { bundle } from "./bundle.ts";
 import { run } from "./command.ts";
 import { buildWithDenoPack } from "./deno_pack.ts";
 import { buildWithDnt, loadDnt } from "./dnt.ts";
-import { documents, manifest, root } from "./package.ts";
+import { CODE, documents, manifest, root } from "./package.ts";
 
 /** As much of npm's report as is printed. */
 interface Packed {
@@ -49,6 +50,9 @@ async function buildCode(): Promise<string> {
 rmSync(work, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
 const tool = await buildCode();
+// The test suite looks into single modules.
+cpSync(join(out, CODE), join(work, "modules"), { recursive: true });
+bundle(out);
 writeFileSync(join(out, "package.json"), `${JSON.stringify(manifest, undefined, 2)}\n`);
 for (const name of documents) cpSync(join(root, name), join(out, name), { recursive: true });
 

@@ -30,6 +30,12 @@ export const documents: readonly string[] = deno.publish.include.filter((path) =
 /** The folder of the package in which the modules stand, each with its declarations beside it. */
 export const CODE = "esm";
 
+/** The folder in it of what entries have in common. */
+export const CHUNKS = "chunks";
+
+/** The modules at the top: the entries, and what they find by its file name. */
+export const topModules: readonly string[] = deno.publish.include.filter((path) => path.endsWith(".ts"));
+
 /** Whether this is a module, or a folder of modules. */
 function isCode(path: string): boolean {
   const isFolder = statSync(join(root, path)).isDirectory();
@@ -70,6 +76,7 @@ export const manifest = {
     ...deno.publish.include.filter(isCode).flatMap((path) =>
       path.endsWith(".ts") ? [built(path, ".js"), built(path, ".d.ts")] : [`./${CODE}/${path}`]
     ),
+    `./${CODE}/${CHUNKS}`,
     ...documents,
   ].map((path) => path.replace(/^\.\//, "")),
   sideEffects: [built(entries["./register"], ".js")],

@@ -251,7 +251,7 @@ async function packagedSuite() {
   for (const code of ["mod.js", "register.js", "jsre.js", "unix_dgram.js", "stand_in.js", "src", "ffi"]) {
     rmSync(join(suite, code), { recursive: true });
   }
-  cpSync(join(built, "package/esm"), suite, { recursive: true, filter: (path) => !path.includes("/esm/tests") });
+  cpSync(join(built, "modules"), suite, { recursive: true, filter: (path) => !path.includes("/modules/tests") });
   return suite;
 }
 
