@@ -3,11 +3,12 @@
  *
  * @module
  */
-import { assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import type { RemoteInfo, SendOptions } from "../mod.ts";
 import type { Agent, AgentError, Heard, RemoteSocket } from "./support/agent.ts";
 import { bytesOf, Capture, noCapture } from "./support/capture.ts";
 import { FAMILIES, type Family, test, testBoth, type Tools } from "./support/harness.ts";
+import { commandFor, fixture } from "./support/runtime.ts";
 import { addressOf, type Host, Network, noNamespaces, subnetOf, twoHosts } from "./support/namespaces.ts";
 
 const skip = { skip: noNamespaces };
@@ -150,4 +151,24 @@ test("don't-fragment decides for a single datagram of IPv6", async (t) => {
   }
   await sendWith(sender, "small", { ...to, dontFragment: true });
   assertEquals((await receiver.next()).text, "small");
+}, skip);
+
+testBoth("the kernel puts no datagrams together that differ in what is told of them", async (t, family) => {
+  const { a, b, hosts } = await twoHosts(t);
+  // A veth pair does it where the sender's end leaves the cutting of segments to itself.
+  hosts.a.run(...commandFor(fixture("ethtool"), ["veth0", "tso", "off"]));
+  hosts.b.run(...commandFor(fixture("ethtool"), ["veth0", "gro", "on"]));
+  // It waits for more, so that there is something to put together.
+  hosts.b.run("sh", "-c", "echo 20000000 > /sys/class/net/veth0/gro_flush_timeout");
+  const sender = await a.bound({ type: family.type, gso: false }, family.any);
+  const receiver = await b.bound({ type: family.type, ...TOLD }, family.any);
+  const to = { port: receiver.port, address: addressOf(family, 2) };
+  const kinds = [...Array(10).fill({ ecn: 1 }), ...Array(10).fill({ ecn: 2 }), ...Array(10).fill({ ecn: 2, ttl: 9 })];
+  await sender.call("sendMany", kinds.map((kind, i) => ({ message: `message ${10 + i}`, ...to, ...kind })));
+  const heard: Heard[] = [];
+  for (let i = 0; i < kinds.length; i++) heard.push(await receiver.next());
+  assertEquals(heard.map(({ text }) => text), kinds.map((_, i) => `message ${10 + i}`));
+  assertEquals(heard.map(({ remote }) => [remote.ecn, remote.ttl]), kinds.map(({ ecn, ttl = 64 }) => [ecn, ttl]));
+  const payloads = new Set(heard.map(({ remote }) => `${remote.timestamp}`)).size;
+  assert(payloads < kinds.length, "nothing was put together");
 }, skip);
