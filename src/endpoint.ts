@@ -17,9 +17,9 @@ import {
   type IpVersion,
   type SocketAddress,
 } from "../ffi/sockaddr.ts";
-import type { OptionName } from "../ffi/sockopt.ts";
 import type { SharedDescriptor } from "./cluster.ts";
 import { EndpointControls } from "./endpoint_controls.ts";
+import type { BindFlags } from "./endpoint_options.ts";
 import type { Engine } from "./engine.ts";
 import { ErrorReceiver, type ErrorReceivingSocket } from "./error_receiver.ts";
 import { ANY } from "./lookup.ts";
@@ -35,13 +35,6 @@ import { type MessageSender, Sender, type SendingSocket, type SendRequest } from
 
 /** Who hears what the endpoint receives: the socket. */
 export type Listeners = Pick<EventEmitter<SocketEvents>, "emit" | "listenerCount">;
-
-/** How to bind. */
-export interface BindFlags {
-  readonly reuseAddr: boolean;
-  readonly reusePort: boolean;
-  readonly ipv6Only: boolean;
-}
 
 /** Whether the kernel may be handed, and hand out, several datagrams as one payload. */
 export interface Offload {
@@ -165,7 +158,7 @@ export class Endpoint extends EndpointControls
     const { libc } = this.#engine.runtime;
     const encoded = encodeAddress(libc, this.family, address, port);
     if (!encoded || (flags.ipv6Only && this.version === 4)) return -libc.abi.errno.EINVAL;
-    const result = this.#prepareBind(flags);
+    const result = this.setBindFlags(flags) || this.requestDetails();
     if (result < 0) return result;
     this.#wasBound = true;
     const bound = this.#descriptor!.bind(encoded);
@@ -362,17 +355,6 @@ export class Endpoint extends EndpointControls
     this.#errorReceiver?.stop();
   }
 
-  #prepareBind({ reuseAddr, reusePort, ipv6Only }: BindFlags): number {
-    const { abi } = this.#engine.runtime.libc;
-    const opened = this.open();
-    if (opened < 0) return opened;
-    if (reusePort && !abi.linux) return -abi.errno.ENOTSUP;
-    // On macOS SO_REUSEADDR alone does not let two sockets share an address.
-    const reuse = abi.linux ? "SO_REUSEADDR" : "SO_REUSEPORT";
-    return this.#turnOn(reuseAddr, reuse) || this.#turnOn(reusePort, "SO_REUSEPORT") ||
-      this.#turnOn(ipv6Only, "IPV6_V6ONLY") || this.requestDetails();
-  }
-
   /** Where its datagrams arrive. */
   protected get inbox(): Inbox {
     return this.#engine.inbox;
@@ -391,10 +373,6 @@ export class Endpoint extends EndpointControls
   #hold(descriptor: Descriptor): void {
     this.#descriptor = descriptor;
     this.#engine.endpoints.add(this);
-  }
-
-  #turnOn(isWanted: boolean, option: OptionName): number {
-    return isWanted ? this.setOption(option, 1) : 0;
   }
 
   protected get engine(): Engine {

@@ -18,6 +18,13 @@ import type { FilterInstruction } from "../ffi/packet_filter.ts";
 import type { OptionName } from "../ffi/sockopt.ts";
 import type { Engine } from "./engine.ts";
 
+/** How to bind. */
+export interface BindFlags {
+  readonly reuseAddr: boolean;
+  readonly reusePort: boolean;
+  readonly ipv6Only: boolean;
+}
+
 /** What has options: a descriptor, or one to be. */
 export abstract class EndpointOptions {
   /** The IP version of a UDP socket. */
@@ -49,6 +56,18 @@ export abstract class EndpointOptions {
     const index = name === "" ? 0 : interfaceIndex(libc, name);
     if (index < 0) return index;
     return this.openWith((descriptor) => descriptor.bindToDevice(this.version, name, index));
+  }
+
+  /** What must be set before bind(2). Opens the descriptor. */
+  protected setBindFlags({ reuseAddr, reusePort, ipv6Only }: BindFlags): number {
+    const { abi } = this.engine.runtime.libc;
+    const opened = this.open();
+    if (opened < 0) return opened;
+    if (reusePort && !abi.linux) return -abi.errno.ENOTSUP;
+    // On macOS SO_REUSEADDR alone does not let two sockets share an address.
+    const reuse = abi.linux ? "SO_REUSEADDR" : "SO_REUSEPORT";
+    return this.#turnOn(reuseAddr, reuse) || this.#turnOn(reusePort, "SO_REUSEPORT") ||
+      this.#turnOn(ipv6Only, "IPV6_V6ONLY");
   }
 
   /** setsockopt(2) with the value's bytes. Opens the descriptor. */
@@ -94,6 +113,10 @@ export abstract class EndpointOptions {
   setMulticastInterface(interface_: string): number {
     const { libc } = this.engine.runtime;
     return this.#setEncoded(false, encodeMulticastInterface(libc, this.version, interface_));
+  }
+
+  #turnOn(isWanted: boolean, option: OptionName): number {
+    return isWanted ? this.setOption(option, 1) : 0;
   }
 
   #setEncoded(binds: boolean, option: EncodedOption | number): number {

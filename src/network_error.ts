@@ -28,7 +28,10 @@ export interface NetworkError {
   port: number | undefined;
   /** The IP address of who sent the ICMP message: the destination, or a router on the way. Local: undefined. */
   offender: string | undefined;
-  /** As much of the datagram's payload as came back: ICMP need only give 8 bytes of UDP, which is its header. */
+  /**
+   * As much of the datagram's payload as came back: ICMP need only give 8 bytes of UDP, which is its header. On this host datagrams
+   * that were handed over together (`gso`) come back together, in one error.
+   */
   message: Buffer<ArrayBuffer>;
 }
 

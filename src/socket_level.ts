@@ -111,6 +111,8 @@ export abstract class SocketLevel extends BufferSizes {
    * How many datagrams the kernel has dropped that were for this socket, since it was made: for want of room in its receive buffer,
    * for a wrong checksum, or by a filter (SO_MEMINFO, Linux 4.12). Not in Node.
    *
+   * Datagrams that the kernel hands over together (`gro`) and drops together count once; with `gro: false` the count is exact.
+   *
    * @returns 0 to 4294967295, after which it starts again.
    * @throws {Error} ENOPROTOOPT where the system has no such option.
    */
