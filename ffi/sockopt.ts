@@ -44,8 +44,14 @@ export function optionOf(abi: Abi, name: OptionName): Option | undefined {
   return { level: abi.levels[levelsOf(name)[0]], name: number, size };
 }
 
-/** Whether an option's value holds an address, so that it cannot be given as bytes. SO_GET_FILTER has SO_ATTACH_FILTER's number. */
-export function holdsAddress({ levels, options }: Abi, level: number, name: number): boolean {
-  return level === levels.SOL_SOCKET &&
-    (name === options.SO_ATTACH_FILTER || name === options.SO_ATTACH_REUSEPORT_CBPF);
+/**
+ * Whether an option's value holds an address, so that it cannot be given as bytes: filters (SO_GET_FILTER has SO_ATTACH_FILTER's
+ * number), and what is no option of sockets but of the system's firewall, whose numbers begin at IPT_BASE_CTL.
+ */
+export function holdsAddress({ levels, options, linux }: Abi, level: number, name: number): boolean {
+  if (!linux) return false;
+  if (level === levels.SOL_SOCKET) return [options.SO_ATTACH_FILTER, options.SO_ATTACH_REUSEPORT_CBPF].includes(name);
+  // IPv6 has options of sockets behind that number, too.
+  return (level === levels.IPPROTO_IP && name >= linux.IPT_BASE_CTL) ||
+    (level === levels.IPPROTO_IPV6 && name === linux.IPT_BASE_CTL);
 }

@@ -30,8 +30,8 @@ export abstract class RawOptions<Events extends EventMap<Events> = SocketEvents>
    * @param length The most bytes to read, 0 to 65536. Default: 4, an int.
    * @returns The value in the system's byte order, which is little-endian on all that are supported; shorter than `length` where the
    * option is.
-   * @throws {TypeError} ERR_INVALID_ARG_VALUE for a name that is not known or of another level, and for a filter, whose value holds
-   * an address ({@linkcode Socket.attachFilter}).
+   * @throws {TypeError} ERR_INVALID_ARG_VALUE for a name that is not known or of another level, and for a filter or what belongs to
+   * the firewall, whose value holds an address ({@linkcode Socket.attachFilter}).
    * @throws {Error} ENOPROTOOPT where the system has no such option, or what else the kernel says; the message has the option's name.
    */
   getsockopt(level: string | number, name: string | number, length = 4): Buffer<ArrayBuffer> {
@@ -84,7 +84,7 @@ function find(abi: Abi, level: unknown, name: unknown, call: string): { level: n
   const number = typeof name === "string" ? numberOf(abi, levelNumber, name, call) : name;
   checkNumber(number, "name");
   if (holdsAddress(abi, levelNumber, number)) {
-    throw invalidArgValue("name", "must not be a filter: its value holds an address; use attachFilter()", name);
+    throw invalidArgValue("name", "must not be a filter, whose value holds an address: use attachFilter()", name);
   }
   return { level: levelNumber, number };
 }

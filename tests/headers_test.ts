@@ -44,6 +44,7 @@ const INCLUDES = [
   "linux/sockios.h",
   "linux/sock_diag.h",
   "linux/filter.h",
+  "linux/netfilter_ipv4/ip_tables.h",
   "sys/ioctl.h",
   "errno.h",
   "stddef.h",

@@ -6,7 +6,7 @@
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import { optionOf } from "../ffi/sockopt.ts";
 import { currentRuntime } from "../ffi/load.ts";
-import type { PathMtuDiscovery, Socket } from "../mod.ts";
+import { createSocket, type PathMtuDiscovery, type Socket } from "../mod.ts";
 import { DARWIN } from "../ffi/abi/darwin.ts";
 import { missingOption, optionError } from "../src/option_errors.ts";
 import { injectFaults } from "./support/faulty_libc.ts";
@@ -303,6 +303,16 @@ testBoth("any option can be set and read by its header name or number", async (t
   assertEquals(socket.getsockopt("SOL_SOCKET", "SO_TYPE", 65_536).length, 4, "no more than there is");
 });
 
+test("a Unix socket has the options of its level", (t) => {
+  const socket = createSocket("unix_dgram");
+  t.cleanup(() => socket[Symbol.asyncDispose]());
+  const { SOCK_DGRAM } = currentRuntime().libc.abi.constants;
+  assertEquals(socket.getsockopt("SOL_SOCKET", "SO_TYPE").readInt32LE(), SOCK_DGRAM);
+  assertEquals(socket.setsockopt("SOL_SOCKET", "SO_PASSCRED", true), true);
+  assertEquals(socket.getsockopt("SOL_SOCKET", "SO_PASSCRED")[0], 1);
+  assertThrows(() => socket.getsockopt("IPPROTO_IP", "IP_TTL"), Error, "getsockopt IP_TTL ");
+});
+
 test("what is no option, no level or no value is refused before it goes down", (t) => {
   const faults = injectFaults(t);
   const socket = t.socket("udp4");
@@ -329,6 +339,9 @@ test("what is no option, no level or no value is refused before it goes down", (
       "ERR_INVALID_ARG_VALUE",
       "attachFilter",
     ],
+    [() => socket.setsockopt("IPPROTO_IP", 64, new Uint8Array(128)), "ERR_INVALID_ARG_VALUE", "holds an address"],
+    [() => socket.getsockopt("IPPROTO_IP", 128, 128), "ERR_INVALID_ARG_VALUE", "holds an address"],
+    [() => socket.setsockopt("IPPROTO_IPV6", 64, new Uint8Array(128)), "ERR_INVALID_ARG_VALUE", "holds an address"],
     [() => socket.setsockopt("SOL_SOCKET", "SO_MARK", 2 ** 32), "ERR_OUT_OF_RANGE", "value"],
     [() => socket.setsockopt("SOL_SOCKET", "SO_MARK", 1.5), "ERR_OUT_OF_RANGE", "value"],
     [() => socket.setsockopt("SOL_SOCKET", "SO_MARK", "1" as never), "ERR_INVALID_ARG_TYPE", "value"],

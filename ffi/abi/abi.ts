@@ -189,6 +189,8 @@ export interface LinuxConstants {
   readonly SK_MEMINFO_OPTMEM: number;
   readonly SK_MEMINFO_BACKLOG: number;
   readonly SK_MEMINFO_DROPS: number;
+  // <linux/netfilter_ipv4/ip_tables.h>
+  readonly IPT_BASE_CTL: number;
   // <linux/filter.h>
   readonly BPF_MAXINSNS: number;
   readonly BPF_JMP: number;

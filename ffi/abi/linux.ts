@@ -152,6 +152,7 @@ const linux: Omit<LinuxConstants, "epoll_event"> = {
   SK_MEMINFO_OPTMEM: 6,
   SK_MEMINFO_BACKLOG: 7,
   SK_MEMINFO_DROPS: 8,
+  IPT_BASE_CTL: 64,
   BPF_MAXINSNS: 4096,
   BPF_JMP: 0x05,
   BPF_JA: 0x00,
