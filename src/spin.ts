@@ -17,7 +17,7 @@ const GAIN = 0.9;
 /** How many values a mean is of. */
 const ENOUGH = 8;
 /** After so many activities the other way is tried once. */
-const TRIAL = 128;
+const TRIAL = 512;
 
 /** The mean of the last values, more or less. */
 class Mean {
