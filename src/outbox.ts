@@ -30,6 +30,14 @@ export interface Transmitter {
   readonly segmentLimit: number;
   /** Sends the runs from `first` up to `end`, whose memory is used for others afterwards. */
   transmit(collected: Collected, first: number, end: number): void;
+  /** Takes a message itself, if others wait that it must not overtake. @returns Whether it did. */
+  queueBehind(
+    payload: Payload,
+    length: number,
+    address: EncodedAddress | undefined,
+    request: SendRequest | undefined,
+    controls: EncodedControls | undefined,
+  ): boolean;
 }
 
 /** Messages that lie one behind the other in the arena. */
@@ -93,7 +101,11 @@ export class Outbox {
     controls: EncodedControls | undefined,
   ): boolean {
     if (length > ARENA_SIZE) return false;
-    this.makeRoom(length);
+    if (this.#runs.length === SLOTS || this.#used + length > ARENA_SIZE) {
+      this.flush();
+      // Some of the sender's messages may have found no room just now.
+      if (sender.queueBehind(payload, length, address, request, controls)) return true;
+    }
     const { bytes } = (this.#vector ??= new MessageVector(this.#libc, SLOTS, ARENA_SIZE)).data;
     const offset = this.#used;
     if (payload instanceof Uint8Array) {
@@ -113,14 +125,6 @@ export class Outbox {
       process.nextTick(this.#flushAtEndOfTurn);
     }
     return true;
-  }
-
-  /**
-   * Hands over what was collected, where a message of that length does not fit beside it. A sender asks for it before it looks
-   * whether messages of its own wait, as some may afterwards: the next must then queue up behind them.
-   */
-  makeRoom(length: number): void {
-    if (this.#runs.length === SLOTS || this.#used + length > ARENA_SIZE) this.flush();
   }
 
   /** Hands all that was collected to the kernel. What it has no room for goes back to its sender. */

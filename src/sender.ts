@@ -93,11 +93,23 @@ export class Sender {
   ): void {
     this.#queuedCount++;
     this.#queuedBytes += length;
-    this.#outbox.makeRoom(length);
-    if (this.#waiting.length > 0) this.#waiting.push({ bytes: joined(payload, length), address, request, controls });
+    if (this.#waiting.length > 0) this.queueBehind(payload, length, address, request, controls);
     else if (!this.#outbox.add(this, payload, length, address, request, controls)) {
       this.#finish(length, request, this.#libc.abi.errno.EMSGSIZE);
     }
+  }
+
+  /** Takes a message, if others wait that it must not overtake. @returns Whether it did. */
+  queueBehind(
+    payload: Payload,
+    length: number,
+    address: EncodedAddress | undefined,
+    request: SendRequest | undefined,
+    controls: EncodedControls | undefined,
+  ): boolean {
+    if (this.#waiting.length === 0) return false;
+    this.#waiting.push({ bytes: joined(payload, length), address, request, controls });
+    return true;
   }
 
   /** Called by the outbox: sends the runs from `first` up to `end`. */

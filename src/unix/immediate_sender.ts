@@ -51,6 +51,12 @@ export class ImmediateSender implements Transmitter, MessageSender {
     }
   }
 
+  /** Nothing waits. */
+  queueBehind(): boolean {
+    return false;
+  }
+
+  /** There is room again. */
   resume(): void {
     this.#socket.awaitRoom(false);
     this.#hasRoom();

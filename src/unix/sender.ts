@@ -62,12 +62,23 @@ export class UnixSender implements Transmitter, MessageSender {
   ): void {
     this.#queuedCount++;
     this.#queuedBytes += length;
-    this.#outbox.makeRoom(length);
+    if (this.queueBehind(payload, length, address, request, controls)) return;
+    if (this.#outbox.add(this, payload, length, address, request, controls)) return;
+    this.#finish(length, request, this.#libc.abi.errno.EMSGSIZE);
+  }
+
+  /** Takes a message, if others wait that it must not overtake. @returns Whether it did. */
+  queueBehind(
+    payload: Payload,
+    length: number,
+    address: EncodedAddress | undefined,
+    request: SendRequest | undefined,
+    controls: EncodedControls | undefined,
+  ): boolean {
     const backlog = this.#backlogOf(address);
-    if (backlog) backlog.add({ bytes: joined(payload, length), address, request, controls });
-    else if (!this.#outbox.add(this, payload, length, address, request, controls)) {
-      this.#finish(length, request, this.#libc.abi.errno.EMSGSIZE);
-    }
+    if (!backlog || backlog.isOpen) return false;
+    backlog.add({ bytes: joined(payload, length), address, request, controls });
+    return true;
   }
 
   /** Called by the outbox. */
