@@ -58,7 +58,7 @@ export const manifest = {
   name: "dgram-ffi",
   version: deno.version,
   description: "UDP for Deno, Bun and Node with the surface of Node's dgram, straight from libc by FFI",
-  keywords: ["udp", "dgram", "datagram", "socket", "multicast", "ffi", "deno", "bun", "node"],
+  keywords: ["udp", "dgram", "datagram", "socket", "multicast", "unix-dgram", "ffi", "deno", "bun", "node"],
   license: deno.license,
   ...repository(),
   type: "module",

@@ -13,6 +13,8 @@ import { currentRuntime } from "../ffi/load.ts";
 import { encodePath } from "../ffi/sockaddr_un.ts";
 import { createSocket, Socket, socketpair, UnixSocket } from "../mod.ts";
 import { test, type Tools, unixDescriptors } from "./support/harness.ts";
+import { linesOf } from "./support/process.ts";
+import { ended, runFixture, startFixture } from "./support/runtime.ts";
 import { boundUnix, folder, nextUnixEvent, received, sentUnix, unixSocket } from "./support/unix.ts";
 
 /** The code and message of what a call throws. */
@@ -437,6 +439,18 @@ test("a descriptor that is no Unix datagram socket is refused", (t) => {
   const unix = openDescriptor();
   t.cleanup(() => libc.close(unix));
   assertEquals(thrown(() => createSocket({ type: "udp4", fd: unix })).code, "ERR_INVALID_FD_TYPE");
+});
+
+test("a bound socket keeps its process alive until it is closed; one that is unreferenced does not", async (t) => {
+  const child = startFixture("unix_service", ["idle"]);
+  t.cleanup(() => child.kill("SIGKILL"));
+  const end = ended(child, 20_000);
+  const name = await linesOf(child)();
+  const unreferenced = await runFixture("unix_service", ["idle", "unref"]);
+  assertEquals([unreferenced.code, unreferenced.signal, unreferenced.stderr], [0, null, ""]);
+  assertEquals(child.exitCode, null);
+  await sentUnix(unixSocket(t), "end", `@${name}`);
+  assertEquals((await end).code, 0);
 });
 
 test("a path through a symbolic link reaches the socket", async (t) => {
