@@ -55,8 +55,8 @@ type ConnectState = "disconnected" | "connecting" | "connected";
 /**
  * A UDP socket with the surface of Node's `dgram.Socket`.
  *
- * Made by {@linkcode createSocket}. Events: `'message'`, `'listening'`, `'connect'`, `'close'`, `'error'`
- * ({@linkcode SocketEvents}). A method called on a closed socket throws ERR_SOCKET_DGRAM_NOT_RUNNING; Node throws a
+ * Made by {@linkcode createSocket}. Events: `'message'`, `'listening'`, `'connect'`, `'close'`, `'error'`, and beyond Node
+ * `'messages'`, `'networkError'`, `'timestamp'` ({@linkcode SocketEvents}). A method called on a closed socket throws ERR_SOCKET_DGRAM_NOT_RUNNING; Node throws a
  * TypeError of its own making in some of them.
  */
 export class Socket extends ControlLevel {

@@ -131,6 +131,26 @@ testBoth("a message that leaves while another one's error is pending is not refu
   await errors;
 });
 
+testBoth("transmit timestamps and errors come by one queue, each to its own listeners", async (t, family) => {
+  const closed = await closedPort(t, family.type);
+  const open = await t.bound(family.type);
+  const socket = await t.bound({ type: family.type, recvErrors: true, sendTimestamp: true });
+  noError(socket);
+  let timestamps = 0;
+  const stamped = new Promise<void>((resolve) =>
+    socket.on("timestamp", () => ++timestamps === 20 ? resolve() : undefined)
+  );
+  const errors = nextNetworkErrors(socket, 10);
+  const received = nextMessages(open, 10);
+  for (let i = 0; i < 10; i++) {
+    await sent(socket, "lost", closed, family.loopback);
+    await sent(socket, "kept", open.address().port, family.loopback);
+  }
+  assertEquals((await received).length, 10);
+  assert((await errors).every(({ code, port }) => code === "ECONNREFUSED" && port === closed));
+  await patiently("timestamps", stamped);
+});
+
 testBoth("datagrams of others come while errors do", async (t, family) => {
   const closed = await closedPort(t, family.type);
   const socket = await t.bound({ type: family.type, recvErrors: true });
