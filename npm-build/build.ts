@@ -15,6 +15,7 @@ import { join } from "node:path";
 import process from "node:process";
 import { bundle } from "./bundle.ts";
 import { run } from "./command.ts";
+import { pruneDeclarations } from "./declarations.ts";
 import { buildWithDenoPack } from "./deno_pack.ts";
 import { buildWithDnt, loadDnt } from "./dnt.ts";
 import { CODE, documents, manifest, root } from "./package.ts";
@@ -53,6 +54,7 @@ const tool = await buildCode();
 // The test suite looks into single modules.
 cpSync(join(out, CODE), join(work, "modules"), { recursive: true });
 bundle(out);
+pruneDeclarations(out);
 writeFileSync(join(out, "package.json"), `${JSON.stringify(manifest, undefined, 2)}\n`);
 for (const name of documents) cpSync(join(root, name), join(out, name), { recursive: true });
 

@@ -43,6 +43,8 @@ export async function buildWithDnt(dnt: Dnt, out: string): Promise<void> {
     importMap: pathToFileURL(writeImportMap(out)).href,
     // The code picks its runtime itself.
     shims: {},
+    // Nor does it need others: all they would bring is in the oldest Node that `engines` admits.
+    polyfills: false,
     scriptModule: false,
     declaration: "inline",
     declarationMap: false,
@@ -56,7 +58,7 @@ export async function buildWithDnt(dnt: Dnt, out: string): Promise<void> {
     filterDiagnostic: (diagnostic: Diagnostic) => !diagnostic.file?.fileName.includes("/src/tests/"),
     // dnt writes the type beside the modules. The tests find what they need besides, like koffi, in the project's node_modules.
     package: { ...manifest, type: undefined, devDependencies: { "@types/node": versionOf("@types/node") } },
-    postBuild: () => copyFixtures(out),
+    postBuild: () => copyScripts(out),
   });
 }
 
@@ -76,11 +78,13 @@ function versionOf(name: string): string {
   return JSON.parse(readFileSync(join(root, "package.json"), "utf8")).devDependencies[name];
 }
 
-/** No test imports the scripts it starts, so dnt does not know them. */
-function copyFixtures(out: string): void {
+/** No test imports the scripts and examples it starts, so dnt does not know them. */
+function copyScripts(out: string): void {
   run("tsc", ["--noCheck"]);
-  const [from, to] = [join(root, ".work/js/tests"), join(out, CODE, "tests")];
-  for (const path of readdirSync(from, { recursive: true, encoding: "utf8" })) {
-    if (path.endsWith(".js") && !existsSync(join(to, path))) cpSync(join(from, path), join(to, path));
+  for (const folder of ["tests", "examples"]) {
+    const [from, to] = [join(root, ".work/js", folder), join(out, CODE, folder)];
+    for (const path of readdirSync(from, { recursive: true, encoding: "utf8" })) {
+      if (path.endsWith(".js") && !existsSync(join(to, path))) cpSync(join(from, path), join(to, path));
+    }
   }
 }

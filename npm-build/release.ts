@@ -22,7 +22,7 @@ const today = new Date().toISOString().slice(0, 10);
 replaceIn("CHANGELOG.md", new RegExp(`^${heading.replaceAll(".", "\\.")}\\(.*\\)$`, "m"), `${heading}(${today})`);
 
 // The tests build the tarball.
-run("npm", ["test", "--", "--package"]);
+run("npm", ["test", "--", "--packaged-suite"]);
 run("npm", ["publish", "--dry-run", `.work/npm/dgram-ffi-${version}.tgz`]);
 run("deno", ["publish", "--dry-run", "--allow-dirty"]);
 console.log(

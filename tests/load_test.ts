@@ -116,7 +116,7 @@ function copyOfModule(t: Tools): string {
   const folder = mkdtempSync(join(tmpdir(), "dgram-ffi-"));
   t.cleanup(() => rmSync(folder, { recursive: true }));
   for (const name of readdirSync(codeRoot)) {
-    if (name === "src" || name === "ffi" || name === `mod.${extension}`) {
+    if (name === "src" || name === "ffi" || name.endsWith(`.${extension}`)) {
       cpSync(join(codeRoot, name), join(folder, name), { recursive: true });
     }
   }

@@ -1,6 +1,7 @@
 /**
  * The npm and JSR packages as people get them: built, installed in empty projects outside the tree, and used. Plain JavaScript for
- * Node 20, started by `node tests/run.mjs --package` (or `--only=package`). Prints a table of all of it.
+ * Node 20, started by `node tests/run.mjs --package` (or `--only=package`). Prints a table of all of it. With --packaged-suite the
+ * whole test suite runs on the package's modules, too, which takes minutes more.
  */
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -34,8 +35,11 @@ const oldNode = process.execPath;
 const hasOldNode = Number(process.versions.node.split(".")[0]) < 26;
 const tarball = join(built, `dgram-ffi-${deno.version}.tgz`);
 
+const HELLO_UNIX = ["hello from ./server.sock"];
 const IPV4_AND_6 = ["hello over udp4", "hello over udp6"];
 const LARGEST = 400_000;
+const withSuite = process.env.DGRAM_FFI_PACKAGED_SUITE ? false : "only with --packaged-suite";
+const hotShots = join(root, "node_modules/hot-shots");
 const rows = [];
 const servers = [];
 
@@ -44,7 +48,7 @@ function run([command, ...args], cwd, { timeout = 120_000, ...environment } = {}
   const path = [join(root, "node_modules/.bin"), process.env.PATH].join(delimiter);
   const env = { ...process.env, PATH: path, NO_COLOR: "1", DENO_DIR: join(scratch, "deno"), ...environment };
   // What a person's shell does not have: the settings of these tests and of the npm that started them.
-  const ofOurs = /^(npm_|NODE_TEST_CONTEXT$|DGRAM_FFI_BINDING$)/;
+  const ofOurs = /^(npm_|NODE_TEST_CONTEXT$|DGRAM_FFI_BINDING$|DGRAM_FFI_PACKAGED_SUITE$)/;
   for (const name of Object.keys(env)) if (ofOurs.test(name) && name !== "npm_config_registry") delete env[name];
   const child = spawn(command, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"], timeout, killSignal: "SIGKILL" });
   const printed = { stdout: "", stderr: "" };
@@ -142,6 +146,7 @@ before(async () => {
 after(() => {
   for (const server of servers) server.close();
   rmSync(scratch, { recursive: true });
+  console.log("| consumer | command | result |\n| --- | --- | --- |");
   for (const { name, commands, result } of rows) console.log(`| ${name} | ${commands.join("; ")} | ${result} |`);
 });
 
@@ -183,6 +188,12 @@ consumer("Bun: require", async (project) => {
 consumer("Bun: in the place of the built-in", async (project) => {
   await succeed(["bun", "add", tarball], project);
   return exchanges(["bun", "--preload=dgram-ffi/register", "registered.mjs"], project);
+});
+
+consumer("Bun: Unix sockets", async (project) => {
+  await succeed(["bun", "add", tarball], project);
+  assert.deepEqual(await shown(["bun", "unix.mjs"], project), HELLO_UNIX);
+  return HELLO_UNIX[0];
 });
 
 consumer("Bun: a single executable", async (project) => {
@@ -228,6 +239,12 @@ for (
     }, skip);
   }
 
+  consumer(`${name}: Unix sockets`, async (project) => {
+    await npmInstall(project, tarball, ...packages);
+    assert.deepEqual(await shown([node, "unix.mjs"], project), HELLO_UNIX);
+    return HELLO_UNIX[0];
+  }, skip);
+
   consumer(`${name}: the test suite, on the package's code`, async (_project, t) => {
     const suite = await packagedSuite();
     const files = readdirSync(join(suite, "tests")).filter((file) => file.endsWith("_test.js"));
@@ -240,7 +257,7 @@ for (
     assert.equal(code, 0, stdout.slice(-3000));
     const [passed] = /(?<=^# pass )\d+/m.exec(stdout);
     return `${passed} passed`;
-  }, skip);
+  }, skip || withSuite);
 }
 
 /** The compiled tests with the modules of the package beside them. */
@@ -293,6 +310,13 @@ consumer("Deno: deno add npm:", async (project) => {
   return result;
 });
 
+consumer("Deno: Unix sockets, which are files", async (project) => {
+  await npmInstall(project, tarball);
+  const flags = ["--no-prompt", "--allow-ffi", "--allow-net", "--allow-read=.", "--allow-write=."];
+  assert.deepEqual(await shown(["deno", "run", ...flags, "unix.mjs"], project), HELLO_UNIX);
+  return HELLO_UNIX[0];
+});
+
 consumer("Deno: require", async (project) => {
   await npmInstall(project, tarball);
   return exchanges(
@@ -324,6 +348,18 @@ consumer("Deno: a single executable", async (project, t) => {
   cpSync(join(project, "exchange"), join(elsewhere, "exchange"));
   return exchanges(["./exchange"], elsewhere);
 });
+
+consumer("hot-shots, for which the package is called unix-dgram", async (project) => {
+  // The project's own copy of hot-shots would bring the native unix-dgram.
+  await succeed(["npm", "pack", hotShots, `--pack-destination=${project}`], project);
+  const [packed] = readdirSync(project).filter((name) => /^hot-shots-.*tgz$/.test(name));
+  await npmInstall(project, "--omit=optional", `./${packed}`);
+  await shown(["npm", "install", "--no-audit", "--no-fund", "unix-dgram@npm:dgram-ffi"], project, {
+    npm_config_registry: await registry(),
+  });
+  assert.deepEqual(await shown([bin("node"), "statsd.cjs"], project), ["requests:1|c"]);
+  return "requests:1|c";
+}, existsSync(hotShots) ? false : "hot-shots is not installed");
 
 for (const moduleResolution of ["node16", "bundler"]) {
   consumer(`TypeScript, strict, moduleResolution ${moduleResolution}`, async (project) => {

@@ -1,10 +1,11 @@
 /**
  * Runs the test suite in every runtime and sums up. Plain JavaScript for Node 20.
  *
- * node tests/run.mjs [--only=deno,bun,node,koffi,package] [--package] [file ...]
+ * node tests/run.mjs [--only=deno,bun,node,koffi,package] [--package] [--packaged-suite] [file ...]
  *
  * `koffi` is the Node that runs this script, where it is older than 26, on compiled sources; otherwise Node 26 with koffi.
- * `package` builds the npm package and uses it in other projects. It takes minutes, hence only where it is asked for.
+ * `package` builds the npm package and uses it in other projects. It takes minutes, hence only where it is asked for; with
+ * `--packaged-suite` it runs the suite on the package's modules as well, once for Node 26 and once for koffi.
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
@@ -65,7 +66,10 @@ const runtimes = {
     if (built !== 0) return built;
     return run(nodeForKoffi(), [...nodeFlags("koffi"), ...files.map(compiled)], { DGRAM_FFI_BINDING: "koffi" });
   },
-  package: () => run(nodeForKoffi(), [...nodeFlags("package"), "tests/package_test.mjs"]),
+  package: () =>
+    run(nodeForKoffi(), [...nodeFlags("package"), "tests/package_test.mjs"], {
+      DGRAM_FFI_PACKAGED_SUITE: args.includes("--packaged-suite") ? "1" : "",
+    }),
 };
 
 function run(command, parameters, environment = {}) {
@@ -97,7 +101,7 @@ const total = { passed: 0, failed: 0, skipped: 0 };
 const lines = [];
 let broken = false;
 for (const [name, start] of Object.entries(runtimes)) {
-  if (only ? !only.includes(name) : name === "package" && !args.includes("--package")) continue;
+  if (only ? !only.includes(name) : name === "package" && !args.some((arg) => arg.startsWith("--package"))) continue;
   console.log(`\n=== ${name}`);
   rmSync(junit(name), { force: true });
   const status = start();
