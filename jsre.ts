@@ -34,7 +34,9 @@ import { validateNumber } from "./src/validate.ts";
 export type {
   AddressedMessage,
   AddressInfo,
+  AdoptOptions,
   BindOptions,
+  BindSyncOptions,
   Bytes,
   ClockName,
   LookupCallback,

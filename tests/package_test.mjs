@@ -70,23 +70,26 @@ async function succeed(command, cwd, environment) {
 /** What a command of a test reads like in the table. */
 function readable(command) {
   const words = command.map((word) => word === oldNode ? "node" : word.startsWith(root) ? basename(word) : word);
-  return words.join(" ").replaceAll(scratch, "").replaceAll(/127\.0\.0\.1:\d+/g, "127.0.0.1");
+  return words.join(" ").replaceAll(/[^\s=]*\/project-\w+\//g, "./").replaceAll(scratch, "").replaceAll(
+    /127\.0\.0\.1:\d+/g,
+    "127.0.0.1",
+  );
 }
 
 let row = { name: "", commands: [] };
 
 /** A test that is a row of the table. Its body is given an empty project with the files of tests/package and tests/types. */
 function consumer(name, body, skip = false) {
+  const own = { name, commands: [], result: skip ? `skipped: ${skip}` : "failed" };
+  rows.push(own);
   test(name, { skip, timeout: 900_000 }, async (t) => {
-    row = { name, commands: [], result: "failed" };
-    rows.push(row);
+    row = own;
     const project = mkdtempSync(join(scratch, "project-"));
     cpSync(join(tests, "package"), project, { recursive: true });
     cpSync(join(tests, "types"), join(project, "types"), { recursive: true });
     writeFileSync(join(project, "package.json"), "{}");
     row.result = await body(project, t) ?? "passed";
   });
-  if (skip) rows.push({ name, commands: [], result: `skipped: ${skip}` });
 }
 
 /** Runs what a row is about, and returns the lines it printed. */
@@ -101,8 +104,10 @@ async function exchanges(command, cwd, environment) {
   return IPV4_AND_6.join(", ");
 }
 
-const npmInstall = (cwd, ...packages) =>
-  succeed(["npm", "install", "--no-audit", "--no-fund", "--prefer-offline", ...packages], cwd);
+function npmInstall(cwd, ...packages) {
+  row.commands.push(readable(["npm", "install", ...packages]));
+  return succeed(["npm", "install", "--no-audit", "--no-fund", "--prefer-offline", ...packages], cwd);
+}
 const koffi = `koffi@${devDependencies.koffi}`;
 const tooNew = hasOldNode ? false : `Node ${process.versions.node} has an FFI of its own`;
 
@@ -181,23 +186,23 @@ consumer("Bun: bun add, import", async (project) => {
 });
 
 consumer("Bun: require", async (project) => {
-  await succeed(["bun", "add", tarball], project);
+  await shown(["bun", "add", tarball], project);
   return exchanges(["bun", "exchange.cjs"], project);
 });
 
 consumer("Bun: in the place of the built-in", async (project) => {
-  await succeed(["bun", "add", tarball], project);
+  await shown(["bun", "add", tarball], project);
   return exchanges(["bun", "--preload=dgram-ffi/register", "registered.mjs"], project);
 });
 
 consumer("Bun: Unix sockets", async (project) => {
-  await succeed(["bun", "add", tarball], project);
+  await shown(["bun", "add", tarball], project);
   assert.deepEqual(await shown(["bun", "unix.mjs"], project), HELLO_UNIX);
   return HELLO_UNIX[0];
 });
 
 consumer("Bun: a single executable", async (project) => {
-  await succeed(["bun", "add", tarball], project);
+  await shown(["bun", "add", tarball], project);
   await shown(["bun", "build", "--compile", "exchange.mjs", "--outfile", "exchange"], project);
   const elsewhere = mkdtempSync(join(scratch, "elsewhere-"));
   cpSync(join(project, "exchange"), join(elsewhere, "exchange"));
@@ -327,7 +332,7 @@ consumer("Deno: require", async (project) => {
 
 consumer("Deno: types by npm:", async (project) => {
   const environment = { NPM_CONFIG_REGISTRY: await registry() };
-  await succeed(["deno", "add", "npm:dgram-ffi"], project, environment);
+  await shown(["deno", "add", "npm:dgram-ffi"], project, environment);
   assert.deepEqual(
     await shown(["deno", "run", "--check", "--allow-ffi", "--allow-net", "types/exchange.ts"], project, environment),
     ["hello over IPv4"],
@@ -340,8 +345,9 @@ consumer("Deno: a single executable", async (project, t) => {
   row.commands.push(readable(command));
   const { code, stdout, stderr } = await run(command, project);
   if (code !== 0 && /error sending request for url \(https:\/\/dl\.deno\.land/.test(stderr)) {
-    t.skip("Deno's base for executables cannot be downloaded");
-    return "skipped: Deno's base for executables cannot be downloaded";
+    const reason = "denort, Deno's base for executables, cannot be downloaded; DENORT_BIN can name one";
+    t.skip(reason);
+    return `skipped: ${reason}`;
   }
   assert.equal(code, 0, `${stdout}${stderr}`);
   const elsewhere = mkdtempSync(join(scratch, "elsewhere-"));
@@ -392,7 +398,7 @@ consumer("JSR: deno publish --dry-run, no slow types", async () => {
 });
 
 consumer("JSR: every symbol and every entry is documented", async () => {
-  await shown(["deno", "doc", "--lint", ...entries], root);
+  for (const entry of entries) await shown(["deno", "doc", "--lint", entry], root);
   for (const entry of entries) {
     const { nodes } = JSON.parse(await succeed(["deno", "doc", "--json", entry], root));
     assert.match(Object.values(nodes)[0].module_doc?.doc ?? "", /\w/, entry);
