@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { unlinkSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
@@ -220,6 +221,18 @@ test("another socket that takes a peer's place gets what still waits", async (t)
   assertEquals((await atNext)[0].text, "second");
   await idle.readAll(50);
   await results;
+});
+
+test("what waits for an idle peer goes to another socket that is bound to its path, though the first is open", async (t) => {
+  const { peer, socket } = idlePair(t);
+  const results = sendNumbers(socket, 50, peer.path);
+  await nextUnixEvent(socket, "congestion");
+  const waiting = socket.getSendQueueCount();
+  unlinkSync(peer.path);
+  const next = new IdlePeer(t, peer.path);
+  assertEquals(await next.readAll(waiting), numbers(50).slice(-waiting));
+  await results;
+  assertEquals(peer.read(), numbers(50 - waiting));
 });
 
 test("messages that wait keep the process alive, also of an unreferenced socket that is not bound", async (t) => {

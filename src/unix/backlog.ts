@@ -3,8 +3,8 @@
  *
  * The kernel says so of a connected socket's peer (POLLOUT), but an unconnected socket hears of its own buffer only, and would be
  * told "room" over and over while a peer's queue is full. So a second socket is connected to that peer for the time, through
- * which nothing is sent: it becomes writable when the peer has read. Where that is in vain (the socket's own
- * buffer is full, the system is out of memory, the peer has a peer of its own, macOS), a timer does, whose delay grows.
+ * which nothing is sent: it becomes writable when the peer has read. Where that is in vain (the socket's own buffer is full, the
+ * system is out of memory, the peer has a peer of its own, macOS), a timer does, whose delay grows.
  *
  * @module
  */
@@ -19,6 +19,9 @@ import { MessageQueue } from "./message_queue.ts";
 
 /** The timer's first delay and its longest, in milliseconds. */
 const [FIRST_DELAY, LONGEST_DELAY] = [1, 64];
+
+/** After how many milliseconds it is tried in any case: another socket may have taken the peer's path. */
+const RECHECK_DELAY = 1000;
 
 /** Times in a row that the kernel may say "room" where there is none. */
 const MAX_FALSE_ALARMS = 3;
@@ -113,29 +116,27 @@ export class Backlog {
   wait(): void {
     this.#stopTimer();
     const mayListen = this.#errno !== this.#libc.abi.errno.ENOBUFS && this.#falseAlarms < MAX_FALSE_ALARMS;
-    if (!this.#listen(mayListen)) this.#startTimer();
+    if (!this.#listen(mayListen)) {
+      this.#startTimer(this.#delay);
+      this.#delay = Math.min(this.#delay * 2, LONGEST_DELAY);
+    } else if (this.address) {
+      this.#startTimer(RECHECK_DELAY);
+    }
   }
 
   /** Waits no more. @returns What has waited. */
   close(): readonly WaitingMessage[] {
     this.#stopTimer();
     this.#listen(false);
-    this.#loop.end(this.#watch);
-    this.#watch = 0;
-    this.#probe?.close();
-    this.#probe = undefined;
     return this.#queue.take(this.#queue.length);
   }
 
   /** Has the kernel say when there is room, or no more. @returns Whether it will. */
   #listen(wanted: boolean): boolean {
-    if (!this.address) {
-      this.#socket.awaitRoom(wanted);
-      return wanted;
-    }
-    if (wanted) this.#probe ??= this.#openProbe();
-    this.#loop.setWritable(this.#watch, wanted);
-    return wanted && this.#probe !== undefined;
+    if (!this.address) this.#socket.awaitRoom(wanted);
+    else if (!wanted) this.#closeProbe();
+    else return (this.#probe ??= this.#openProbe()) !== undefined;
+    return wanted;
   }
 
   #openProbe(): Descriptor | undefined {
@@ -144,6 +145,7 @@ export class Backlog {
     if (probe.connect(this.address!) === 0) {
       const watch = this.#loop.watch(probe.fd, { onReadable: () => {}, onWritable: this.#resume, onFaulty: () => {} });
       if (watch > 0) {
+        this.#loop.setWritable(watch, true);
         this.#watch = watch;
         return probe;
       }
@@ -152,12 +154,21 @@ export class Backlog {
     return undefined;
   }
 
-  #startTimer(): void {
+  #closeProbe(): void {
+    this.#loop.end(this.#watch);
+    this.#watch = 0;
+    this.#probe?.close();
+    this.#probe = undefined;
+  }
+
+  #startTimer(delay: number): void {
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
+      // Somebody else may be at that path by now.
+      this.#closeProbe();
+      if (delay === RECHECK_DELAY) this.#falseAlarms = 0;
       this.#resume();
-    }, this.#delay);
-    this.#delay = Math.min(this.#delay * 2, LONGEST_DELAY);
+    }, delay);
   }
 
   #stopTimer(): void {
