@@ -3,10 +3,13 @@
  *
  * deno run -A npm-build/build.ts [--with=dnt|deno-pack]
  *
- * dnt comes from JSR. Where that is out of reach, `deno pack` builds the same package: name, version, exports, engines, peers and
- * files are those of package.ts either way. What differs: dnt also checks the types as TypeScript outside Deno sees them and
- * runs the test suite on its output; `deno pack` leaves out the declarations of modules that no entry shows, and comments
- * are laid out otherwise.
+ * `deno pack`, which needs no registry, writes the modules and their declarations; dnt, which comes from JSR, then writes the
+ * modules anew. Where it is out of reach, the former are packed. All else is the same either way: the declarations, and by
+ * package.ts name, version, exports, engines, peers and files. What differs:
+ *
+ * - dnt has the types checked by TypeScript proper, as users' projects see them, besides Deno's own check,
+ * - it runs the test suite on its modules, in Node,
+ * - its modules are laid out by TypeScript's emitter, the others by Deno's; once bundled, only names in chunks can differ by that.
  *
  * @module
  */
@@ -15,7 +18,6 @@ import { join } from "node:path";
 import process from "node:process";
 import { bundle } from "./bundle.ts";
 import { run } from "./command.ts";
-import { pruneDeclarations } from "./declarations.ts";
 import { buildWithDenoPack } from "./deno_pack.ts";
 import { buildWithDnt, loadDnt } from "./dnt.ts";
 import { CODE, documents, manifest, root } from "./package.ts";
@@ -33,18 +35,15 @@ const work = join(root, ".work/npm");
 const out = join(work, "package");
 
 async function buildCode(): Promise<string> {
-  if (wanted === "deno-pack") {
-    buildWithDenoPack(out);
-    return "deno pack";
-  }
+  buildWithDenoPack(out);
+  if (wanted === "deno-pack") return "deno pack";
   const loaded = await loadDnt();
   if (loaded.dnt) {
     await buildWithDnt(loaded.dnt, out);
     return "dnt";
   }
   if (wanted === "dnt") throw new Error(`dnt cannot be loaded: ${loaded.why}`);
-  console.log(`dnt cannot be loaded, so deno pack builds the package: ${loaded.why}`);
-  buildWithDenoPack(out);
+  console.log(`dnt cannot be loaded, so the package is what deno pack builds: ${loaded.why}`);
   return "deno pack";
 }
 
@@ -54,7 +53,6 @@ const tool = await buildCode();
 // The test suite looks into single modules.
 cpSync(join(out, CODE), join(work, "modules"), { recursive: true });
 bundle(out);
-pruneDeclarations(out);
 writeFileSync(join(out, "package.json"), `${JSON.stringify(manifest, undefined, 2)}\n`);
 for (const name of documents) cpSync(join(root, name), join(out, name), { recursive: true });
 

@@ -33,7 +33,7 @@ export async function loadDnt(): Promise<{ dnt: Dnt } | { dnt: undefined; why: s
   }
 }
 
-/** Writes the modules and their declarations to a folder of `out`, and much else that `files` in package.json leaves out. */
+/** Writes the modules to a folder of `out`, and much else that `files` in package.json leaves out. */
 export async function buildWithDnt(dnt: Dnt, out: string): Promise<void> {
   await dnt.build({
     entryPoints: Object.entries(entries).map(([name, path]) => ({ name, path })),
@@ -46,14 +46,14 @@ export async function buildWithDnt(dnt: Dnt, out: string): Promise<void> {
     // Nor does it need others: all they would bring is in the oldest Node that `engines` admits.
     polyfills: false,
     scriptModule: false,
-    declaration: "inline",
-    declarationMap: false,
+    // Those of `deno pack` are there: without what no entry shows, they are half as large.
+    declaration: false,
     // The sources are not in the package a second time.
     skipSourceOutput: true,
     // As the tests are written to run.
     testIsolation: "process",
     typeCheck: "single",
-    compilerOptions: { target: "ES2022", lib: ["ESNext"], sourceMap: false, stripInternal: false },
+    compilerOptions: { target: "ES2022", lib: ["ESNext"], sourceMap: false },
     // The tests' types are checked with the project's own; here dnt sees them without the declarations of std_assert.
     filterDiagnostic: (diagnostic: Diagnostic) => !diagnostic.file?.fileName.includes("/src/tests/"),
     // dnt writes the type beside the modules. The tests find what they need besides, like koffi, in the project's node_modules.
