@@ -9,7 +9,8 @@
  *
  * - dnt has the types checked by TypeScript proper, as users' projects see them, besides Deno's own check,
  * - it runs the test suite on its modules, in Node,
- * - its modules are laid out by TypeScript's emitter, the others by Deno's; once bundled, only names in chunks can differ by that.
+ * - its modules come from TypeScript's emitter, which leaves methods with a computed name as they are; Deno's puts the name into a
+ *   variable first. There is no other difference but layout, and the hashes in the chunks' names.
  *
  * @module
  */

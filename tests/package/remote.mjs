@@ -1,5 +1,5 @@
-// MODULES stands for the address that the modules are served from.
-import { createSocket } from "MODULES/mod.ts";
-import { exchange } from "./echo.cjs";
+// Served from where the modules are, so that nothing but what README names has to be allowed.
+import { createSocket } from "./mod.ts";
+import { exchange } from "./echo.mjs";
 
 exchange(createSocket);
