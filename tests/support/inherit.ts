@@ -11,8 +11,11 @@ export const noPerl: string | undefined = spawnSync("perl", ["-MSocket=inet_pton
   ? undefined
   : "no perl with its Socket module to make descriptors for other processes";
 
+/** The number it has there: none that a runtime's own files or threads come to have when it is free. */
+const NUMBER = 100;
+
 /** `$^F` keeps Perl from marking descriptors close-on-exec. Prints nothing: standard output is the fixture's. */
-const PRELUDE = `use Socket qw(:DEFAULT inet_pton pack_sockaddr_in6); $^F = 255; my $s; my $other;
+const PRELUDE = `use POSIX qw(dup2); use Socket qw(:DEFAULT inet_pton pack_sockaddr_in6); $^F = 255; my $s; my $other;
 sub udp4 { socket($s, PF_INET, SOCK_DGRAM, 0) or die $! }
 sub udp6 { socket($s, PF_INET6, SOCK_DGRAM, 0) or die $! }
 sub at4 { pack_sockaddr_in($_[0], inet_aton("127.0.0.1")) }
@@ -45,6 +48,8 @@ export function startWithDescriptor(
   args: readonly string[] = [],
   port = 0,
 ): ChildProcess {
-  const program = `${PRELUDE}${DESCRIPTORS[kind].replace("PORT", String(port))} exec @ARGV, fileno($s) or die $!;`;
+  const renumbered = `dup2(fileno($s), ${NUMBER}) or die $!; close($s);`;
+  const made = DESCRIPTORS[kind].replace("PORT", String(port));
+  const program = `${PRELUDE}${made} ${renumbered} exec @ARGV, ${NUMBER} or die $!;`;
   return spawn("perl", ["-e", program, "--", ...commandFor(fixture(name), args)], { stdio: ["pipe", "pipe", "pipe"] });
 }
