@@ -316,6 +316,13 @@ consumer("Deno: deno add npm:", async (project) => {
   return result;
 });
 
+consumer("Deno: in the place of the built-in", async (project) => {
+  const environment = { NPM_CONFIG_REGISTRY: await registry() };
+  await shown(["deno", "add", "npm:dgram-ffi"], project, environment);
+  const flags = ["--no-prompt", "--allow-ffi", "--allow-net", "--preload=npm:dgram-ffi/register"];
+  return exchanges(["deno", "run", ...flags, "registered.mjs"], project, environment);
+});
+
 consumer("Deno: Unix sockets, which are files", async (project) => {
   await npmInstall(project, tarball);
   const flags = ["--no-prompt", "--allow-ffi", "--allow-net", "--allow-read=.", "--allow-write=."];
