@@ -16,10 +16,11 @@ import { root } from "./package.ts";
 const version = process.argv[2] ?? "";
 if (!/^\d+\.\d+\.\d+$/.test(version)) stop("usage: npm run release -- MAJOR.MINOR.PATCH");
 
-replaceIn("deno.json", /"version": "[^"]*"/, `"version": "${version}"`);
+// First, as it may turn out that nobody has written what is new.
 const heading = `## ${version} `;
 const today = new Date().toISOString().slice(0, 10);
 replaceIn("CHANGELOG.md", new RegExp(`^${heading.replaceAll(".", "\\.")}\\(.*\\)$`, "m"), `${heading}(${today})`);
+replaceIn("deno.json", /"version": "[^"]*"/, `"version": "${version}"`);
 
 // The tests build the tarball.
 run("npm", ["test", "--", "--packaged-suite"]);
