@@ -23,8 +23,8 @@ replaceIn("CHANGELOG.md", new RegExp(`^${heading.replaceAll(".", "\\.")}\\(.*\\)
 replaceIn("deno.json", /"version": "[^"]*"/, `"version": "${version}"`);
 
 // The tests build the tarball.
-run("npm", ["test", "--", "--packaged-suite"]);
-run("npm", ["publish", "--dry-run", `.work/npm/dgram-ffi-${version}.tgz`]);
+npm("test", "--", "--packaged-suite");
+npm("publish", "--dry-run", `.work/npm/dgram-ffi-${version}.tgz`);
 run("deno", ["publish", "--dry-run", "--allow-dirty"]);
 console.log(
   `\nReady. To publish: git commit -am "${version}" && git tag v${version} && git push --follow-tags origin main v${version}`,
@@ -40,6 +40,16 @@ function replaceIn(file: string, pattern: RegExp, replacement: string): void {
 function run(command: string, args: string[]): void {
   const { status } = spawnSync(command, args, { cwd: root, stdio: "inherit" });
   if (status !== 0) stop(`${command} ${args.join(" ")} ended with code ${status}`);
+}
+
+/**
+ * Runs npm in the Node that runs the npm which started this. The `npm` in PATH would find the project's own Node 26 there, and
+ * nothing would be tried in an older one.
+ */
+function npm(...args: string[]): void {
+  const { npm_node_execpath: node, npm_execpath: script } = process.env;
+  if (node && script) run(node, [script, ...args]);
+  else run("npm", args);
 }
 
 function stop(message: string): never {
