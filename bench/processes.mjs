@@ -53,6 +53,11 @@ function must(command, args, stdout = "inherit") {
   if (status !== 0) throw new Error(`${command} failed`);
 }
 
+/** Lays files out as the project's others are. */
+export function format(...files) {
+  must(bin("deno"), ["fmt", "--quiet", ...files]);
+}
+
 /** A runtime's name and version. */
 export function versionOf(name) {
   const { stdout } = spawnSync(runtimes[name].command, ["--version"], { encoding: "utf8" });

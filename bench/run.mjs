@@ -14,7 +14,7 @@ import { parseArgs } from "node:util";
 import { drawCharts } from "./charts.mjs";
 import { measure } from "./patterns.mjs";
 import { writeTable } from "./readme.mjs";
-import { build, root, runtimes, versionOf } from "./processes.mjs";
+import { build, format as layOut, root, runtimes, versionOf } from "./processes.mjs";
 import { summarize } from "./statistics.mjs";
 import { tableOf } from "./table.mjs";
 import { workloads } from "./workloads.mjs";
@@ -48,7 +48,10 @@ const out = options.out ?? join(root, "bench");
 mkdirSync(join(out, "charts"), { recursive: true });
 writeFileSync(join(out, "results.json"), `${JSON.stringify(results, null, 1)}\n`);
 drawCharts(results, join(out, "charts"));
-if (!options.out) writeTable(results, join(root, "README.md"));
+if (!options.out) {
+  writeTable(results, join(root, "README.md"));
+  layOut(join(root, "README.md"), join(out, "results.json"));
+}
 printTable(results.table);
 process.exitCode = results.table.some(({ met }) => met === false) ? 1 : 0;
 
