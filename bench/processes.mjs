@@ -12,7 +12,7 @@ const work = join(root, ".work", "bench");
 const bin = (name) => join(root, "node_modules", ".bin", name);
 
 /** No measurement takes longer, in milliseconds. */
-const DEADLINE = 60_000;
+const DEADLINE = 20_000;
 
 /** The Node that npm itself runs on, for koffi; npm puts Node 26 from node_modules first in PATH. */
 const outerNode = process.env.npm_node_execpath ?? process.execPath;

@@ -63,7 +63,7 @@ async function runWorkload(name) {
   console.log(`\n${name}: ${workload.title}`);
   for (let round = 0; round < rounds; round++) {
     for (const { key, runtime, contender } of shuffled(contenders)) {
-      const figures = await measure(runtime, contender, workload, times);
+      const figures = await measured(() => measure(runtime, contender, workload, times));
       for (const [figure, value] of Object.entries(figures)) ((collected[key] ??= {})[figure] ??= []).push(value);
     }
   }
@@ -76,6 +76,17 @@ async function runWorkload(name) {
     console.log(`  ${key.padEnd(30)} ${shown.join(", ")}`);
   }
   return summary;
+}
+
+/** Some contender's process ends early now and then, by no fault of the others: it is measured again. */
+async function measured(attempt, attempts = 3) {
+  try {
+    return await attempt();
+  } catch (error) {
+    if (attempts === 1) throw error;
+    console.log(`  again: ${error.message}`);
+    return await measured(attempt, attempts - 1);
+  }
 }
 
 function contendersOf({ contenders, limits }) {

@@ -21,15 +21,15 @@ const SCENARIOS: [behaviour: string, scenario: string, lines: string[], code?: n
     "terminated",
   ]],
   ["process.exit() ends a process with a Worker in the middle of receiving", "exit with a worker", ["exiting"], 5],
-  ["twenty Workers that closed their sockets leave no thread and no descriptor", "closing, twenty in turn", [
+  ["ten Workers that closed their sockets leave no thread and no descriptor", "closing, ten in turn", [
     "nothing left",
   ]],
   [
-    "twenty Workers that ended with an open socket leave no thread and no descriptor",
-    "unreferenced, twenty in turn",
+    "ten Workers that ended with an open socket leave no thread and no descriptor",
+    "unreferenced, ten in turn",
     ["nothing left"],
   ],
-  ["twenty terminated Workers leave no thread", "terminated, twenty in turn", ["nothing left"]],
+  ["ten terminated Workers leave no thread", "terminated, ten in turn", ["nothing left"]],
 ];
 
 for (const [behaviour, scenario, lines, code = 0] of SCENARIOS) {
