@@ -41,29 +41,40 @@ const results = {
   milliseconds: times,
   workloads: {},
 };
-for (const name of options.only.split(",")) results.workloads[name] = await runWorkload(name);
-results.table = tableOf(results.workloads, wanted);
-
-const out = options.out ?? join(root, "bench");
-mkdirSync(join(out, "charts"), { recursive: true });
-writeFileSync(join(out, "results.json"), `${JSON.stringify(results, null, 1)}\n`);
-drawCharts(results, join(out, "charts"));
-if (!options.out) {
-  writeTable(results, join(root, "README.md"));
-  layOut(join(root, "README.md"), join(out, "results.json"));
+for (const name of options.only.split(",")) {
+  results.workloads[name] = await runWorkload(name);
+  save();
 }
 printTable(results.table);
 process.exitCode = results.table.some(({ met }) => met === false) ? 1 : 0;
 
+/** After each workload: it takes a while. */
+function save() {
+  results.table = tableOf(results.workloads, wanted);
+  const out = options.out ?? join(root, "bench");
+  mkdirSync(join(out, "charts"), { recursive: true });
+  writeFileSync(join(out, "results.json"), `${JSON.stringify(results, null, 1)}\n`);
+  drawCharts(results, join(out, "charts"));
+  if (options.out) return;
+  writeTable(results, join(root, "README.md"));
+  layOut(join(root, "README.md"), join(out, "results.json"));
+}
+
 /** Figures of all contenders by their names, `node/dgram-ffi` or `C, sendmmsg`: one value a round. */
 async function runWorkload(name) {
   const workload = workloads[name];
-  const contenders = contendersOf(workload);
+  let contenders = contendersOf(workload);
   const collected = {};
   console.log(`\n${name}: ${workload.title}`);
   for (let round = 0; round < rounds; round++) {
     for (const { key, runtime, contender } of shuffled(contenders)) {
       const figures = await measured(() => measure(runtime, contender, workload, times));
+      if (!figures) {
+        console.log(`  ${key} cannot be measured`);
+        contenders = contenders.filter((other) => other.key !== key);
+        delete collected[key];
+        continue;
+      }
       for (const [figure, value] of Object.entries(figures)) ((collected[key] ??= {})[figure] ??= []).push(value);
     }
   }
@@ -78,13 +89,13 @@ async function runWorkload(name) {
   return summary;
 }
 
-/** Some contender's process ends early now and then, by no fault of the others: it is measured again. */
+/** Some contender's process ends early now and then, by no fault of the others: it is measured again, but not for ever. */
 async function measured(attempt, attempts = 3) {
   try {
     return await attempt();
   } catch (error) {
-    if (attempts === 1) throw error;
-    console.log(`  again: ${error.message}`);
+    console.log(`  ${error.message}`);
+    if (attempts === 1) return undefined;
     return await measured(attempt, attempts - 1);
   }
 }

@@ -66,12 +66,52 @@ export function announce(port: number): void {
 /** Watches a counter for the window: how fast it grows, and how much processor time one costs, in microseconds. */
 export async function measure({ warm, window }: Options, count: () => number): Promise<Figures> {
   await delay(warm);
-  const before = { count: count(), time: performance.now(), cpu: process.cpuUsage() };
+  const before = sample(count());
   await delay(window);
-  const counted = count() - before.count;
-  const { user, system } = process.cpuUsage(before.cpu);
-  const seconds = (performance.now() - before.time) / 1000;
-  return { rate: counted / seconds, cpu: (user + system) / Math.max(counted, 1) };
+  return between(before, sample(count()));
+}
+
+/** The same from within: for what must be asked, as no timer fires. It gives the timers a little more time. */
+export class Stopwatch {
+  readonly #options: Options;
+  readonly #count: () => number;
+  readonly #start: number = performance.now();
+  #before: Sample | undefined;
+  #after: Sample | undefined;
+
+  constructor(options: Options, count: () => number) {
+    this.#options = options;
+    this.#count = count;
+  }
+
+  /** Whether the window, which begins late, is over. */
+  isOver(): boolean {
+    const { warm, window } = this.#options;
+    const now = performance.now();
+    if (!this.#before && now > this.#start + 2000 + warm) this.#before = sample(this.#count());
+    else if (this.#before && now > this.#before.time + window) this.#after ??= sample(this.#count());
+    return this.#after !== undefined;
+  }
+
+  figures(): Figures {
+    return between(this.#before!, this.#after!);
+  }
+}
+
+interface Sample {
+  readonly count: number;
+  readonly time: number;
+  readonly cpu: { user: number; system: number };
+}
+
+function sample(count: number): Sample {
+  return { count, time: performance.now(), cpu: process.cpuUsage() };
+}
+
+function between(before: Sample, after: Sample): Figures {
+  const counted = after.count - before.count;
+  const cpu = after.cpu.user - before.cpu.user + after.cpu.system - before.cpu.system;
+  return { rate: counted / ((after.time - before.time) / 1000), cpu: cpu / Math.max(counted, 1) };
 }
 
 /** A message of each size, in turn. */
