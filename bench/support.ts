@@ -32,7 +32,7 @@ export interface Options {
 export type Figures = Record<string, number>;
 
 /** As the C programs have it. */
-export const RECEIVE_BUFFER: number = 4 << 20;
+const RECEIVE_BUFFER: number = 4 << 20;
 
 /** Messages given to `send()` in one turn of the event loop. */
 export const WAVE = 512;
@@ -41,7 +41,7 @@ export const WAVE = 512;
 export const LOOPBACK = "127.0.0.1";
 
 /** The options by which a socket is told everything of each datagram. */
-export const EVERYTHING: Partial<SocketOptions> = {
+const EVERYTHING: Partial<SocketOptions> = {
   recvDestination: true,
   recvTTL: true,
   recvTOS: true,
@@ -56,6 +56,11 @@ export async function bound(dgram: Dgram, options: Partial<SocketOptions> = {}):
   const socket = dgram.createSocket({ type: "udp4", ...options });
   await new Promise<void>((resolve) => socket.bind(0, LOOPBACK, resolve));
   return socket;
+}
+
+/** A bound socket for as much as can come, told nothing or everything of it. */
+export function boundReceiver(dgram: Dgram, { told }: Options): Promise<Socket> {
+  return bound(dgram, { recvBufferSize: RECEIVE_BUFFER, ...(told ? EVERYTHING : {}) });
 }
 
 /** Tells the runner which port to send to. */

@@ -23,81 +23,67 @@ const c = { name: "C", offload: 0 };
 /** 256 sizes of which hardly two neighbours are alike, the same in every run. */
 const mixedSizes = Array.from({ length: 256 }, (_, i) => 64 + (i * 167 + (i * i) % 101 * 7) % 1137);
 
+const bulkSend = {
+  pattern: "send",
+  script: "send",
+  contenders: [...both, { name: "dgram-ffi, sendMany", module: "ours", script: "send_many" }, bunSocket, denoSocket],
+  limits: [cSegments, cSend],
+};
+
+/** What no kernel can put together. */
+const scatteredSend = { ...bulkSend, contenders: [...both, bunSocket, denoSocket], limits: [cSend] };
+
+const bulkReceive = {
+  pattern: "receive",
+  script: "receive",
+  contenders: [
+    ...both,
+    { name: "dgram-ffi, 'messages'", module: "ours", script: "receive_batch" },
+    bunSocket,
+    denoSocket,
+  ],
+  limits: [cGro, cReceive],
+};
+
 export const workloads = {
   send64: {
     title: "bulk send(), 64 bytes, one peer",
-    pattern: "send",
-    script: "send",
+    ...bulkSend,
     sizes: [64],
-    contenders: [...both, { name: "dgram-ffi, sendMany", module: "ours", script: "send_many" }, bunSocket, denoSocket],
-    limits: [cSegments, cSend],
   },
   send1200: {
     title: "bulk send(), 1200 bytes, one peer",
-    pattern: "send",
-    script: "send",
+    ...bulkSend,
     sizes: [1200],
-    contenders: [...both, { name: "dgram-ffi, sendMany", module: "ours", script: "send_many" }, bunSocket, denoSocket],
-    limits: [cSegments, cSend],
   },
   peers: {
     title: "bulk send(), 64 bytes, 1,000 peers in turn",
-    pattern: "send",
-    script: "send",
+    ...scatteredSend,
     sizes: [64],
     peers: 1000,
-    contenders: [...both, bunSocket, denoSocket],
-    limits: [cSend],
   },
   mixed: {
     title: "bulk send(), sizes from 64 to 1200 bytes in turn, one peer",
-    pattern: "send",
-    script: "send",
+    ...scatteredSend,
     sizes: mixedSizes,
-    contenders: [...both, bunSocket, denoSocket],
-    limits: [cSend],
   },
   receive64: {
     title: "bulk receive, 64 bytes, from a sender with UDP_SEGMENT",
-    pattern: "receive",
-    script: "receive",
+    ...bulkReceive,
     sizes: [64],
     offload: 1,
-    contenders: [
-      ...both,
-      { name: "dgram-ffi, 'messages'", module: "ours", script: "receive_batch" },
-      bunSocket,
-      denoSocket,
-    ],
-    limits: [cGro, cReceive],
   },
   receive1200: {
     title: "bulk receive, 1200 bytes, from a sender with UDP_SEGMENT",
-    pattern: "receive",
-    script: "receive",
+    ...bulkReceive,
     sizes: [1200],
     offload: 1,
-    contenders: [
-      ...both,
-      { name: "dgram-ffi, 'messages'", module: "ours", script: "receive_batch" },
-      bunSocket,
-      denoSocket,
-    ],
-    limits: [cGro, cReceive],
   },
   receivePlain: {
     title: "bulk receive, 64 bytes, from a sender without offload",
-    pattern: "receive",
-    script: "receive",
+    ...bulkReceive,
     sizes: [64],
     offload: 0,
-    contenders: [
-      ...both,
-      { name: "dgram-ffi, 'messages'", module: "ours", script: "receive_batch" },
-      bunSocket,
-      denoSocket,
-    ],
-    limits: [cGro, cReceive],
   },
   told64: {
     title: "bulk receive, 64 bytes, told nothing or everything of each datagram",

@@ -68,6 +68,9 @@ const SOURCE_OPTIONS = {
   unblock: ["IP_UNBLOCK_SOURCE", "MCAST_UNBLOCK_SOURCE"],
 } as const;
 
+/** What can be done with one source of a group. */
+export type SourceOperation = keyof typeof SOURCE_OPTIONS;
+
 /**
  * Encodes joining or leaving a source-specific channel (RFC 4607), or blocking a source of a group that was joined as a whole:
  * IP_ADD_SOURCE_MEMBERSHIP where an IPv4 interface is given by address, MCAST_JOIN_SOURCE_GROUP (RFC 3678) otherwise.
@@ -76,7 +79,7 @@ const SOURCE_OPTIONS = {
  */
 export function encodeSourceMembership(
   libc: Libc,
-  operation: keyof typeof SOURCE_OPTIONS,
+  operation: SourceOperation,
   source: string,
   group: string,
   interface_: string | undefined,

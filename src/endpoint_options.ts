@@ -12,6 +12,7 @@ import {
   encodeMembership,
   encodeMulticastInterface,
   encodeSourceMembership,
+  type SourceOperation,
 } from "../ffi/membership.ts";
 import type { IpVersion } from "../ffi/sockaddr.ts";
 import type { FilterInstruction } from "../ffi/packet_filter.ts";
@@ -96,17 +97,12 @@ export abstract class EndpointOptions {
     return this.#setEncoded(true, encodeMembership(libc, join, group, interface_));
   }
 
-  /** Joins or leaves a source-specific channel; binds first. */
-  setSourceMembership(join: boolean, source: string, group: string, interface_: string | undefined): number {
-    const { libc } = this.engine.runtime;
-    return this.#setEncoded(true, encodeSourceMembership(libc, join ? "join" : "leave", source, group, interface_));
-  }
-
-  /** Blocks one source of a group, or lets it be heard again. */
-  setSourceBlock(block: boolean, source: string, group: string, interface_: string | undefined): number {
-    const { libc } = this.engine.runtime;
-    const operation = block ? "block" : "unblock";
-    return this.#setEncoded(true, encodeSourceMembership(libc, operation, source, group, interface_));
+  /** Joins or leaves a source-specific channel, or blocks a source of a group and lets it be heard again; binds first. */
+  setSource(operation: SourceOperation, source: string, group: string, interface_: string | undefined): number {
+    return this.#setEncoded(
+      true,
+      encodeSourceMembership(this.engine.runtime.libc, operation, source, group, interface_),
+    );
   }
 
   /** Chooses the interface that multicast leaves by. */

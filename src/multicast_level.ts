@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { SourceOperation } from "../ffi/membership.ts";
 import type { OptionName } from "../ffi/sockopt.ts";
 import { missingArg } from "./errors.ts";
 import { IpLevel, setHops } from "./ip_level.ts";
@@ -84,7 +85,7 @@ export abstract class MulticastLevel extends IpLevel {
    * @returns True. (Node: nothing.)
    */
   addSourceSpecificMembership(sourceAddress: string, groupAddress: string, multicastInterface?: string): true {
-    return setSourceMembership(this, true, sourceAddress, groupAddress, multicastInterface);
+    return setSource(this, "join", sourceAddress, groupAddress, multicastInterface);
   }
 
   /**
@@ -96,7 +97,7 @@ export abstract class MulticastLevel extends IpLevel {
    * @returns True. (Node: nothing.)
    */
   dropSourceSpecificMembership(sourceAddress: string, groupAddress: string, multicastInterface?: string): true {
-    return setSourceMembership(this, false, sourceAddress, groupAddress, multicastInterface);
+    return setSource(this, "leave", sourceAddress, groupAddress, multicastInterface);
   }
 
   /**
@@ -127,7 +128,7 @@ export abstract class MulticastLevel extends IpLevel {
    * @throws {Error} EINVAL where the group was not joined, EADDRNOTAVAIL where the source is blocked already.
    */
   blockSource(sourceAddress: string, groupAddress: string, multicastInterface?: string): true {
-    return setSourceBlock(this, true, sourceAddress, groupAddress, multicastInterface);
+    return setSource(this, "block", sourceAddress, groupAddress, multicastInterface);
   }
 
   /**
@@ -140,7 +141,7 @@ export abstract class MulticastLevel extends IpLevel {
    * @throws {Error} EADDRNOTAVAIL or EINVAL where it is not blocked.
    */
   unblockSource(sourceAddress: string, groupAddress: string, multicastInterface?: string): true {
-    return setSourceBlock(this, false, sourceAddress, groupAddress, multicastInterface);
+    return setSource(this, "unblock", sourceAddress, groupAddress, multicastInterface);
   }
 }
 
@@ -151,23 +152,17 @@ function setMembership(socket: SocketBase, join: boolean, group: string, interfa
   return check(socket, result, join ? "addMembership" : "dropMembership");
 }
 
-function setSourceMembership(
-  socket: SocketBase,
-  join: boolean,
-  source: string,
-  group: string,
-  interface_: string | undefined,
-): true {
-  const endpoint = runningEndpoint(socket);
-  validateString(source, "sourceAddress");
-  validateString(group, "groupAddress");
-  const result = endpoint.setSourceMembership(join, source, group, optionalText(interface_));
-  return check(socket, result, join ? "addSourceSpecificMembership" : "dropSourceSpecificMembership");
-}
+/** The methods, as errors name them. */
+const SOURCE_METHODS: Readonly<Record<SourceOperation, string>> = {
+  join: "addSourceSpecificMembership",
+  leave: "dropSourceSpecificMembership",
+  block: "blockSource",
+  unblock: "unblockSource",
+};
 
-function setSourceBlock(
+function setSource(
   socket: SocketBase,
-  block: boolean,
+  operation: SourceOperation,
   source: string,
   group: string,
   interface_: string | undefined,
@@ -175,8 +170,8 @@ function setSourceBlock(
   const endpoint = runningEndpoint(socket);
   validateString(source, "sourceAddress");
   validateString(group, "groupAddress");
-  const result = endpoint.setSourceBlock(block, source, group, optionalText(interface_));
-  return check(socket, result, block ? "blockSource" : "unblockSource");
+  const result = endpoint.setSource(operation, source, group, optionalText(interface_));
+  return check(socket, result, SOURCE_METHODS[operation]);
 }
 
 function multicastAll(socket: SocketBase): OptionName {

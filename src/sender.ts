@@ -8,19 +8,12 @@ import { type Libc, uninterrupted } from "../ffi/libc.ts";
 import type { MessageVector } from "../ffi/message_vector.ts";
 import type { EncodedAddress } from "../ffi/sockaddr.ts";
 import type { Collected, Outbox, Payload, Run } from "./outbox.ts";
+import { joined, QueueingSender, type WaitingMessage } from "./queueing_sender.ts";
 
 /** Someone waits to hear how a message fared. */
 export interface SendRequest {
   /** @param errno 0, or why it could not be sent. */
   finish(errno: number, bytes: number): void;
-}
-
-/** A message out of the arena, waiting for room. */
-interface WaitingMessage {
-  readonly bytes: Uint8Array;
-  readonly address: EncodedAddress | undefined;
-  readonly request: SendRequest | undefined;
-  readonly controls: EncodedControls | undefined;
 }
 
 /** How many waiting messages are put back into the arena at a time. */
@@ -46,24 +39,18 @@ export type MessageSender =
   & Partial<Pick<Sender, "allowSegments">>;
 
 /** The sending side of one socket. */
-export class Sender {
-  readonly #libc: Libc;
-  readonly #outbox: Outbox;
+export class Sender extends QueueingSender {
   readonly #socket: SendingSocket;
   #waiting: WaitingMessage[] = [];
-  /** What was sent and the kernel does not have yet, whether it waits here or in the outbox. */
-  #queuedCount = 0;
-  #queuedBytes = 0;
   /**
    * Size of the largest messages that may be sent as segments of one payload; 0: none. It starts without a limit and falls
    * when the kernel refuses: a segment must fit the path's MTU, and some devices take none.
    */
-  segmentLimit: number;
+  override segmentLimit: number;
 
   /** @param segments Whether messages may be sent as segments. */
   constructor(libc: Libc, outbox: Outbox, socket: SendingSocket, segments: boolean) {
-    this.#libc = libc;
-    this.#outbox = outbox;
+    super(libc, outbox);
     this.#socket = socket;
     this.segmentLimit = segments ? Infinity : 0;
   }
@@ -73,34 +60,8 @@ export class Sender {
     this.segmentLimit = allowed ? Infinity : 0;
   }
 
-  /** Bytes that the kernel does not have yet. */
-  get queuedBytes(): number {
-    return this.#queuedBytes;
-  }
-
-  /** Messages that the kernel does not have yet. */
-  get queuedCount(): number {
-    return this.#queuedCount;
-  }
-
-  /** Sends a message, behind those that wait. Its bytes are copied before this returns. */
-  send(
-    payload: Payload,
-    length: number,
-    address: EncodedAddress | undefined,
-    request: SendRequest | undefined,
-    controls?: EncodedControls,
-  ): void {
-    this.#queuedCount++;
-    this.#queuedBytes += length;
-    if (this.#waiting.length > 0) this.queueBehind(payload, length, address, request, controls);
-    else if (!this.#outbox.add(this, payload, length, address, request, controls)) {
-      this.#finish(length, request, this.#libc.abi.errno.EMSGSIZE);
-    }
-  }
-
   /** Takes a message, if others wait that it must not overtake. @returns Whether it did. */
-  queueBehind(
+  override queueBehind(
     payload: Payload,
     length: number,
     address: EncodedAddress | undefined,
@@ -113,7 +74,7 @@ export class Sender {
   }
 
   /** Called by the outbox: sends the runs from `first` up to `end`. */
-  transmit(collected: Collected, first: number, end: number): void {
+  override transmit(collected: Collected, first: number, end: number): void {
     // None may overtake a message of an earlier turn that found no room.
     const blockedAt = this.#waiting.length > 0 ? first : this.#sendRuns(collected, first, end);
     for (let i = blockedAt; i < end; i++) this.#keep(collected, collected.runs[i]);
@@ -122,14 +83,11 @@ export class Sender {
 
   /** There is room again. */
   resume(): void {
-    this.#outbox.flush();
+    this.outbox.flush();
     const batch = this.#waiting.splice(0, RETRY_BATCH);
     const behind = this.#waiting;
     this.#waiting = [];
-    for (const { bytes, address, request, controls } of batch) {
-      this.#outbox.add(this, bytes, bytes.length, address, request, controls);
-    }
-    this.#outbox.flush();
+    this.sendWaiting(batch);
     // What was refused again has queued up anew, in order, before the rest.
     this.#waiting.push(...behind);
     if (this.#waiting.length === 0) this.#socket.awaitRoom(false);
@@ -139,7 +97,7 @@ export class Sender {
   cancel(): void {
     const waiting = this.#waiting;
     this.#waiting = [];
-    for (const { bytes, request } of waiting) this.#finish(bytes.length, request, this.#libc.abi.errno.ECANCELED);
+    this.cancelWaiting(waiting);
   }
 
   /** @returns The index of the first run of which a message found no room, or `end`. */
@@ -151,7 +109,7 @@ export class Sender {
       for (const until = next + Math.max(sent, 0); next < until; next++) this.#finishRun(collected, runs[next]);
       // A call ends before the run that fails; its own error comes when it stands first.
       if (sent >= 0) continue;
-      if (this.#isNoRoom(sent)) return next;
+      if (this.isNoRoom(sent)) return next;
       const run = runs[next];
       if (run.count > 1 && this.#isRefusalOfSegments(sent, run)) {
         if (!this.#sendSingly(collected, next)) return next;
@@ -171,7 +129,7 @@ export class Sender {
     while (run.count > 0) {
       vector.setOutgoing(slot, run.offset, firstLength(run), run.address, 0, run.controls);
       const sent = this.#transmit(vector, slot, 1);
-      if (this.#isNoRoom(sent)) return false;
+      if (this.isNoRoom(sent)) return false;
       this.#finishFirst(collected, run, sent < 0 ? -sent : 0);
     }
     return true;
@@ -179,7 +137,7 @@ export class Sender {
 
   /** sendmmsg(2). A message that fails for another one's sake is sent again. */
   #transmit(vector: MessageVector, slot: number, count: number): number {
-    const libc = this.#libc;
+    const libc = this.libc;
     for (let attempt = 0;; attempt++) {
       const sent = uninterrupted(libc.abi, () => libc.sendmmsg(this.#socket.fd, vector.at(slot), count, 0));
       if (sent >= 0 || attempt === MAX_RETRIES || !this.#socket.mayRetry(-sent, attempt)) return sent;
@@ -191,14 +149,9 @@ export class Sender {
     vector.setOutgoing(slot, offset, length, address, count > 1 ? segmentSize : 0, controls);
   }
 
-  #isNoRoom(result: number): boolean {
-    const { EAGAIN, ENOBUFS } = this.#libc.abi.errno;
-    return result === -EAGAIN || result === -ENOBUFS;
-  }
-
   /** Whether an error means that this run's segments cannot go as one payload; if so, later runs are made accordingly. */
   #isRefusalOfSegments(result: number, { segmentSize, controls }: Run): boolean {
-    const { EINVAL, EMSGSIZE, EIO, ENOPROTOOPT } = this.#libc.abi.errno;
+    const { EINVAL, EMSGSIZE, EIO, ENOPROTOOPT } = this.libc.abi.errno;
     // Perhaps what it was to be sent with: the single messages will tell.
     if (result === -EINVAL && controls) return true;
     // The segment is larger than the path's MTU allows: smaller ones may go.
@@ -212,8 +165,7 @@ export class Sender {
   /** The whole run was sent. */
   #finishRun({ requests }: Collected, run: Run): void {
     const { count, length, segmentSize, firstRequest } = run;
-    this.#queuedCount -= count;
-    this.#queuedBytes -= length;
+    this.settle(count, length);
     for (let i = 0; i < count - 1; i++) requests[firstRequest + i]?.finish(0, segmentSize);
     requests[firstRequest + count - 1]?.finish(0, length - (count - 1) * segmentSize);
   }
@@ -226,7 +178,7 @@ export class Sender {
     run.length -= length;
     run.count--;
     run.firstRequest++;
-    this.#finish(length, request, errno);
+    this.finish(length, request, errno);
   }
 
   /** Takes a run's messages out of the arena. */
@@ -239,26 +191,8 @@ export class Sender {
       this.#waiting.push({ bytes: message, address: run.address, request, controls: run.controls });
     }
   }
-
-  #finish(length: number, request: SendRequest | undefined, errno: number): void {
-    this.#queuedCount--;
-    this.#queuedBytes -= length;
-    request?.finish(errno, errno === 0 ? length : 0);
-  }
 }
 
 function firstLength(run: Run): number {
   return Math.min(run.segmentSize, run.length);
-}
-
-/** The bytes of a payload in memory of their own. */
-export function joined(payload: Payload, length: number): Uint8Array {
-  if (payload instanceof Uint8Array) return payload.slice();
-  const bytes = new Uint8Array(length);
-  let offset = 0;
-  for (const piece of payload) {
-    bytes.set(piece, offset);
-    offset += piece.byteLength;
-  }
-  return bytes;
 }

@@ -4,20 +4,10 @@
  * @module
  */
 import { once } from "node:events";
-import {
-  announce,
-  bound,
-  type Dgram,
-  EVERYTHING,
-  type Figures,
-  measure,
-  type Options,
-  RECEIVE_BUFFER,
-  Stopwatch,
-} from "../support.ts";
+import { announce, boundReceiver, type Dgram, type Figures, measure, type Options, Stopwatch } from "../support.ts";
 
 export default async function receive(dgram: Dgram, options: Options): Promise<Figures> {
-  const socket = await bound(dgram, { recvBufferSize: RECEIVE_BUFFER, ...(options.told ? EVERYTHING : {}) });
+  const socket = await boundReceiver(dgram, options);
   let [received, bytes] = [0, 0];
   // Bun's own lets no timer fire while datagrams keep coming: who has counted long enough says so, and is closed.
   const until = new Stopwatch(options, () => received);

@@ -4,20 +4,11 @@
  * @module
  */
 import { once } from "node:events";
-import {
-  announce,
-  bound,
-  type Dgram,
-  EVERYTHING,
-  type Figures,
-  measure,
-  type Options,
-  RECEIVE_BUFFER,
-} from "../support.ts";
+import { announce, boundReceiver, type Dgram, type Figures, measure, type Options } from "../support.ts";
 
 export default async function receiveBatch(dgram: Dgram, options: Options): Promise<Figures> {
   const { told } = options;
-  const socket = await bound(dgram, { recvBufferSize: RECEIVE_BUFFER, ...(told ? EVERYTHING : {}) });
+  const socket = await boundReceiver(dgram, options);
   let [received, bytes] = [0, 0];
   socket.on("messages", (batch) => {
     received += batch.length;

@@ -9,12 +9,11 @@
  * @module
  */
 import { clearTimeout, setTimeout } from "node:timers";
-import type { EncodedControls } from "../../ffi/control.ts";
 import { Descriptor } from "../../ffi/descriptor.ts";
 import type { Libc } from "../../ffi/libc.ts";
 import type { EncodedAddress } from "../../ffi/sockaddr.ts";
 import type { PollLoop } from "../loop.ts";
-import type { SendRequest } from "../sender.ts";
+import type { WaitingMessage } from "../queueing_sender.ts";
 import { MessageQueue } from "./message_queue.ts";
 
 /** The timer's first delay and its longest, in milliseconds. */
@@ -25,14 +24,6 @@ const RECHECK_DELAY = 1000;
 
 /** Times in a row that the kernel may say "room" where there is none. */
 const MAX_FALSE_ALARMS = 3;
-
-/** A message out of the arena. */
-export interface WaitingMessage {
-  readonly bytes: Uint8Array;
-  readonly address: EncodedAddress | undefined;
-  readonly request: SendRequest | undefined;
-  readonly controls: EncodedControls | undefined;
-}
 
 /** What a backlog needs of its socket. */
 export interface BackloggedSocket {

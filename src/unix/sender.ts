@@ -8,9 +8,10 @@ import type { EncodedControls } from "../../ffi/control.ts";
 import { type Libc, uninterrupted } from "../../ffi/libc.ts";
 import type { EncodedAddress } from "../../ffi/sockaddr.ts";
 import type { PollLoop } from "../loop.ts";
-import type { Collected, Outbox, Payload, Run, Transmitter } from "../outbox.ts";
-import { joined, type MessageSender, type SendingSocket, type SendRequest } from "../sender.ts";
-import { Backlog, type WaitingMessage } from "./backlog.ts";
+import type { Collected, Outbox, Payload, Run } from "../outbox.ts";
+import { joined, QueueingSender } from "../queueing_sender.ts";
+import type { MessageSender, SendingSocket, SendRequest } from "../sender.ts";
+import { Backlog } from "./backlog.ts";
 
 /** Messages tried first when there may be room: as many as a peer's queue usually takes. Twice as many after each success. */
 const FIRST_TRIAL = 16;
@@ -24,51 +25,21 @@ export interface UnixSendingSocket extends SendingSocket {
 }
 
 /** The sending side of one Unix socket. */
-export class UnixSender implements Transmitter, MessageSender {
+export class UnixSender extends QueueingSender implements MessageSender {
   /** A Unix datagram is one payload. */
-  readonly segmentLimit = 0;
-  readonly #libc: Libc;
+  override readonly segmentLimit = 0;
   readonly #loop: PollLoop;
-  readonly #outbox: Outbox;
   readonly #socket: UnixSendingSocket;
   readonly #backlogs = new Map<string, Backlog>();
-  #queuedCount = 0;
-  #queuedBytes = 0;
 
   constructor(libc: Libc, loop: PollLoop, outbox: Outbox, socket: UnixSendingSocket) {
-    this.#libc = libc;
+    super(libc, outbox);
     this.#loop = loop;
-    this.#outbox = outbox;
     this.#socket = socket;
   }
 
-  /** Bytes that the kernel does not have yet. */
-  get queuedBytes(): number {
-    return this.#queuedBytes;
-  }
-
-  /** Messages that the kernel does not have yet. */
-  get queuedCount(): number {
-    return this.#queuedCount;
-  }
-
-  /** Sends a message, behind those that wait for the same destination. Its bytes are copied before this returns. */
-  send(
-    payload: Payload,
-    length: number,
-    address: EncodedAddress | undefined,
-    request: SendRequest | undefined,
-    controls?: EncodedControls,
-  ): void {
-    this.#queuedCount++;
-    this.#queuedBytes += length;
-    if (this.queueBehind(payload, length, address, request, controls)) return;
-    if (this.#outbox.add(this, payload, length, address, request, controls)) return;
-    this.#finish(length, request, this.#libc.abi.errno.EMSGSIZE);
-  }
-
   /** Takes a message, if others wait that it must not overtake. @returns Whether it did. */
-  queueBehind(
+  override queueBehind(
     payload: Payload,
     length: number,
     address: EncodedAddress | undefined,
@@ -82,7 +53,7 @@ export class UnixSender implements Transmitter, MessageSender {
   }
 
   /** Called by the outbox. */
-  transmit(collected: Collected, first: number, end: number): void {
+  override transmit(collected: Collected, first: number, end: number): void {
     let runs = collected.runs.slice(first, end);
     while (runs.length > 0) {
       if (this.#backlogs.size > 0) runs = runs.filter((run) => !this.#keepsBack(collected, run));
@@ -101,16 +72,12 @@ export class UnixSender implements Transmitter, MessageSender {
   cancel(): void {
     const backlogs = [...this.#backlogs.values()];
     this.#backlogs.clear();
-    for (const backlog of backlogs) {
-      for (const { bytes, request } of backlog.close()) {
-        this.#finish(bytes.length, request, this.#libc.abi.errno.ECANCELED);
-      }
-    }
+    for (const backlog of backlogs) this.cancelWaiting(backlog.close());
   }
 
   /** @returns The runs from the first on that found no room at its destination, for which there is a backlog from now on. */
   #sendUntilRefused({ vector, requests }: Collected, slot: number, runs: readonly Run[]): Run[] {
-    const libc = this.#libc;
+    const libc = this.libc;
     for (const [i, { offset, length, address, controls }] of runs.entries()) {
       vector.setOutgoing(slot + i, offset, length, address, 0, controls);
     }
@@ -118,14 +85,14 @@ export class UnixSender implements Transmitter, MessageSender {
       const { fd } = this.#socket;
       const sent = uninterrupted(libc.abi, () => libc.sendmmsg(fd, vector.at(slot + next), runs.length - next, 0));
       for (const until = next + Math.max(sent, 0); next < until; next++) {
-        this.#finish(runs[next].length, requests[runs[next].firstRequest], 0);
+        this.finish(runs[next].length, requests[runs[next].firstRequest], 0);
       }
       if (sent >= 0) continue;
-      if (this.#isNoRoom(sent)) {
+      if (this.isNoRoom(sent)) {
         this.#hold(runs[next].address, -sent);
         return runs.slice(next);
       }
-      this.#finish(runs[next].length, requests[runs[next].firstRequest], -sent);
+      this.finish(runs[next].length, requests[runs[next].firstRequest], -sent);
       next++;
     }
     return [];
@@ -145,7 +112,7 @@ export class UnixSender implements Transmitter, MessageSender {
     // Where there is one, its messages are being tried.
     const known = this.#backlogOf(address);
     if (known) return known.block(errno);
-    const backlog = new Backlog(this.#libc, this.#loop, this.#socket, address, () => this.#resume(backlog));
+    const backlog = new Backlog(this.libc, this.#loop, this.#socket, address, () => this.#resume(backlog));
     this.#backlogs.set(keyOf(address), backlog);
     this.#socket.congested(address, true);
     backlog.block(errno);
@@ -154,10 +121,10 @@ export class UnixSender implements Transmitter, MessageSender {
 
   /** There may be room at a destination. */
   #resume(backlog: Backlog): void {
-    this.#outbox.flush();
+    this.outbox.flush();
     backlog.isOpen = true;
     for (let tried = 0, count = FIRST_TRIAL; backlog.isOpen && backlog.length > 0 && tried < PER_TURN; count *= 2) {
-      backlog.try(count, (messages) => this.#sendWaiting(messages));
+      backlog.try(count, (messages) => this.sendWaiting(messages));
       tried += count;
     }
     if (backlog.length > 0) {
@@ -169,26 +136,8 @@ export class UnixSender implements Transmitter, MessageSender {
     this.#socket.congested(backlog.address, false);
   }
 
-  #sendWaiting(messages: readonly WaitingMessage[]): void {
-    for (const { bytes, address, request, controls } of messages) {
-      this.#outbox.add(this, bytes, bytes.length, address, request, controls);
-    }
-    this.#outbox.flush();
-  }
-
   #backlogOf(address: EncodedAddress | undefined): Backlog | undefined {
     return this.#backlogs.size === 0 ? undefined : this.#backlogs.get(keyOf(address));
-  }
-
-  #isNoRoom(result: number): boolean {
-    const { EAGAIN, ENOBUFS } = this.#libc.abi.errno;
-    return result === -EAGAIN || result === -ENOBUFS;
-  }
-
-  #finish(length: number, request: SendRequest | undefined, errno: number): void {
-    this.#queuedCount--;
-    this.#queuedBytes -= length;
-    request?.finish(errno, errno === 0 ? length : 0);
   }
 }
 
