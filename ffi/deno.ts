@@ -4,6 +4,7 @@
  * @module
  */
 import type { Abi } from "./abi/abi.ts";
+import type { AsyncContexts } from "./async_context.ts";
 import { type Binding, type NativeFunction, openFirst, openInSteps, translatePrototypes } from "./binding.ts";
 import { Memory } from "./memory.ts";
 import type { NetworkPermission } from "./network_permission.ts";
@@ -61,6 +62,35 @@ const symbolOf = ({ parameters, result }: Prototype): DenoSymbol => ({
 export function denoNamespace(): DenoNamespace | undefined {
   const deno = (globalThis as unknown as { Deno?: DenoNamespace }).Deno;
   return typeof deno?.dlopen === "function" ? deno : undefined;
+}
+
+/** Functions of Deno's core, which are internal: each may be missing in some version. */
+export function denoCore<Functions>(deno: DenoNamespace): Partial<Functions> | undefined {
+  return (deno as unknown as Record<symbol, { core?: Partial<Functions> } | undefined>)[deno.internal]?.core;
+}
+
+/** Of Deno's core: what `AsyncLocalStorage` stands on there. */
+interface ContextFunctions {
+  getAsyncContext(): unknown;
+  setAsyncContext(context: unknown): void;
+}
+
+/** Contexts without an `AsyncResource`, which takes Deno half a microsecond to make and as long to use; where there are some. */
+export function denoAsyncContexts(deno: DenoNamespace): AsyncContexts | undefined {
+  const { getAsyncContext, setAsyncContext } = denoCore<ContextFunctions>(deno) ?? {};
+  if (typeof getAsyncContext !== "function" || typeof setAsyncContext !== "function") return undefined;
+  return {
+    capture: () => getAsyncContext(),
+    run(context, call, argument) {
+      const before = getAsyncContext();
+      setAsyncContext(context);
+      try {
+        call(argument);
+      } finally {
+        setAsyncContext(before);
+      }
+    },
+  };
 }
 
 /** A binding that can also wait in `poll` on another thread. */

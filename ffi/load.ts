@@ -7,9 +7,10 @@
 import { isMainThread } from "node:worker_threads";
 import type { Abi } from "./abi/abi.ts";
 import { abiOf, SUPPORTED_SYSTEMS } from "./abi/current.ts";
+import { resourceContexts } from "./async_context.ts";
 import { partByFrom, partBySubarray } from "./buffer_part.ts";
 import { bunBinding, type BunFfi, bunFfi } from "./bun.ts";
-import { denoBinding, type DenoNamespace, denoNamespace, denoNetworkPermission } from "./deno.ts";
+import { denoAsyncContexts, denoBinding, type DenoNamespace, denoNamespace, denoNetworkPermission } from "./deno.ts";
 import { koffiBinding, koffiPath, loadKoffi } from "./koffi.ts";
 import type { Libc } from "./libc.ts";
 import { NativeLibc } from "./native_libc.ts";
@@ -73,6 +74,7 @@ function onDeno(deno: DenoNamespace, abi: Abi): Runtime {
     binding: "deno",
     libc,
     network: denoNetworkPermission(deno),
+    asyncContexts: denoAsyncContexts(deno) ?? resourceContexts,
     bufferPart: partByFrom,
     createWaiter: (set, onReady) => new PoolWaiter(set, onReady, libc, binding, references),
   };
@@ -84,6 +86,7 @@ function onBun(bun: BunFfi, abi: Abi): Runtime {
     binding: "bun",
     libc,
     network: UNRESTRICTED,
+    asyncContexts: resourceContexts,
     bufferPart: partBySubarray,
     createWaiter: onThreads(libc, bunPollSource(abi), BUN_LONGEST_POLL),
   };
@@ -98,7 +101,14 @@ function onNode(node: NodeFfi, abi: Abi): Runtime {
   } else {
     createWaiter = onThreads(libc, nodePollSource(abi));
   }
-  return { binding: "node:ffi", libc, network: nodeNetworkPermission(), bufferPart: partByFrom, createWaiter };
+  return {
+    binding: "node:ffi",
+    libc,
+    network: nodeNetworkPermission(),
+    asyncContexts: resourceContexts,
+    bufferPart: partByFrom,
+    createWaiter,
+  };
 }
 
 function onKoffi(abi: Abi): Runtime {
@@ -117,6 +127,7 @@ function onKoffi(abi: Abi): Runtime {
     binding: "koffi",
     libc,
     network: nodeNetworkPermission(),
+    asyncContexts: resourceContexts,
     bufferPart: partByFrom,
     createWaiter: onThreads(libc, koffiPollSource(abi, path)),
   };

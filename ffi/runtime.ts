@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { AsyncContexts } from "./async_context.ts";
 import type { BufferPart } from "./buffer_part.ts";
 import type { Libc } from "./libc.ts";
 import type { NetworkPermission } from "./network_permission.ts";
@@ -19,6 +20,8 @@ export interface Runtime {
   readonly libc: Libc;
   /** The runtime's network sandbox. */
   readonly network: NetworkPermission;
+  /** The fast way to keep an asynchronous context. */
+  readonly asyncContexts: AsyncContexts;
   /** The fast way to a part of a Buffer. */
   readonly bufferPart: BufferPart;
   /** Makes the runtime's kind of waiter. */

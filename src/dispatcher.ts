@@ -8,6 +8,7 @@ import type { EncodedControls } from "../ffi/control.ts";
 import type { EncodedAddress } from "../ffi/sockaddr.ts";
 import { Destinations } from "./destinations.ts";
 import type { Endpoint } from "./endpoint.ts";
+import type { Engine } from "./engine.ts";
 import { isDefaultLookup, LOOPBACK, needsNoLookup, resolve } from "./lookup.ts";
 import type { Permissions } from "./permissions.ts";
 import type { CheckedControls, SendControlsEncoder } from "./send_controls.ts";
@@ -15,7 +16,6 @@ import type { SendArguments } from "./send_arguments.ts";
 import type { SendManyItem } from "./send_many_arguments.ts";
 import { SendManyOperation } from "./send_many_operation.ts";
 import { type OperationOwner, SendOperation } from "./send_operation.ts";
-import type { SystemErrors } from "./system_errors.ts";
 import type { LookupFunction, SendCallback, SendManyCallback } from "./types.ts";
 
 /** What a dispatcher needs of its socket. */
@@ -36,20 +36,18 @@ export class Dispatcher {
   readonly #EINVAL: number;
   #encoder: SendControlsEncoder | undefined;
 
-  constructor(
-    socket: DispatchingSocket,
-    lookup: LookupFunction,
-    permissions: Permissions,
-    errors: SystemErrors,
-    EINVAL: number,
-  ) {
+  constructor(socket: DispatchingSocket, engine: Engine, lookup: LookupFunction, permissions: Permissions) {
     this.#socket = socket;
     this.#lookup = lookup;
     this.#permissions = permissions;
-    this.#EINVAL = EINVAL;
+    this.#EINVAL = engine.runtime.libc.abi.errno.EINVAL;
     this.#operations = {
+      // Nothing is sent by a socket that is closed.
+      asyncId: socket.endpoint()?.asyncId ?? 0,
+      contexts: engine.runtime.asyncContexts,
+      callbacks: engine.sendCallbacks,
       isOpen: () => socket.endpoint() !== undefined,
-      sendError: (errno, address, port) => errors.ofAddress(errno, "send", address, port),
+      sendError: (errno, address, port) => engine.errors.ofAddress(errno, "send", address, port),
     };
   }
 

@@ -102,6 +102,11 @@ export class Endpoint extends EndpointControls
     return this.#descriptor?.fd ?? -1;
   }
 
+  /** For async_hooks: the socket. */
+  get asyncId(): number {
+    return this.#context.asyncId();
+  }
+
   /** Makes the descriptor, unless there is one. */
   open(): number {
     if (this.#descriptor) return 0;

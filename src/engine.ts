@@ -12,6 +12,7 @@ import type { Endpoint } from "./endpoint.ts";
 import { Inbox } from "./inbox.ts";
 import { PollLoop } from "./loop.ts";
 import { Outbox } from "./outbox.ts";
+import { SendCallbacks } from "./send_callbacks.ts";
 import { SystemErrors } from "./system_errors.ts";
 
 /** One thread's shared parts. */
@@ -19,6 +20,7 @@ export interface Engine {
   readonly runtime: Runtime;
   readonly loop: PollLoop;
   readonly outbox: Outbox;
+  readonly sendCallbacks: SendCallbacks;
   readonly inbox: Inbox;
   readonly errors: SystemErrors;
   readonly errorQueue: ErrorQueue;
@@ -38,6 +40,7 @@ export function currentEngine(): Engine {
       runtime,
       loop: new PollLoop(runtime),
       outbox: new Outbox(libc),
+      sendCallbacks: new SendCallbacks(),
       inbox: new Inbox(runtime),
       errors: new SystemErrors(libc.abi),
       errorQueue: new ErrorQueue(libc),

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { AsyncResource } from "node:async_hooks";
 import process from "../ffi/process.ts";
 import type { OperationOwner } from "./send_operation.ts";
 import type { SendRequest } from "./sender.ts";
@@ -13,7 +12,7 @@ import type { SendManyCallback } from "./types.ts";
 export class SendManyOperation implements SendRequest {
   readonly #owner: OperationOwner;
   readonly #callback: SendManyCallback;
-  readonly #context = new AsyncResource("UDPSENDWRAP");
+  readonly #context: unknown;
   #pending: number;
   #sent = 0;
   #error: Error | null = null;
@@ -23,6 +22,7 @@ export class SendManyOperation implements SendRequest {
     this.#owner = owner;
     this.#pending = count;
     this.#callback = callback;
+    this.#context = owner.contexts.capture(owner.asyncId);
   }
 
   finish(errno: number): void {
@@ -49,6 +49,7 @@ export class SendManyOperation implements SendRequest {
   }
 
   #report(): void {
-    process.nextTick(() => this.#context.runInAsyncScope(() => this.#callback(this.#error, this.#sent)));
+    const { contexts } = this.#owner;
+    process.nextTick(() => contexts.run(this.#context, () => this.#callback(this.#error, this.#sent), undefined));
   }
 }

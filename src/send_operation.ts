@@ -3,13 +3,18 @@
  *
  * @module
  */
-import { AsyncResource } from "node:async_hooks";
+import type { AsyncContexts } from "../ffi/async_context.ts";
 import process from "../ffi/process.ts";
+import type { DueCallback, SendCallbacks } from "./send_callbacks.ts";
 import type { SendRequest } from "./sender.ts";
 import type { SendCallback } from "./types.ts";
 
 /** What operations need of their socket. */
 export interface OperationOwner {
+  /** For async_hooks: the socket. */
+  readonly asyncId: number;
+  readonly contexts: AsyncContexts;
+  readonly callbacks: SendCallbacks;
   /** Whether the socket is open. */
   isOpen(): boolean;
   /** The error for a failed send. */
@@ -19,21 +24,25 @@ export interface OperationOwner {
 /** {@linkcode SendOperation.finish} has not been called yet. */
 const PENDING = -1;
 
+/** Stands for the context of the tick that the callback has to itself. */
+const OWN_TICK: unique symbol = Symbol("own tick");
+
 /**
  * Node calls back one tick after the message was handed to the kernel, which on a connected socket is done in `send()` and
- * otherwise a tick later, after the lookup. Here the hand-over is at the end of the turn; the ticks are the same. They are
- * queued from within `send()`, so that the callback has its caller's asynchronous context.
+ * otherwise a tick later, after the lookup. Here the hand-over is at the end of the turn; the ticks are the same.
  */
-export class SendOperation implements SendRequest {
+export class SendOperation implements SendRequest, DueCallback {
   readonly #owner: OperationOwner;
   readonly #callback: SendCallback;
   readonly #address: string | undefined;
   readonly #port: number | undefined;
   #errno = PENDING;
   #bytes = 0;
-  #error: Error | undefined;
-  /** Set once its tick has come and the message still waits for room. */
-  #context: AsyncResource | undefined;
+  #error: Error | undefined = undefined;
+  /** That of `send()`'s caller. */
+  #context: unknown = OWN_TICK;
+  /** Its tick has come, and the message still waits for room. */
+  #isLate = false;
 
   constructor(owner: OperationOwner, callback: SendCallback, address: string | undefined, port: number | undefined) {
     this.#owner = owner;
@@ -49,13 +58,14 @@ export class SendOperation implements SendRequest {
 
   /** Queues it for the tick after the next, where Node's lookup would be over. Closing the socket before means no callback. */
   scheduleAfterLookup(): void {
-    process.nextTick(relay, this);
+    this.#keepContext();
+    this.#owner.callbacks.add(this);
   }
 
   finish(errno: number, bytes: number): void {
     this.#errno = errno;
     this.#bytes = bytes;
-    if (this.#context) this.#reportLate(this.#context);
+    if (this.#isLate) process.nextTick(report, this);
   }
 
   /** For failures that are no system call's. */
@@ -65,24 +75,35 @@ export class SendOperation implements SendRequest {
   }
 
   /** The tick of the lookup has come. */
-  relay(): void {
-    if (this.#owner.isOpen()) process.nextTick(report, this);
+  isWanted(): boolean {
+    return this.#owner.isOpen();
   }
 
   /** Its tick has come. */
   report(): void {
-    if (this.#errno === 0 && !this.#error) this.#callback(null, this.#bytes);
-    else if (this.#errno === PENDING) this.#context = new AsyncResource("UDPSENDWRAP");
+    if (this.#errno === PENDING) {
+      if (this.#context === OWN_TICK) this.#keepContext();
+      this.#isLate = true;
+    } else if (this.#context === OWN_TICK) {
+      this.call();
+    } else {
+      this.#owner.contexts.run(this.#context, call, this);
+    }
+  }
+
+  call(): void {
+    if (this.#errno === 0 && this.#error === undefined) this.#callback(null, this.#bytes);
     else this.#reportError();
+  }
+
+  #keepContext(): void {
+    const { contexts, asyncId } = this.#owner;
+    this.#context = contexts.capture(asyncId);
   }
 
   #reportError(): void {
     const error = this.#error ?? this.#owner.sendError(this.#errno, this.#address, this.#port);
     (this.#callback as (error: Error) => void)(error);
-  }
-
-  #reportLate(context: AsyncResource): void {
-    process.nextTick(() => context.runInAsyncScope(() => this.report()));
   }
 }
 
@@ -90,6 +111,6 @@ function report(operation: SendOperation): void {
   operation.report();
 }
 
-function relay(operation: SendOperation): void {
-  operation.relay();
+function call(operation: SendOperation): void {
+  operation.call();
 }

@@ -424,13 +424,11 @@ export class Socket extends ControlLevel {
   }
 
   #makeDispatcher(): Dispatcher {
-    const { errors, runtime } = this.#engine;
     const dispatching = {
       endpoint: () => this.#endpoint,
       emitError: (error: Error) => void this.emit("error", error),
     };
-    const { EINVAL } = runtime.libc.abi.errno;
-    return new Dispatcher(dispatching, this.#options.lookup, this.#permissions, errors, EINVAL);
+    return new Dispatcher(dispatching, this.#engine, this.#options.lookup, this.#permissions);
   }
 
   #running(): Endpoint {

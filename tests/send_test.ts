@@ -20,6 +20,7 @@ import {
   type Tools,
 } from "./support/harness.ts";
 import { testAlike, testBothAlike } from "./support/reference.ts";
+import { runFixture } from "./support/runtime.ts";
 
 type Lookup = (
   hostname: string,
@@ -308,6 +309,31 @@ testBothAlike("callbacks run in the asynchronous context of their send()", async
       () => new Promise((resolve) => socket.send("x", port, family.loopback, () => resolve(storage.getStore()))),
     );
   assertEquals(await Promise.all([contextOf("first"), contextOf("second")]), ["first", "second"]);
+});
+
+testBothAlike("what a callback does to its context, the callbacks after it do not see", async (t, family, create) => {
+  const { port } = await receiver(t, family.type);
+  const storage = new AsyncLocalStorage<string>();
+  const socket = t.track(create(family.type));
+  socket.bindSync();
+  const seen = await storage.run("caller", () =>
+    Promise.all([0, 1, 2].map((i) =>
+      new Promise((resolve) => {
+        socket.send("x", port, family.loopback, () => {
+          resolve(storage.getStore());
+          storage.enterWith(`callback ${i}`);
+        });
+      })
+    )));
+  assertEquals(seen, ["caller", "caller", "caller"]);
+});
+
+test("a callback that throws keeps no other from being called, each once and in order", async () => {
+  const { code, stdout, stderr } = await runFixture("throwing_callback");
+  assertEquals([code, stderr], [0, ""]);
+  const numbers = Array.from({ length: 50 }, (_, i) => i);
+  const thrown = numbers.filter((i) => i % 5 === 4).map((i) => `at ${i}`);
+  assertEquals(JSON.parse(stdout), { called: numbers, thrown });
 });
 
 testBoth("'message' listeners run in the asynchronous context in which the socket was made", async (t, family) => {

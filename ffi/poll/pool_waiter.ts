@@ -4,7 +4,7 @@
  * @module
  */
 import { clearTimeout, setTimeout } from "node:timers";
-import type { DenoBinding, DenoNamespace } from "../deno.ts";
+import { type DenoBinding, denoCore, type DenoNamespace } from "../deno.ts";
 import type { Libc } from "../libc.ts";
 import type { Pointer } from "../memory.ts";
 import process from "../process.ts";
@@ -29,10 +29,9 @@ export interface OpReferences {
 
 /** Deno's own functions to reference and unreference a pending call, where this version has them. */
 export function opReferences(deno: DenoNamespace): OpReferences | undefined {
-  const core = (deno as unknown as Record<symbol, { core?: Partial<OpReferences> } | undefined>)[deno.internal]?.core;
-  return typeof core?.refOpPromise === "function" && typeof core.unrefOpPromise === "function"
-    ? core as OpReferences
-    : undefined;
+  const core = denoCore<OpReferences>(deno);
+  const isThere = typeof core?.refOpPromise === "function" && typeof core.unrefOpPromise === "function";
+  return isThere ? core as OpReferences : undefined;
 }
 
 /** Waits on a pool thread. A pending call keeps Deno alive, unless {@linkcode OpReferences} can say otherwise. */

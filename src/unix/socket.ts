@@ -73,11 +73,14 @@ export class UnixSocket extends UnixStatus {
     if (fd !== undefined) adoptableUnix(libc, fd);
     this.#unlinkOnClose = unlinkOnClose;
     this.#destinations = new UnixDestinations(libc.abi, network);
+    this.#endpointOrNone = new UnixEndpoint(engine, this, { fds: recvFds, credentials: recvCredentials });
     this.#operations = {
+      asyncId: this.#endpointOrNone.asyncId,
+      contexts: engine.runtime.asyncContexts,
+      callbacks: engine.sendCallbacks,
       isOpen: () => endpointOf(this) !== undefined,
       sendError: (errno, path) => engine.errors.ofAddress(errno, "send", path && readable(path), undefined),
     };
-    this.#endpointOrNone = new UnixEndpoint(engine, this, { fds: recvFds, credentials: recvCredentials });
     attach(this, engine, this.#endpointOrNone);
     if (typeof listener === "function") this.on("message", listener);
     if (fd !== undefined) this.#adopt(fd, () => process.nextTick(() => this.#emitIfOpen("listening")));

@@ -1,0 +1,50 @@
+/**
+ * When the callbacks of `send()` are called that Node calls two ticks later: those of one turn together.
+ *
+ * @module
+ */
+import process from "../ffi/process.ts";
+
+/** One callback. */
+export interface DueCallback {
+  /** Whether it is still wanted after the first tick. */
+  isWanted(): boolean;
+  /** Calls it. */
+  report(): void;
+}
+
+/** The callbacks of one thread. A tick for each would take as long as all else that sending takes. */
+export class SendCallbacks {
+  /** Those that wait for the first tick. */
+  #group: DueCallback[] | undefined;
+
+  /** Has one called at the tick after the next, behind those that were added before. */
+  add(callback: DueCallback): void {
+    if (this.#group) {
+      this.#group.push(callback);
+    } else {
+      this.#group = [callback];
+      process.nextTick(this.#firstTick);
+    }
+  }
+
+  readonly #firstTick = (): void => {
+    const wanted = this.#group!.filter(isWanted);
+    this.#group = undefined;
+    if (wanted.length > 0) process.nextTick(report, wanted, 0);
+  };
+}
+
+function isWanted(callback: DueCallback): boolean {
+  return callback.isWanted();
+}
+
+/** If one throws, the others follow in a tick of their own. */
+function report(callbacks: readonly DueCallback[], first: number): void {
+  let next = first;
+  try {
+    while (next < callbacks.length) callbacks[next++].report();
+  } finally {
+    if (next < callbacks.length) process.nextTick(report, callbacks, next);
+  }
+}
