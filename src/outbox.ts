@@ -72,9 +72,12 @@ export interface Collected {
 /** The arena. */
 export class Outbox {
   readonly #libc: Libc;
-  readonly #maxSegments: number;
+  #maxSegments: number;
   #vector: MessageVector | undefined;
+  #bytes: Uint8Array = new Uint8Array();
   #runs: Run[] = [];
+  /** The last one, which the next message may join. */
+  #last: Run | undefined = undefined;
   #requests: (SendRequest | undefined)[] = [];
   #used = 0;
   #scheduled = false;
@@ -106,19 +109,19 @@ export class Outbox {
       // Some of the sender's messages may have found no room just now.
       if (sender.queueBehind(payload, length, address, request, controls)) return true;
     }
-    const { bytes } = (this.#vector ??= new MessageVector(this.#libc, SLOTS, ARENA_SIZE)).data;
+    if (this.#vector === undefined) this.#allocate();
     const offset = this.#used;
-    if (payload instanceof Uint8Array) {
-      bytes.set(payload, offset);
-    } else {
-      let end = offset;
-      for (const piece of payload) {
-        bytes.set(piece, end);
-        end += piece.byteLength;
-      }
-    }
+    if (payload instanceof Uint8Array) this.#bytes.set(payload, offset);
+    else this.#join(payload, offset);
     this.#used = offset + length;
-    if (!this.#join(sender, length, address, controls)) this.#begin(sender, offset, length, address, controls);
+    const run = this.#last;
+    if (run !== undefined && canTake(run, sender, length, address, controls)) {
+      run.length += length;
+      run.count++;
+      run.open = length === run.segmentSize && run.count < this.#maxSegments;
+    } else {
+      this.#begin(sender, offset, length, address, controls);
+    }
     this.#requests.push(request);
     if (!this.#scheduled) {
       this.#scheduled = true;
@@ -133,6 +136,7 @@ export class Outbox {
     const runs = this.#runs;
     const collected = { vector: this.#vector!, runs, requests: this.#requests };
     this.#runs = [];
+    this.#last = undefined;
     this.#requests = [];
     this.#used = 0;
     for (let first = 0; first < runs.length;) {
@@ -144,21 +148,22 @@ export class Outbox {
     }
   }
 
-  #join(
-    sender: Transmitter,
-    length: number,
-    address: EncodedAddress | undefined,
-    controls: EncodedControls | undefined,
-  ): boolean {
-    if (this.#runs.length === 0) return false;
-    const run = this.#runs[this.#runs.length - 1];
-    const fits = run.open && run.sender === sender && run.address === address &&
-      run.controls === controls && length > 0 && length <= run.segmentSize && run.length + length <= MAX_PAYLOAD;
-    if (!fits) return false;
-    run.length += length;
-    run.count++;
-    run.open = length === run.segmentSize && run.count < this.#maxSegments;
-    return true;
+  /** The kernel takes no more segments than that in one payload. */
+  limitSegments(count: number): void {
+    this.#maxSegments = Math.min(this.#maxSegments, count);
+  }
+
+  #allocate(): void {
+    this.#vector = new MessageVector(this.#libc, SLOTS, ARENA_SIZE);
+    this.#bytes = this.#vector.data.bytes;
+  }
+
+  #join(pieces: readonly Uint8Array[], offset: number): void {
+    let end = offset;
+    for (const piece of pieces) {
+      this.#bytes.set(piece, end);
+      end += piece.byteLength;
+    }
   }
 
   #begin(
@@ -168,7 +173,7 @@ export class Outbox {
     address: EncodedAddress | undefined,
     controls: EncodedControls | undefined,
   ): void {
-    this.#runs.push({
+    const run: Run = {
       sender,
       address,
       controls,
@@ -178,11 +183,25 @@ export class Outbox {
       segmentSize: length,
       firstRequest: this.#requests.length,
       open: length <= sender.segmentLimit && this.#maxSegments > 1,
-    });
+    };
+    this.#runs.push(run);
+    this.#last = run;
   }
 
   readonly #flushAtEndOfTurn = (): void => {
     this.#scheduled = false;
     this.flush();
   };
+}
+
+/** Whether a message can be the next segment of a run. */
+function canTake(
+  run: Run,
+  sender: Transmitter,
+  length: number,
+  address: EncodedAddress | undefined,
+  controls: EncodedControls | undefined,
+): boolean {
+  return run.open && run.sender === sender && run.address === address && run.controls === controls &&
+    length > 0 && length <= run.segmentSize && run.length + length <= MAX_PAYLOAD;
 }

@@ -150,12 +150,15 @@ export class Sender extends QueueingSender {
   }
 
   /** Whether an error means that this run's segments cannot go as one payload; if so, later runs are made accordingly. */
-  #isRefusalOfSegments(result: number, { segmentSize, controls }: Run): boolean {
-    const { EINVAL, EMSGSIZE, EIO, ENOPROTOOPT } = this.libc.abi.errno;
+  #isRefusalOfSegments(result: number, { count, segmentSize, controls }: Run): boolean {
+    const { errno: { EINVAL, EMSGSIZE, EIO, ENOPROTOOPT }, linux } = this.libc.abi;
+    const always = linux?.UDP_MAX_SEGMENTS_AT_FIRST ?? 1;
     // Perhaps what it was to be sent with: the single messages will tell.
     if (result === -EINVAL && controls) return true;
+    // An older kernel takes fewer in one payload.
+    if (result === -EINVAL && count > always) this.outbox.limitSegments(always);
     // The segment is larger than the path's MTU allows: smaller ones may go.
-    if (result === -EINVAL || result === -EMSGSIZE) this.segmentLimit = Math.min(this.segmentLimit, segmentSize - 1);
+    else if (result === -EINVAL || result === -EMSGSIZE) this.segmentLimit = Math.min(this.segmentLimit, segmentSize - 1);
     // The device cannot compute checksums, or the kernel has no UDP_SEGMENT: none will go.
     else if (result === -EIO || result === -ENOPROTOOPT) this.segmentLimit = 0;
     else return false;

@@ -6,6 +6,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { replaceLibc } from "../ffi/load.ts";
 import type { Libc } from "../ffi/libc.ts";
+import { injectFaults } from "./support/faulty_libc.ts";
 import { type Family, nextMessages, sent, test, testBoth, type Tools } from "./support/harness.ts";
 
 /** Sizes that begin, extend and end runs: equal, shorter, longer, empty, and the border of a payload. */
@@ -111,6 +112,24 @@ for (const errno of ["EINVAL", "EIO", "EMSGSIZE", "ENOPROTOOPT"]) {
     assertEquals(calls.segmented, 1, "it was tried once and remembered");
   });
 }
+
+test("where the kernel takes 64 segments only, none is lost and later payloads have no more", async (t) => {
+  const faulty = injectFaults(t);
+  const receiver = await t.bound({ type: "udp4", recvBufferSize: 4 << 20 });
+  const sender = await t.bound("udp4");
+  const { port } = receiver.address();
+  const payloadsOfTurn = async (turn: number): Promise<number> => {
+    const before = faulty.callsOf("sendmmsg").length;
+    const arriving = nextMessages(receiver, 200);
+    const texts = Array.from({ length: 200 }, (_, i) => `${turn}:${String(i).padStart(3, "0")}`);
+    await Promise.all(texts.map((text) => sent(sender, text, port, "127.0.0.1")));
+    assertEquals((await arriving).map(({ text }) => text), texts);
+    return faulty.callsOf("sendmmsg").slice(before).reduce((sum, { result }) => sum + Math.max(result, 0), 0);
+  };
+  faulty.fail("sendmmsg", "EINVAL", 1);
+  await payloadsOfTurn(0);
+  assertEquals(await payloadsOfTurn(1), 4);
+});
 
 test("an error of a segmented payload fails its first message only", async (t) => {
   let failures = 1;

@@ -240,8 +240,10 @@ export interface LinuxConstants {
   readonly SOL_UDP: number;
   readonly UDP_SEGMENT: number;
   readonly UDP_GRO: number;
-  /** As many segments as a kernel since 4.18 takes; since 6.2 it is 128. */
+  /** As many segments as a payload can have. */
   readonly UDP_MAX_SEGMENTS: number;
+  /** The same for older kernels, since 4.18, where there were none before. */
+  readonly UDP_MAX_SEGMENTS_AT_FIRST: number;
   // <sys/epoll.h>
   readonly EPOLL_CLOEXEC: number;
   readonly EPOLL_CTL_ADD: number;

@@ -188,7 +188,9 @@ const linux: Omit<LinuxConstants, "epoll_event"> = {
   SOL_UDP: 17,
   UDP_SEGMENT: 103,
   UDP_GRO: 104,
-  UDP_MAX_SEGMENTS: 64,
+  // Of the kernel's own <linux/udp.h>.
+  UDP_MAX_SEGMENTS: 128,
+  UDP_MAX_SEGMENTS_AT_FIRST: 64,
   EPOLL_CLOEXEC: 0o2000000,
   EPOLL_CTL_ADD: 1,
   EPOLL_CTL_DEL: 2,
