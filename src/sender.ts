@@ -158,8 +158,9 @@ export class Sender extends QueueingSender {
     // An older kernel takes fewer in one payload.
     if (result === -EINVAL && count > always) this.outbox.limitSegments(always);
     // The segment is larger than the path's MTU allows: smaller ones may go.
-    else if (result === -EINVAL || result === -EMSGSIZE) this.segmentLimit = Math.min(this.segmentLimit, segmentSize - 1);
-    // The device cannot compute checksums, or the kernel has no UDP_SEGMENT: none will go.
+    else if (result === -EINVAL || result === -EMSGSIZE) {
+      this.segmentLimit = Math.min(this.segmentLimit, segmentSize - 1);
+    } // The device cannot compute checksums, or the kernel has no UDP_SEGMENT: none will go.
     else if (result === -EIO || result === -ENOPROTOOPT) this.segmentLimit = 0;
     else return false;
     return true;
