@@ -80,9 +80,11 @@ class ImmediateEndpoint extends UnixEndpoint {
     this.#socket = socket;
   }
 
-  override deliver(message: Buffer<ArrayBuffer>, remote: RemoteInfo): void {
+  override deliver(message: Buffer<ArrayBuffer>, remote: RemoteInfo): boolean {
     const { address, size } = remote;
     this.#socket.emit("message", message, { size, address: {}, path: address || null });
+    // As there: what nobody listens for is gone.
+    return true;
   }
 
   override fail(errno: number): void {

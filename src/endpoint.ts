@@ -279,8 +279,9 @@ export class Endpoint extends EndpointControls
   }
 
   /** For the receiver. */
-  deliver(message: Buffer<ArrayBuffer>, remote: RemoteInfo): void {
-    this.#listeners.emit("message", message, remote);
+  deliver(message: Buffer<ArrayBuffer>, remote: RemoteInfo): boolean {
+    // Somebody may have put in an `emit` of his own, which need not return anything.
+    return this.#listeners.emit("message", message, remote) !== false;
   }
 
   /** For the receiver. */

@@ -171,7 +171,7 @@ export class Inbox {
   /** Room for a copy: the last `length` bytes before `#blockUsed` of the block that is returned. */
   #roomFor(length: number): Buffer<ArrayBuffer> {
     if (!this.#block || this.#blockUsed + length > this.#block.byteLength) {
-      this.#block = Buffer.from(new ArrayBuffer(Math.max(BLOCK_SIZE, length)));
+      this.#block = Buffer.allocUnsafeSlow(Math.max(BLOCK_SIZE, length));
       this.#blockUsed = 0;
     }
     this.#blockUsed += length;

@@ -35,8 +35,8 @@ export interface ReceivingSocket {
   batchListeners(): number;
   /** Delivers one batch. May throw likewise, and may close the socket. */
   deliverBatch(batch: MessageBatch): void;
-  /** Delivers one. May throw what a listener throws, and may close the socket. */
-  deliver(message: Buffer<ArrayBuffer>, remote: RemoteInfo): void;
+  /** Delivers one. May throw what a listener throws, and may close the socket. @returns False where there is no listener. */
+  deliver(message: Buffer<ArrayBuffer>, remote: RemoteInfo): boolean;
   /** Reports that receiving failed. May throw likewise. */
   fail(errno: number): void;
 }
@@ -90,16 +90,19 @@ export class Receiver {
     if (this.#socket.listeners() === 0) return true;
     let next = 0;
     let taken = 0;
+    const socket = this.#socket;
     const take: Take = (message, remote) => {
       taken++;
-      return this.#deliver(message, remote);
+      if (socket.deliver(message, remote)) return socket.fd >= 0;
+      taken--;
+      return false;
     };
     try {
       for (; next < payloads.length; next++) {
         taken = 0;
         if (!this.#inbox.copy(payloads[next], 0, take)) return false;
       }
-      return true;
+      return this.#isHeard();
     } finally {
       if (next < payloads.length) this.#keep(this.#copied(payloads.slice(next), taken));
     }
@@ -112,16 +115,20 @@ export class Receiver {
     try {
       while (next < datagrams.length) {
         const [message, remote] = datagrams[next++];
-        if (!this.#deliver(message, remote)) return false;
+        if (!this.#socket.deliver(message, remote)) {
+          next--;
+          return false;
+        }
+        if (this.#socket.fd < 0) return false;
       }
-      return true;
+      return this.#isHeard();
     } finally {
       this.#keep(datagrams.slice(next));
     }
   }
 
-  #deliver(message: Buffer<ArrayBuffer>, remote: RemoteInfo): boolean {
-    this.#socket.deliver(message, remote);
+  /** Whether the next datagram would be heard. */
+  #isHeard(): boolean {
     return this.#socket.fd >= 0 && this.#socket.listeners() > 0;
   }
 

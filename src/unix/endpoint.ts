@@ -112,18 +112,21 @@ export class UnixEndpoint extends Endpoint implements UnixSendingSocket {
   }
 
   /** For the receiver: what an IP socket would show becomes what a Unix socket shows. */
-  override deliver(message: Buffer<ArrayBuffer>, remote: RemoteInfo): void {
+  override deliver(message: Buffer<ArrayBuffer>, remote: RemoteInfo): boolean {
     const { address, size, truncated, fds, credentials } = remote as RemoteInfo & UnixDetails;
     const info: UnixRemoteInfo = { family: "unix", path: address, size };
     if (truncated) info.truncated = true;
     if (credentials) info.credentials = credentials;
-    if (!fds) return void this.#listeners.emit("message", message, info);
+    if (!fds) return this.#listeners.emit("message", message, info) !== false;
     info.fds = fds;
+    // It is, too, where a listener throws.
+    let isHeard = true;
     try {
-      this.#listeners.emit("message", message, info);
+      isHeard = this.#listeners.emit("message", message, info) !== false;
     } finally {
-      this.#decoder.settle(fds);
+      if (isHeard) this.#decoder.settle(fds);
     }
+    return isHeard;
   }
 
   override close(): void {
