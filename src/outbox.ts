@@ -122,7 +122,7 @@ export class Outbox {
     } else {
       this.#begin(sender, offset, length, address, controls);
     }
-    this.#requests.push(request);
+    this.#requests[this.#requests.length] = request;
     if (!this.#scheduled) {
       this.#scheduled = true;
       process.nextTick(this.#flushAtEndOfTurn);

@@ -29,14 +29,13 @@ export class SendCallbacks {
   }
 
   readonly #firstTick = (): void => {
-    const wanted = this.#group!.filter(isWanted);
+    const group = this.#group!;
     this.#group = undefined;
-    if (wanted.length > 0) process.nextTick(report, wanted, 0);
+    let count = 0;
+    for (const callback of group) if (callback.isWanted()) group[count++] = callback;
+    group.length = count;
+    if (count > 0) process.nextTick(report, group, 0);
   };
-}
-
-function isWanted(callback: DueCallback): boolean {
-  return callback.isWanted();
 }
 
 /** If one throws, the others follow in a tick of their own. */

@@ -284,7 +284,8 @@ export class Socket extends ControlLevel {
     callback?: unknown,
   ): void {
     const isReady = this.#bindState === "bound" && this.#connectState === "disconnected";
-    if (isReady && this.#dispatcher.sendToKnown(message, offset, length, port, address)) return;
+    // The field and not the getter: V8 calls a private getter by way of its runtime.
+    if (isReady && this.#dispatcherOrNone?.sendToKnown(message, offset, length, port, address)) return;
     const connected = this.#connectState === "connected";
     const parsed = parseSendArguments(connected, message, offset, length, port, address, callback);
     this.#running();
@@ -425,7 +426,7 @@ export class Socket extends ControlLevel {
 
   #makeDispatcher(): Dispatcher {
     const dispatching = {
-      endpoint: () => this.#endpoint,
+      endpoint: () => endpointOf(this),
       emitError: (error: Error) => void this.emit("error", error),
     };
     return new Dispatcher(dispatching, this.#engine, this.#options.lookup, this.#permissions);
