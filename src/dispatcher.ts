@@ -108,10 +108,20 @@ export class Dispatcher {
   sendMany(messages: readonly SendManyItem[], callback: SendManyCallback | undefined): void {
     const endpoint = this.#socket.endpoint()!;
     const operation = callback ? new SendManyOperation(this.#operations, messages.length, callback) : undefined;
+    // Most have their predecessor's destination.
+    let last: SendManyItem | undefined;
+    let destination: EncodedAddress | Error | undefined;
     for (const message of messages) {
       const { port, address = LOOPBACK[endpoint.version] } = message;
-      if (port === undefined) this.#hand(endpoint, message, undefined, operation);
-      else this.#sendTo(endpoint, message, address, port, operation);
+      if (port === undefined) {
+        this.#hand(endpoint, message, undefined, operation);
+        continue;
+      }
+      if (last === undefined || last.port !== port || last.address !== message.address) {
+        destination = this.#destinationOf(endpoint, address, port);
+        last = message;
+      }
+      this.#handTo(endpoint, message, destination, operation);
     }
     operation?.schedule();
   }
@@ -154,7 +164,15 @@ export class Dispatcher {
     port: number,
     operation: SendOperation | SendManyOperation | undefined,
   ): void {
-    const destination = this.#destinationOf(endpoint, ip, port);
+    this.#handTo(endpoint, message, this.#destinationOf(endpoint, ip, port), operation);
+  }
+
+  #handTo(
+    endpoint: Endpoint,
+    message: SendArguments | SendManyItem,
+    destination: EncodedAddress | Error | undefined,
+    operation: SendOperation | SendManyOperation | undefined,
+  ): void {
     if (destination instanceof Error) operation?.fail(destination);
     else if (destination) this.#hand(endpoint, message, destination, operation);
     else operation?.finish(this.#EINVAL, 0);
