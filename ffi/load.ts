@@ -8,7 +8,7 @@ import { isMainThread } from "node:worker_threads";
 import type { Abi } from "./abi/abi.ts";
 import { abiOf, SUPPORTED_SYSTEMS } from "./abi/current.ts";
 import { resourceContexts } from "./async_context.ts";
-import { partByFrom, partBySubarray } from "./buffer_part.ts";
+import { partBySpecies, partBySubarray } from "./buffer_part.ts";
 import { bunBinding, type BunFfi, bunFfi } from "./bun.ts";
 import { denoAsyncContexts, denoBinding, type DenoNamespace, denoNamespace, denoNetworkPermission } from "./deno.ts";
 import { koffiBinding, koffiPath, loadKoffi } from "./koffi.ts";
@@ -75,7 +75,7 @@ function onDeno(deno: DenoNamespace, abi: Abi): Runtime {
     libc,
     network: denoNetworkPermission(deno),
     asyncContexts: denoAsyncContexts(deno) ?? resourceContexts,
-    bufferPart: partByFrom,
+    bufferPart: partBySpecies,
     createWaiter: (set, onReady) => new PoolWaiter(set, onReady, libc, binding, references),
   };
 }
@@ -106,7 +106,7 @@ function onNode(node: NodeFfi, abi: Abi): Runtime {
     libc,
     network: nodeNetworkPermission(),
     asyncContexts: resourceContexts,
-    bufferPart: partByFrom,
+    bufferPart: partBySpecies,
     createWaiter,
   };
 }
@@ -128,7 +128,7 @@ function onKoffi(abi: Abi): Runtime {
     libc,
     network: nodeNetworkPermission(),
     asyncContexts: resourceContexts,
-    bufferPart: partByFrom,
+    bufferPart: partBySpecies,
     createWaiter: onThreads(libc, koffiPollSource(abi, path)),
   };
 }
