@@ -47,17 +47,25 @@ export interface CheckedOptions {
 /** Options of ours that are true or false, and nothing that only looks like it. */
 const FLAGS = ["gso", "gro", "freebind", "transparent", "recvErrors", "sendTimestamp"] as const;
 
-/** The options of sockets that were given a type only: they share them. */
-const ofType = new Map<SocketType, CheckedOptions>();
+/** The options of sockets that were given a type only: they share them, as there may be ten thousand. */
+const ofType = new Map<unknown, CheckedOptions>();
 
 /** Checks what `createSocket` was given, with Node's errors. */
 export function checkOptions(given: SocketType | SocketOptions | AdoptOptions): CheckedOptions {
-  if (typeof given !== "string") return check(given);
-  const known = ofType.get(given);
+  const type = onlyType(given);
+  if (type === undefined) return check(given);
+  const known = ofType.get(type);
   if (known?.lookup === defaultLookup()) return known;
   const options = check(given);
-  ofType.set(given, options);
+  ofType.set(type, options);
   return options;
+}
+
+/** The type, where nothing else was given. */
+function onlyType(given: unknown): unknown {
+  if (given === null || typeof given !== "object") return given ?? undefined;
+  for (const name in given) if (name !== "type") return undefined;
+  return (given as { type?: unknown }).type;
 }
 
 function check(given: SocketType | SocketOptions | AdoptOptions): CheckedOptions {
