@@ -26,6 +26,7 @@ export function parseIp(text: string): IpAddress | undefined {
 
 /** What `isIP` of `node:net` says: 4, 6, or 0 where the text is no IP address. */
 export function ipVersionOf(text: string): 4 | 6 | 0 {
+  if (readIPv4(text) >= 0) return 4;
   const ip = parseIp(text);
   if (!ip) return 0;
   return text.includes("%") && !/^[0-9A-Za-z.:-]+$/.test(ip.zone) ? 0 : ip.version;
@@ -33,16 +34,30 @@ export function ipVersionOf(text: string): 4 | 6 | 0 {
 
 /** Dotted decimal, four parts, no leading zeros. */
 export function parseIPv4(text: string): Uint8Array | undefined {
-  const parts = text.split(".");
-  if (parts.length !== 4) return undefined;
-  const bytes = new Uint8Array(4);
-  for (let i = 0; i < 4; i++) {
-    if (!/^(0|[1-9][0-9]{0,2})$/.test(parts[i])) return undefined;
-    const value = Number(parts[i]);
-    if (value > 255) return undefined;
-    bytes[i] = value;
+  const address = readIPv4(text);
+  return address < 0 ? undefined : Uint8Array.of(address >>> 24, address >>> 16, address >>> 8, address);
+}
+
+const [ZERO, NINE, DOT] = ["0", "9", "."].map((character) => character.charCodeAt(0));
+
+/** The address as one number, or -1. It makes no garbage: whether a text is an address is asked more often than which. */
+function readIPv4(text: string): number {
+  let [address, parts, part] = [0, 0, -1];
+  for (let i = 0; i <= text.length; i++) {
+    const code = i < text.length ? text.charCodeAt(i) : DOT;
+    if (code === DOT) {
+      if (part < 0) return -1;
+      address = address * 256 + part;
+      parts++;
+      part = -1;
+    } else {
+      // A zero that leads is one too many.
+      if (code < ZERO || code > NINE || part === 0) return -1;
+      part = Math.max(part, 0) * 10 + code - ZERO;
+      if (part > 255) return -1;
+    }
   }
-  return bytes;
+  return parts === 4 ? address : -1;
 }
 
 /** RFC 4291, section 2.2, in all three forms, without a zone. */

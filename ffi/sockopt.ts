@@ -19,18 +19,17 @@ export interface Option {
 }
 
 /** What an option's name begins with, and the levels that have such options. */
-const LEVELS: readonly (readonly [prefix: string, ...levels: string[]])[] = [
-  ["SO_", "SOL_SOCKET"],
-  ["IP_", "IPPROTO_IP"],
-  ["IPV6_", "IPPROTO_IPV6"],
-  ["MCAST_", "IPPROTO_IP", "IPPROTO_IPV6"],
-  ["UDP_", "IPPROTO_UDP"],
+const LEVELS: readonly { readonly prefix: string; readonly levels: readonly string[] }[] = [
+  { prefix: "SO_", levels: ["SOL_SOCKET"] },
+  { prefix: "IP_", levels: ["IPPROTO_IP"] },
+  { prefix: "IPV6_", levels: ["IPPROTO_IPV6"] },
+  { prefix: "MCAST_", levels: ["IPPROTO_IP", "IPPROTO_IPV6"] },
+  { prefix: "UDP_", levels: ["IPPROTO_UDP"] },
 ];
 
 /** The names of the levels that have an option of that name, likeliest first. */
 export function levelsOf(name: string): readonly string[] {
-  const [, ...levels] = LEVELS.find(([prefix]) => name.startsWith(prefix)) ?? [""];
-  return levels;
+  return LEVELS.find(({ prefix }) => name.startsWith(prefix))?.levels ?? [];
 }
 
 /** BSD takes these two as `u_char`; Linux takes either. */

@@ -154,7 +154,7 @@ export class Endpoint extends EndpointControls
 
   /** Gives an adopted descriptor back: it is not to be closed with this socket. */
   release(): void {
-    this.#engine.endpoints.delete(this);
+    this.#engine.endpoints?.delete(this);
     this.#descriptor = undefined;
   }
 
@@ -181,7 +181,7 @@ export class Endpoint extends EndpointControls
   startReceiving(): number {
     const asked = this.requestDetails();
     if (asked < 0) return asked;
-    const watch = this.#engine.loop.watch(this.fd, this);
+    const watch = this.#engine.loop.watch(this);
     if (watch < 0) return watch;
     this.#watch = watch;
     // Where the kernel has no UDP_GRO, datagrams come singly.
@@ -349,7 +349,7 @@ export class Endpoint extends EndpointControls
     if (this.#shared) this.#shared.close();
     else this.#descriptor?.close();
     this.#descriptor = undefined;
-    this.#engine.endpoints.delete(this);
+    this.#engine.endpoints?.delete(this);
     this.#sender?.cancel();
     this.#context.emitDestroy();
   }
@@ -378,7 +378,7 @@ export class Endpoint extends EndpointControls
 
   #hold(descriptor: Descriptor): void {
     this.#descriptor = descriptor;
-    this.#engine.endpoints.add(this);
+    this.#engine.endpoints?.add(this);
   }
 
   protected get engine(): Engine {

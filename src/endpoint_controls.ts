@@ -56,9 +56,11 @@ export abstract class EndpointControls extends EndpointOptions {
 
   /** Before datagrams can come: of one that came before, the kernel does not know all. */
   protected requestDetails(): number {
-    for (const detail of this.#details ?? []) {
-      const result = this.#requestDetail(detail, true);
-      if (result < 0) return result;
+    if (this.#details) {
+      for (const detail of this.#details) {
+        const result = this.#requestDetail(detail, true);
+        if (result < 0) return result;
+      }
     }
     return this.#details?.has("timestamp") || this.#sendTimestamps ? this.#requestTimestamping() : 0;
   }

@@ -24,8 +24,8 @@ export interface Engine {
   readonly inbox: Inbox;
   readonly errors: SystemErrors;
   readonly errorQueue: ErrorQueue;
-  /** Those with a descriptor. */
-  readonly endpoints: Set<Endpoint>;
+  /** Those with a descriptor, in a Worker: it closes them when it ends. Elsewhere nobody has to know. */
+  readonly endpoints: Set<Endpoint> | undefined;
 }
 
 const engines = new WeakMap<Runtime, Engine>();
@@ -44,7 +44,7 @@ export function currentEngine(): Engine {
       inbox: new Inbox(runtime),
       errors: new SystemErrors(libc.abi),
       errorQueue: new ErrorQueue(libc),
-      endpoints: new Set(),
+      endpoints: isMainThread ? undefined : new Set(),
     };
     engines.set(runtime, engine);
     closeWithWorker(engine);
@@ -54,7 +54,7 @@ export function currentEngine(): Engine {
 
 /** Descriptors belong to the process: what a Worker that ends has not closed would stay open. */
 function closeWithWorker({ endpoints, loop }: Engine): void {
-  if (isMainThread) return;
+  if (!endpoints) return;
   process.once("exit", () => {
     for (const endpoint of endpoints) endpoint.close();
     loop.closeSets();

@@ -12,6 +12,8 @@ import { Spin } from "./spin.ts";
 
 /** What a socket does when it is its turn. Both take a bounded amount of work and come again while there is more. */
 export interface Watcher {
+  /** The descriptor, until {@linkcode PollLoop.end}. */
+  readonly fd: number;
   /** There is data, or an error to fetch. */
   onReadable(): void;
   /** There is room to send. */
@@ -26,21 +28,18 @@ interface OpenSet {
   readonly waiter: Waiter;
 }
 
-interface Entry {
-  readonly fd: number;
-  readonly watcher: Watcher;
-  referenced: boolean;
-}
-
 /** The loop. It holds nothing, no descriptor and no thread, while nothing is watched. */
 export class PollLoop {
   readonly #runtime: Runtime;
-  readonly #entries = new Map<number, Entry>();
+  readonly #watchers = new Map<number, Watcher>();
+  /** Those of them that do not keep the process alive: few, of perhaps ten thousand. */
+  readonly #unreferenced = new Set<number>();
+  /** Whether the others, if any, have the waiter keep it alive. */
+  #isReferenced = false;
   #open: OpenSet | undefined;
   /** The open set and those that their waiters have yet to let go of. */
   readonly #sets = new Set<InterestSet>();
   #lastToken = 0;
-  #referenced = 0;
   /** Tokens whose turn is due, with what they are ready for. */
   #due: { token: number; readiness: number }[] = [];
   #running = false;
@@ -56,43 +55,45 @@ export class PollLoop {
    *
    * @returns A token for the calls below, or a negative errno: EEXIST where the descriptor is watched already.
    */
-  watch(fd: number, watcher: Watcher): number {
+  watch(watcher: Watcher): number {
     const open = this.#open ?? this.#openSet();
     if (typeof open === "number") return open;
     this.#open = open;
     const { set, waiter } = open;
     const token = ++this.#lastToken;
-    const added = set.add(fd, token, READABLE);
+    const added = set.add(watcher.fd, token, READABLE);
     if (added < 0) {
       this.#closeIfUnused();
       return added;
     }
-    const entry: Entry = { fd, watcher, referenced: false };
-    this.#entries.set(token, entry);
-    this.#setReferenced(entry, true);
+    this.#watchers.set(token, watcher);
+    this.#updateReference();
     if (!this.#lookScheduled && !this.#running) waiter.arm();
     return token;
   }
 
   /** Asks to be told of room to send as well, or no more. */
   setWritable(token: number, writable: boolean): void {
-    const entry = this.#entries.get(token);
-    if (entry) this.#open!.set.modify(entry.fd, token, writable ? READABLE | WRITABLE : READABLE);
+    const watcher = this.#watchers.get(token);
+    if (watcher) this.#open!.set.modify(watcher.fd, token, writable ? READABLE | WRITABLE : READABLE);
   }
 
   /** While referenced, what is watched keeps the process alive. So it begins. */
   setReferenced(token: number, referenced: boolean): void {
-    const entry = this.#entries.get(token);
-    if (entry) this.#setReferenced(entry, referenced);
+    if (!this.#watchers.has(token)) return;
+    if (referenced) this.#unreferenced.delete(token);
+    else this.#unreferenced.add(token);
+    this.#updateReference();
   }
 
   /** Watches it no more. To be called before the descriptor is closed; no turn comes afterwards. */
   end(token: number): void {
-    const entry = this.#entries.get(token);
-    if (!entry) return;
-    this.#setReferenced(entry, false);
-    this.#entries.delete(token);
-    this.#open!.set.remove(entry.fd);
+    const watcher = this.#watchers.get(token);
+    if (!watcher) return;
+    this.#watchers.delete(token);
+    this.#unreferenced.delete(token);
+    this.#updateReference();
+    this.#open!.set.remove(watcher.fd);
     this.#closeIfUnused();
   }
 
@@ -111,7 +112,7 @@ export class PollLoop {
   }
 
   #closeIfUnused(): void {
-    if (this.#entries.size > 0 || !this.#open) return;
+    if (this.#watchers.size > 0 || !this.#open) return;
     const { set, waiter } = this.#open;
     this.#open = undefined;
     waiter.close(() => {
@@ -126,12 +127,12 @@ export class PollLoop {
     this.#sets.clear();
   }
 
-  #setReferenced(entry: Entry, referenced: boolean): void {
-    if (entry.referenced === referenced) return;
-    entry.referenced = referenced;
-    this.#referenced += referenced ? 1 : -1;
-    if (referenced && this.#referenced === 1) this.#open?.waiter.ref();
-    if (!referenced && this.#referenced === 0) this.#open?.waiter.unref();
+  #updateReference(): void {
+    const isReferenced = this.#watchers.size > this.#unreferenced.size;
+    if (isReferenced === this.#isReferenced) return;
+    this.#isReferenced = isReferenced;
+    if (isReferenced) this.#open?.waiter.ref();
+    else this.#open?.waiter.unref();
   }
 
   /** Asks who is ready and gives everyone a turn. */
@@ -151,14 +152,14 @@ export class PollLoop {
     try {
       for (let next = this.#due.shift(); next; next = this.#due.shift()) {
         // Looked up each time: the socket may have been closed in another one's turn.
-        if (next.readiness & FAULTY) this.#entries.get(next.token)?.watcher.onFaulty();
-        if (next.readiness & WRITABLE) this.#entries.get(next.token)?.watcher.onWritable();
-        if (next.readiness & READABLE) this.#entries.get(next.token)?.watcher.onReadable();
+        if (next.readiness & FAULTY) this.#watchers.get(next.token)?.onFaulty();
+        if (next.readiness & WRITABLE) this.#watchers.get(next.token)?.onWritable();
+        if (next.readiness & READABLE) this.#watchers.get(next.token)?.onReadable();
       }
     } finally {
       this.#running = false;
       // Unreferenced, only the waiter will do: Node runs an immediate that keeps nothing alive when something else wakes it.
-      if (this.#referenced > 0 && (active || this.#spin.idle())) this.#lookAgain();
+      if (this.#isReferenced && (active || this.#spin.idle())) this.#lookAgain();
       else this.#open?.waiter.arm();
     }
   }

@@ -355,8 +355,8 @@ test("a waiter that can't be made leaves no interest set open", () => {
       throw refusal;
     },
   });
-  const watcher = { onReadable: () => {}, onWritable: () => {}, onFaulty: () => {} };
-  assertEquals(assertThrows(() => loop.watch(0, watcher)), refusal);
+  const watcher = { fd: 0, onReadable: () => {}, onWritable: () => {}, onFaulty: () => {} };
+  assertEquals(assertThrows(() => loop.watch(watcher)), refusal);
   assertEquals(openDescriptors().sort(), before);
 });
 

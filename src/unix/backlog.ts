@@ -134,7 +134,8 @@ export class Backlog {
     const probe = Descriptor.open(this.#libc, "unix");
     if (typeof probe === "number") return undefined;
     if (probe.connect(this.address!) === 0) {
-      const watch = this.#loop.watch(probe.fd, { onReadable: () => {}, onWritable: this.#resume, onFaulty: () => {} });
+      const { fd } = probe;
+      const watch = this.#loop.watch({ fd, onReadable: () => {}, onWritable: this.#resume, onFaulty: () => {} });
       if (watch > 0) {
         this.#loop.setWritable(watch, true);
         this.#watch = watch;
