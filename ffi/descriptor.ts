@@ -90,12 +90,12 @@ export class Descriptor {
 
   /** bind(2) */
   bind(address: EncodedAddress): number {
-    return this.#libc.bind(this.#fd, this.#put(address), address.length);
+    return this.#libc.bind(this.#fd, put(this.#libc, address), address.length);
   }
 
   /** connect(2): sets the peer. */
   connect(address: EncodedAddress): number {
-    const at = this.#put(address);
+    const at = put(this.#libc, address);
     return uninterrupted(this.#libc.abi, () => this.#libc.connect(this.#fd, at, address.length));
   }
 
@@ -110,12 +110,12 @@ export class Descriptor {
 
   /** getsockname(2) */
   localAddress(): SocketAddress | number {
-    return this.#readAddress((at, length) => this.#libc.getsockname(this.#fd, at, length));
+    return readAddress(this.#libc, (at, length) => this.#libc.getsockname(this.#fd, at, length));
   }
 
   /** getpeername(2) */
   remoteAddress(): SocketAddress | number {
-    return this.#readAddress((at, length) => this.#libc.getpeername(this.#fd, at, length));
+    return readAddress(this.#libc, (at, length) => this.#libc.getpeername(this.#fd, at, length));
   }
 
   /** setsockopt(2) of an integer option. ENOPROTOOPT where the system has no such option. */
@@ -130,7 +130,13 @@ export class Descriptor {
 
   /** setsockopt(2) of an option with a struct. */
   setEncodedOption(option: EncodedOption): number {
-    return this.#libc.setsockopt(this.#fd, option.level, option.name, this.#put(option.value), option.value.length);
+    return this.#libc.setsockopt(
+      this.#fd,
+      option.level,
+      option.name,
+      put(this.#libc, option.value),
+      option.value.length,
+    );
   }
 
   /** getsockopt(2): the value's bytes, at most `length`, or a negative errno. */
@@ -186,30 +192,31 @@ export class Descriptor {
     this.#fd = -1;
     this.#libc.close(fd);
   }
+}
 
-  #put(bytes: Uint8Array): Pointer {
-    const { value, valueAt } = scratchOf(this.#libc);
-    if (bytes.length > value.size) return this.#putApart(bytes);
-    value.bytes.set(bytes);
-    return valueAt;
-  }
+/** Puts bytes where a call finds them. */
+function put(libc: Libc, bytes: Uint8Array): Pointer {
+  const { value, valueAt } = scratchOf(libc);
+  if (bytes.length > value.size) return libc.pointer(apart(libc, bytes));
+  value.bytes.set(bytes);
+  return valueAt;
+}
 
-  #putApart(bytes: Uint8Array): Pointer {
-    const memory = this.#libc.allocate(bytes.length);
-    memory.bytes.set(bytes);
-    return this.#libc.pointer(memory);
-  }
+function apart(libc: Libc, bytes: Uint8Array): Memory {
+  const memory = libc.allocate(bytes.length);
+  memory.bytes.set(bytes);
+  return memory;
+}
 
-  #readAddress(call: (at: Pointer, length: Pointer) => number): SocketAddress | number {
-    const { value, valueAt, length, lengthAt } = scratchOf(this.#libc);
-    length.view.setUint32(0, maxAddressSize(this.#libc.abi), true);
-    const result = call(valueAt, lengthAt);
-    if (result < 0) return result;
-    // macOS gives no address at all, not even a family, for a Unix socket that has none.
-    const given = length.view.getUint32(0, true);
-    if (given === 0) return { address: "", family: "unix", port: 0 };
-    return decodeAddress(this.#libc, value, 0, given) ?? -this.#libc.abi.errno.EAFNOSUPPORT;
-  }
+function readAddress(libc: Libc, call: (at: Pointer, length: Pointer) => number): SocketAddress | number {
+  const { value, valueAt, length, lengthAt } = scratchOf(libc);
+  length.view.setUint32(0, maxAddressSize(libc.abi), true);
+  const result = call(valueAt, lengthAt);
+  if (result < 0) return result;
+  // macOS gives no address at all, not even a family, for a Unix socket that has none.
+  const given = length.view.getUint32(0, true);
+  if (given === 0) return { address: "", family: "unix", port: 0 };
+  return decodeAddress(libc, value, 0, given) ?? -libc.abi.errno.EAFNOSUPPORT;
 }
 
 /** What a descriptor of unknown origin is. */

@@ -58,18 +58,15 @@ export class Endpoint extends EndpointControls
   #errorReceiver: ErrorReceiver | undefined;
   /** Gives listeners the asynchronous context in which the socket was made. */
   readonly #context = new AsyncResource("UDPWRAP");
-  readonly #gso: boolean;
-  readonly #gro: boolean;
-  /** Whether they are wanted now: {@linkcode EndpointControls.setSendTimestamps}. */
-  #segments = true;
+  readonly #offload: Offload;
   #descriptor: Descriptor | undefined;
   /** The descriptor as it was given to this process, where it was. */
   #shared: SharedDescriptor | undefined;
   /** For the receiver: whether other processes receive from the socket, too. */
   isShared = false;
   #filtered: Set<FilterPlace> | undefined;
-  /** The poll loop's token; 0 while it does not receive. */
-  #watch = 0;
+  /** For the poll loop; 0 while it does not receive. */
+  token = 0;
   /** Whether bind(2) was tried, or somebody else did: then nothing here binds by itself. */
   #wasBound = false;
   #connected = false;
@@ -88,8 +85,7 @@ export class Endpoint extends EndpointControls
     this.#engine = engine;
     this.#permissions = permissions;
     this.#listeners = listeners;
-    this.#gso = offload.gso;
-    this.#gro = offload.gro;
+    this.#offload = offload;
   }
 
   /** The IP version of a UDP socket. A Unix socket has none, and nothing asks it for one. */
@@ -181,11 +177,10 @@ export class Endpoint extends EndpointControls
   startReceiving(): number {
     const asked = this.requestDetails();
     if (asked < 0) return asked;
-    const watch = this.#engine.loop.watch(this);
-    if (watch < 0) return watch;
-    this.#watch = watch;
+    const watched = this.#engine.loop.watch(this);
+    if (watched < 0) return watched;
     // Where the kernel has no UDP_GRO, datagrams come singly.
-    if (this.#gro && !this.isShared && !this.#filtered) this.setOption("UDP_GRO", 1);
+    if (this.#offload.gro && !this.isShared && !this.#filtered) this.setOption("UDP_GRO", 1);
     this.#updateReference();
     return 0;
   }
@@ -196,7 +191,7 @@ export class Endpoint extends EndpointControls
     if (filtered) places.add(place);
     else places.delete(place);
     this.#filtered = places.size > 0 ? places : undefined;
-    const receives = this.#watch > 0 && this.#gro && !this.isShared;
+    const receives = this.token > 0 && this.#offload.gro && !this.isShared;
     if (receives) this.setOption("UDP_GRO", this.#filtered ? 0 : 1);
   }
 
@@ -317,11 +312,10 @@ export class Endpoint extends EndpointControls
     this.#context.runInAsyncScope(() => this.#listeners.emit("timestamp", timestamp));
   }
 
-  protected setSegments(allowed: boolean): void {
-    this.#segments = allowed;
+  protected updateSegments(): void {
     // What was sent before goes as it would have gone.
     this.#engine.outbox.flush();
-    this.#sender?.allowSegments?.(allowed && this.#gso);
+    this.#sender?.allowSegments?.(this.#mayJoinSegments());
   }
 
   /** For the error receiver. */
@@ -338,7 +332,7 @@ export class Endpoint extends EndpointControls
   awaitRoom(waiting: boolean): void {
     if (this.#awaitsRoom === waiting) return;
     this.#awaitsRoom = waiting;
-    this.#engine.loop.setWritable(this.#watch, waiting);
+    this.#engine.loop.setWritable(this, waiting);
     this.#updateReference();
   }
 
@@ -355,8 +349,7 @@ export class Endpoint extends EndpointControls
   }
 
   #leaveLoop(): void {
-    this.#engine.loop.end(this.#watch);
-    this.#watch = 0;
+    this.#engine.loop.end(this);
     this.#receiver?.stop();
     this.#errorReceiver?.stop();
   }
@@ -369,7 +362,12 @@ export class Endpoint extends EndpointControls
   /** Makes the sending side. */
   protected makeSender(): MessageSender {
     const { outbox, runtime } = this.#engine;
-    return new Sender(runtime.libc, outbox, this, this.#gso && this.#segments);
+    return new Sender(runtime.libc, outbox, this, this.#mayJoinSegments());
+  }
+
+  /** Whether several messages may go to the kernel as one payload: not where each is to have a timestamp. */
+  #mayJoinSegments(): boolean {
+    return this.#offload.gso && !this.tellsSending;
   }
 
   get #notOpen(): number {
@@ -391,6 +389,6 @@ export class Endpoint extends EndpointControls
   }
 
   #updateReference(): void {
-    this.#engine.loop.setReferenced(this.#watch, this.#referenced || this.#awaitsRoom);
+    this.#engine.loop.setReferenced(this, this.#referenced || this.#awaitsRoom);
   }
 }

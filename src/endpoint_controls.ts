@@ -16,15 +16,22 @@ import { DetailDecoder, type DetailName, kernelOptions } from "./received_detail
 import { isMappedName, SendControlsEncoder } from "./send_controls.ts";
 import type { TransmitTimestamp } from "./types.ts";
 
+/** What a socket wants of the kernel. */
+interface Wishes {
+  /** What is to be told of every datagram that comes. */
+  readonly details: Set<DetailName>;
+  /** Reads it. */
+  decoder: DetailDecoder | undefined;
+  /** Whether transmit times have a clock. */
+  hasTxTime: boolean;
+  /** Whether it is to be told when each datagram leaves. */
+  sendTimestamps: boolean;
+}
+
 /** What sends and receives with control messages. */
 export abstract class EndpointControls extends EndpointOptions {
-  /** What is to be told of every datagram that comes. Made when something is. */
-  #details: Set<DetailName> | undefined;
-  #decoder: DetailDecoder | undefined;
-  /** Whether transmit times have a clock. */
-  #hasTxTime = false;
-  /** Whether it is to be told when each datagram leaves. */
-  #sendTimestamps = false;
+  /** Undefined while there are none, as with most of perhaps ten thousand sockets. */
+  #wishes: Wishes | undefined;
 
   /** getpeername(2) */
   abstract remoteAddress(): SocketAddress | number;
@@ -32,40 +39,46 @@ export abstract class EndpointControls extends EndpointOptions {
   abstract get errorReceiver(): ErrorReceiver;
   /** Says when a datagram left. */
   protected abstract deliverTimestamp(timestamp: TransmitTimestamp): void;
-  /** Whether several messages may go to the kernel as one payload, where the socket was made for that. */
-  protected abstract setSegments(allowed: boolean): void;
+  /** Messages may go to the kernel as one payload, or no more: {@linkcode EndpointControls.tellsSending} has changed. */
+  protected abstract updateSegments(): void;
 
   /**
    * Has something told of every datagram, or no more: at once, or where there is no descriptor yet as soon as there is. The
    * system must be able to.
    */
   setDetail(detail: DetailName, on: boolean): number {
-    const result = this.fd >= 0 ? this.#requestDetail(detail, on) : 0;
+    const result = this.fd >= 0 ? this.requestDetail(detail, on) : 0;
     if (result < 0) return result;
-    const details = this.#details ??= new Set();
+    const wishes = this.#wishes ??= noWishes();
+    const { details } = wishes;
     if (on) details.add(detail);
     else details.delete(detail);
-    this.#decoder = details.size > 0 ? new DetailDecoder(this.engine.runtime.libc, details) : undefined;
-    return detail === "timestamp" && this.fd >= 0 ? this.#requestTimestamping() : 0;
+    wishes.decoder = details.size > 0 ? new DetailDecoder(this.engine.runtime.libc, details) : undefined;
+    return detail === "timestamp" && this.fd >= 0 ? this.requestTimestamping() : 0;
+  }
+
+  /** Whether it is to be told when each datagram leaves. */
+  protected get tellsSending(): boolean {
+    return this.#wishes?.sendTimestamps ?? false;
   }
 
   /** For the receiver. */
   get controlDecoder(): ControlDecoder | undefined {
-    return this.#decoder;
+    return this.#wishes?.decoder;
   }
 
   /** Before datagrams can come: of one that came before, the kernel does not know all. */
   protected requestDetails(): number {
-    if (this.#details) {
-      for (const detail of this.#details) {
-        const result = this.#requestDetail(detail, true);
-        if (result < 0) return result;
-      }
+    if (!this.#wishes) return 0;
+    const { details, sendTimestamps } = this.#wishes;
+    for (const detail of details) {
+      const result = this.requestDetail(detail, true);
+      if (result < 0) return result;
     }
-    return this.#details?.has("timestamp") || this.#sendTimestamps ? this.#requestTimestamping() : 0;
+    return details.has("timestamp") || sendTimestamps ? this.requestTimestamping() : 0;
   }
 
-  #requestDetail(detail: DetailName, on: boolean): number {
+  protected requestDetail(detail: DetailName, on: boolean): number {
     const { abi } = this.engine.runtime.libc;
     for (const [option, value] of kernelOptions(abi, this.version, detail, on)) {
       const result = this.setOption(option, value);
@@ -76,7 +89,7 @@ export abstract class EndpointControls extends EndpointOptions {
 
   /** What makes control data of the options of `send`. */
   controlsEncoder(): SendControlsEncoder {
-    return new SendControlsEncoder(this.engine.runtime.libc, this.version, () => this.#hasTxTime);
+    return new SendControlsEncoder(this.engine.runtime.libc, this.version, () => this.#wishes?.hasTxTime ?? false);
   }
 
   /** The protocol that datagrams to a destination, or to the peer, go by: over IPv6 sockets mapped addresses are IPv4's. */
@@ -91,7 +104,7 @@ export abstract class EndpointControls extends EndpointOptions {
   setTxTimeClock(clock: number): number {
     const { abi } = this.engine.runtime.libc;
     const result = this.openWith((descriptor) => descriptor.setEncodedOption(encodeTxTime(abi, clock)));
-    this.#hasTxTime ||= result === 0;
+    if (result === 0) (this.#wishes ??= noWishes()).hasTxTime = true;
     return result;
   }
 
@@ -100,31 +113,36 @@ export abstract class EndpointControls extends EndpointOptions {
    * each message is one meanwhile. Linux only.
    */
   setSendTimestamps(on: boolean): number {
-    const before = this.#sendTimestamps;
-    this.#sendTimestamps = on;
-    const result = this.fd >= 0 ? this.#requestTimestamping() : 0;
+    const wishes = this.#wishes ??= noWishes();
+    const before = wishes.sendTimestamps;
+    wishes.sendTimestamps = on;
+    const result = this.fd >= 0 ? this.requestTimestamping() : 0;
     if (result < 0) {
-      this.#sendTimestamps = before;
+      wishes.sendTimestamps = before;
       return result;
     }
-    this.setSegments(!on);
-    this.errorReceiver.onTimestamp = on ? (message) => this.#deliverQueued(message) : undefined;
+    this.updateSegments();
+    this.errorReceiver.onTimestamp = on ? (message) => this.deliverTimestamp(timestampOf(message)) : undefined;
     return 0;
   }
 
   /** One option has the flags of both directions. SO_TIMESTAMPNS alone would not give the device's time. */
-  #requestTimestamping(): number {
+  protected requestTimestamping(): number {
     const { linux } = this.engine.runtime.libc.abi;
     if (!linux) return 0;
-    const receive = this.#details?.has("timestamp") ? receiveTimestampFlags(linux) : 0;
-    return this.setOption("SO_TIMESTAMPING", receive | (this.#sendTimestamps ? transmitTimestampFlags(linux) : 0));
+    const receive = this.#wishes?.details.has("timestamp") ? receiveTimestampFlags(linux) : 0;
+    return this.setOption("SO_TIMESTAMPING", receive | (this.tellsSending ? transmitTimestampFlags(linux) : 0));
   }
+}
 
-  #deliverQueued({ data, timestamps }: QueuedError): void {
-    const { software, hardware } = timestamps ?? { software: 0n, hardware: 0n };
-    const timestamp: TransmitTimestamp = { id: data };
-    if (software > 0n) timestamp.timestamp = software;
-    if (hardware > 0n) timestamp.hardwareTimestamp = hardware;
-    this.deliverTimestamp(timestamp);
-  }
+function noWishes(): Wishes {
+  return { details: new Set(), decoder: undefined, hasTxTime: false, sendTimestamps: false };
+}
+
+function timestampOf({ data, timestamps }: QueuedError): TransmitTimestamp {
+  const { software, hardware } = timestamps ?? { software: 0n, hardware: 0n };
+  const timestamp: TransmitTimestamp = { id: data };
+  if (software > 0n) timestamp.timestamp = software;
+  if (hardware > 0n) timestamp.hardwareTimestamp = hardware;
+  return timestamp;
 }

@@ -67,8 +67,8 @@ export abstract class EndpointOptions {
     if (reusePort && !abi.linux) return -abi.errno.ENOTSUP;
     // On macOS SO_REUSEADDR alone does not let two sockets share an address.
     const reuse = abi.linux ? "SO_REUSEADDR" : "SO_REUSEPORT";
-    return this.#turnOn(reuseAddr, reuse) || this.#turnOn(reusePort, "SO_REUSEPORT") ||
-      this.#turnOn(ipv6Only, "IPV6_V6ONLY");
+    return this.turnOn(reuseAddr, reuse) || this.turnOn(reusePort, "SO_REUSEPORT") ||
+      this.turnOn(ipv6Only, "IPV6_V6ONLY");
   }
 
   /** setsockopt(2) with the value's bytes. Opens the descriptor. */
@@ -94,12 +94,12 @@ export abstract class EndpointOptions {
   /** Joins or leaves a multicast group; binds first. */
   setMembership(join: boolean, group: string, interface_: string | undefined): number {
     const { libc } = this.engine.runtime;
-    return this.#setEncoded(true, encodeMembership(libc, join, group, interface_));
+    return this.setEncoded(true, encodeMembership(libc, join, group, interface_));
   }
 
   /** Joins or leaves a source-specific channel, or blocks a source of a group and lets it be heard again; binds first. */
   setSource(operation: SourceOperation, source: string, group: string, interface_: string | undefined): number {
-    return this.#setEncoded(
+    return this.setEncoded(
       true,
       encodeSourceMembership(this.engine.runtime.libc, operation, source, group, interface_),
     );
@@ -108,14 +108,14 @@ export abstract class EndpointOptions {
   /** Chooses the interface that multicast leaves by. */
   setMulticastInterface(interface_: string): number {
     const { libc } = this.engine.runtime;
-    return this.#setEncoded(false, encodeMulticastInterface(libc, this.version, interface_));
+    return this.setEncoded(false, encodeMulticastInterface(libc, this.version, interface_));
   }
 
-  #turnOn(isWanted: boolean, option: OptionName): number {
+  protected turnOn(isWanted: boolean, option: OptionName): number {
     return isWanted ? this.setOption(option, 1) : 0;
   }
 
-  #setEncoded(binds: boolean, option: EncodedOption | number): number {
+  protected setEncoded(binds: boolean, option: EncodedOption | number): number {
     if (typeof option === "number") return option;
     const bound = binds ? this.bindIfUnbound() : 0;
     return bound < 0 ? bound : this.with((descriptor) => descriptor.setEncodedOption(option));

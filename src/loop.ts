@@ -10,10 +10,12 @@ import type { Waiter } from "../ffi/poll/waiter.ts";
 import type { Runtime } from "../ffi/runtime.ts";
 import { Spin } from "./spin.ts";
 
-/** What a socket does when it is its turn. Both take a bounded amount of work and come again while there is more. */
+/** What a socket does when it is its turn. All take a bounded amount of work and come again while there is more. */
 export interface Watcher {
   /** The descriptor, until {@linkcode PollLoop.end}. */
   readonly fd: number;
+  /** The loop's: 0 while it is not watched, as at first. */
+  token: number;
   /** There is data, or an error to fetch. */
   onReadable(): void;
   /** There is room to send. */
@@ -31,17 +33,19 @@ interface OpenSet {
 /** The loop. It holds nothing, no descriptor and no thread, while nothing is watched. */
 export class PollLoop {
   readonly #runtime: Runtime;
-  readonly #watchers = new Map<number, Watcher>();
-  /** Those of them that do not keep the process alive: few, of perhaps ten thousand. */
-  readonly #unreferenced = new Set<number>();
+  /** By their tokens. There may be ten thousand: a Map would take three times as much. */
+  readonly #watchers: (Watcher | undefined)[] = [undefined];
+  readonly #freeTokens: number[] = [];
+  #count = 0;
+  /** Those that do not keep the process alive: few. */
+  readonly #unreferenced = new Set<Watcher>();
   /** Whether the others, if any, have the waiter keep it alive. */
   #isReferenced = false;
   #open: OpenSet | undefined;
   /** The open set and those that their waiters have yet to let go of. */
   readonly #sets = new Set<InterestSet>();
-  #lastToken = 0;
-  /** Tokens whose turn is due, with what they are ready for. */
-  #due: { token: number; readiness: number }[] = [];
+  /** Whose turn is due, with what they are ready for. */
+  #due: { watcher: Watcher; readiness: number }[] = [];
   #running = false;
   #lookScheduled = false;
   readonly #spin = new Spin();
@@ -53,47 +57,53 @@ export class PollLoop {
   /**
    * Watches a descriptor for reading.
    *
-   * @returns A token for the calls below, or a negative errno: EEXIST where the descriptor is watched already.
+   * @returns 0, or a negative errno: EEXIST where the descriptor is watched already.
    */
   watch(watcher: Watcher): number {
     const open = this.#open ?? this.#openSet();
     if (typeof open === "number") return open;
     this.#open = open;
     const { set, waiter } = open;
-    const token = ++this.#lastToken;
+    const token = this.#freeTokens.pop() ?? this.#watchers.length;
     const added = set.add(watcher.fd, token, READABLE);
     if (added < 0) {
+      if (token < this.#watchers.length) this.#freeTokens.push(token);
       this.#closeIfUnused();
       return added;
     }
-    this.#watchers.set(token, watcher);
+    watcher.token = token;
+    this.#watchers[token] = watcher;
+    this.#count++;
     this.#updateReference();
     if (!this.#lookScheduled && !this.#running) waiter.arm();
-    return token;
+    return 0;
   }
 
   /** Asks to be told of room to send as well, or no more. */
-  setWritable(token: number, writable: boolean): void {
-    const watcher = this.#watchers.get(token);
-    if (watcher) this.#open!.set.modify(watcher.fd, token, writable ? READABLE | WRITABLE : READABLE);
+  setWritable(watcher: Watcher, writable: boolean): void {
+    const { fd, token } = watcher;
+    if (token > 0) this.#open!.set.modify(fd, token, writable ? READABLE | WRITABLE : READABLE);
   }
 
   /** While referenced, what is watched keeps the process alive. So it begins. */
-  setReferenced(token: number, referenced: boolean): void {
-    if (!this.#watchers.has(token)) return;
-    if (referenced) this.#unreferenced.delete(token);
-    else this.#unreferenced.add(token);
+  setReferenced(watcher: Watcher, referenced: boolean): void {
+    if (watcher.token === 0) return;
+    if (referenced) this.#unreferenced.delete(watcher);
+    else this.#unreferenced.add(watcher);
     this.#updateReference();
   }
 
   /** Watches it no more. To be called before the descriptor is closed; no turn comes afterwards. */
-  end(token: number): void {
-    const watcher = this.#watchers.get(token);
-    if (!watcher) return;
-    this.#watchers.delete(token);
-    this.#unreferenced.delete(token);
+  end(watcher: Watcher): void {
+    const { fd, token } = watcher;
+    if (token === 0) return;
+    watcher.token = 0;
+    this.#watchers[token] = undefined;
+    this.#freeTokens.push(token);
+    this.#count--;
+    this.#unreferenced.delete(watcher);
     this.#updateReference();
-    this.#open!.set.remove(watcher.fd);
+    this.#open!.set.remove(fd);
     this.#closeIfUnused();
   }
 
@@ -112,9 +122,11 @@ export class PollLoop {
   }
 
   #closeIfUnused(): void {
-    if (this.#watchers.size > 0 || !this.#open) return;
+    if (this.#count > 0 || !this.#open) return;
     const { set, waiter } = this.#open;
     this.#open = undefined;
+    this.#watchers.length = 1;
+    this.#freeTokens.length = 0;
     waiter.close(() => {
       this.#sets.delete(set);
       set.close();
@@ -128,7 +140,7 @@ export class PollLoop {
   }
 
   #updateReference(): void {
-    const isReferenced = this.#watchers.size > this.#unreferenced.size;
+    const isReferenced = this.#count > this.#unreferenced.size;
     if (isReferenced === this.#isReferenced) return;
     this.#isReferenced = isReferenced;
     if (isReferenced) this.#open?.waiter.ref();
@@ -140,7 +152,10 @@ export class PollLoop {
     if (!this.#open || this.#running) return;
     const { set } = this.#open;
     const found = set.collect();
-    for (let i = 0; i < found; i++) this.#due.push({ token: set.tokenAt(i), readiness: set.readinessAt(i) });
+    for (let i = 0; i < found; i++) {
+      const watcher = this.#watchers[set.tokenAt(i)];
+      if (watcher) this.#due.push({ watcher, readiness: set.readinessAt(i) });
+    }
     this.#takeTurns();
   }
 
@@ -151,10 +166,11 @@ export class PollLoop {
     this.#running = true;
     try {
       for (let next = this.#due.shift(); next; next = this.#due.shift()) {
-        // Looked up each time: the socket may have been closed in another one's turn.
-        if (next.readiness & FAULTY) this.#watchers.get(next.token)?.onFaulty();
-        if (next.readiness & WRITABLE) this.#watchers.get(next.token)?.onWritable();
-        if (next.readiness & READABLE) this.#watchers.get(next.token)?.onReadable();
+        const { watcher, readiness } = next;
+        // Asked each time: the socket may have been closed in another one's turn, or in its own.
+        if (readiness & FAULTY && watcher.token > 0) watcher.onFaulty();
+        if (readiness & WRITABLE && watcher.token > 0) watcher.onWritable();
+        if (readiness & READABLE && watcher.token > 0) watcher.onReadable();
       }
     } finally {
       this.#running = false;

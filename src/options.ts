@@ -6,6 +6,7 @@
 import type { BlockList } from "node:net";
 import type { IpVersion } from "../ffi/sockaddr.ts";
 import { badSocketType, outOfRange } from "./errors.ts";
+import type { Offload } from "./endpoint.ts";
 import { defaultLookup } from "./lookup.ts";
 import { DETAIL_OPTIONS, type DetailName } from "./received_details.ts";
 import type { AdoptOptions, LookupFunction, SocketOptions, SocketType } from "./types.ts";
@@ -39,9 +40,7 @@ export interface CheckedOptions {
   readonly mark: number | undefined;
   readonly recvErrors: boolean;
   readonly sendTimestamp: boolean;
-  readonly gso: boolean;
-  /** Undefined: the default, which depends on where the descriptor comes from. */
-  readonly gro: boolean | undefined;
+  readonly offload: Offload;
 }
 
 /** Options of ours that are true or false, and nothing that only looks like it. */
@@ -100,8 +99,8 @@ function check(given: SocketType | SocketOptions | AdoptOptions): CheckedOptions
     mark: options.mark,
     recvErrors: options.recvErrors ?? false,
     sendTimestamp: options.sendTimestamp ?? false,
-    gso: options.gso ?? true,
-    gro: options.gro,
+    // Who made a descriptor that is adopted may not know UDP_GRO.
+    offload: { gso: options.gso ?? true, gro: options.gro ?? (fd === undefined || fd === null) },
   };
 }
 

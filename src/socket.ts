@@ -90,8 +90,7 @@ export class Socket extends ControlLevel {
     const version = fd === undefined ? this.#options.version! : adoptableVersion(libc, fd, this.#options.version);
     this.type = typeOf(version);
     this.#permissions = permissionsOf(network, this.#options);
-    const offload = { gso: this.#options.gso, gro: this.#options.gro ?? fd === undefined };
-    attach(this, engine, new Endpoint(engine, version, offload, this.#permissions, this));
+    attach(this, engine, new Endpoint(engine, version, this.#options.offload, this.#permissions, this));
     for (const detail of this.#options.details) endpointOf(this)!.setDetail(detail, true);
     if (this.#options.sendTimestamp) this.setSendTimestamp(true);
     if (typeof listener === "function") this.on("message", listener);

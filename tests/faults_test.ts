@@ -355,7 +355,7 @@ test("a waiter that can't be made leaves no interest set open", () => {
       throw refusal;
     },
   });
-  const watcher = { fd: 0, onReadable: () => {}, onWritable: () => {}, onFaulty: () => {} };
+  const watcher = { fd: 0, token: 0, onReadable: () => {}, onWritable: () => {}, onFaulty: () => {} };
   assertEquals(assertThrows(() => loop.watch(watcher)), refusal);
   assertEquals(openDescriptors().sort(), before);
 });

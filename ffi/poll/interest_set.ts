@@ -21,8 +21,7 @@ export interface InterestSet {
   /**
    * Adds a descriptor.
    *
-   * @param token Comes back from {@linkcode tokenAt}. Unlike a descriptor number it is never used again, so a late
-   * event can't reach the wrong socket. From 1.
+   * @param token Comes back from {@linkcode tokenAt}, until the member is removed. From 1.
    */
   add(fd: number, token: number, interest: number): number;
   /** Changes what a member is watched for. */

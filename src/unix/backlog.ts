@@ -12,7 +12,7 @@ import { clearTimeout, setTimeout } from "node:timers";
 import { Descriptor } from "../../ffi/descriptor.ts";
 import type { Libc } from "../../ffi/libc.ts";
 import type { EncodedAddress } from "../../ffi/sockaddr.ts";
-import type { PollLoop } from "../loop.ts";
+import type { PollLoop, Watcher } from "../loop.ts";
 import type { WaitingMessage } from "../queueing_sender.ts";
 import { MessageQueue } from "./message_queue.ts";
 
@@ -46,7 +46,7 @@ export class Backlog {
   readonly #resume: () => void;
   /** Connected to the destination, to hear when it has room. */
   #probe: Descriptor | undefined;
-  #watch = 0;
+  #watcher: Watcher | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #delay = FIRST_DELAY;
   #falseAlarms = 0;
@@ -134,11 +134,16 @@ export class Backlog {
     const probe = Descriptor.open(this.#libc, "unix");
     if (typeof probe === "number") return undefined;
     if (probe.connect(this.address!) === 0) {
-      const { fd } = probe;
-      const watch = this.#loop.watch({ fd, onReadable: () => {}, onWritable: this.#resume, onFaulty: () => {} });
-      if (watch > 0) {
-        this.#loop.setWritable(watch, true);
-        this.#watch = watch;
+      const watcher = {
+        fd: probe.fd,
+        token: 0,
+        onReadable: () => {},
+        onWritable: this.#resume,
+        onFaulty: () => {},
+      };
+      if (this.#loop.watch(watcher) === 0) {
+        this.#loop.setWritable(watcher, true);
+        this.#watcher = watcher;
         return probe;
       }
     }
@@ -147,8 +152,8 @@ export class Backlog {
   }
 
   #closeProbe(): void {
-    this.#loop.end(this.#watch);
-    this.#watch = 0;
+    if (this.#watcher) this.#loop.end(this.#watcher);
+    this.#watcher = undefined;
     this.#probe?.close();
     this.#probe = undefined;
   }

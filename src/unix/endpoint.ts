@@ -10,7 +10,7 @@ import process from "../../ffi/process.ts";
 import type { EncodedAddress, SocketAddress } from "../../ffi/sockaddr.ts";
 import { decodePath } from "../../ffi/sockaddr_un.ts";
 import type { OptionName } from "../../ffi/sockopt.ts";
-import { Endpoint, type Listeners } from "../endpoint.ts";
+import { Endpoint, type Listeners, type Offload } from "../endpoint.ts";
 import type { Engine } from "../engine.ts";
 import { type ControlDecoder, Inbox } from "../inbox.ts";
 import type { Payload } from "../outbox.ts";
@@ -50,6 +50,9 @@ function inboxOf(engine: Engine, kind: "plain" | "ancillary"): Inbox {
   return own[kind] ??= new Inbox(engine.runtime, { ...SHAPE, flags });
 }
 
+/** A Unix datagram is one payload. */
+const NO_OFFLOAD: Offload = { gso: false, gro: false };
+
 /** One Unix datagram socket below its public surface. Its addresses are paths; ports are 0. The descriptor is opened when needed. */
 export class UnixEndpoint extends Endpoint implements UnixSendingSocket {
   readonly #engine: Engine;
@@ -60,7 +63,7 @@ export class UnixEndpoint extends Endpoint implements UnixSendingSocket {
   constructor(engine: Engine, listeners: UnixListeners, wanted: WantedAncillary = NOTHING) {
     const nothingBlocked = { sendBlockList: undefined, receiveBlockList: undefined };
     const permissions = permissionsOf(engine.runtime.network, nothingBlocked);
-    super(engine, "unix", { gso: false, gro: false }, permissions, listeners as unknown as Listeners);
+    super(engine, "unix", NO_OFFLOAD, permissions, listeners as unknown as Listeners);
     this.#engine = engine;
     this.#listeners = listeners;
     this.#decoder = new UnixDecoder(engine.runtime.libc, wanted, () => this.listeners() > 0);
