@@ -25,14 +25,14 @@ const patterns = {
   send: ({ contender, options, start }) =>
     duel(
       () => sink(1, options, 0),
-      (port) => contender.module ? start(port) : flood(contender.offload, port, options, options.window),
+      (port) => contender.module ? start(port) : flood(contender.segments, port, options, options.window),
       ({ second }) => second.figures(),
     ),
 
   receive: ({ contender, workload, options, start }) =>
     duel(
       () => contender.module ? start(0) : sink(contender.offload, options, options.window),
-      (port) => flood(workload.offload, port, options, 0),
+      (port) => flood(workload.segments, port, options, 0),
       ({ first }) => first.figures(),
     ),
 
@@ -82,8 +82,8 @@ async function duel(startFirst, startSecond, figures) {
 const seconds = (milliseconds) => milliseconds / 1000;
 
 /** Without a window these two run until they are stopped. */
-function flood(offload, port, { peers, sizes, warm }, window) {
-  return startProgram("flood", [offload, port, peers, sizes.join(","), seconds(warm), seconds(window)]);
+function flood(segments, port, { peers, sizes, warm }, window) {
+  return startProgram("flood", [segments, port, peers, sizes.join(","), seconds(warm), seconds(window)]);
 }
 
 function sink(offload, { warm }, window) {

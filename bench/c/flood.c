@@ -1,13 +1,13 @@
 /*
- * Sends as fast as it can: flood <offload 0|1> <port> <peers> <sizes, comma between> <warm> <window>
+ * Sends as fast as it can: flood <segments> <port> <peers> <sizes, comma between> <warm> <window>
  *
- * Peers are 127.0.0.1 and the addresses after it, in turn; sizes are taken in turn, too. With offload each message of the
- * vector is a payload of up to 64 datagrams (UDP_SEGMENT), and there is one size. Without a window it runs until it is killed.
+ * Peers are 127.0.0.1 and the addresses after it, in turn; sizes are taken in turn, too. With more than one segment each
+ * message of the vector is a payload of that many datagrams (UDP_SEGMENT), or of as many as fit, and there is one size. Without
+ * a window it runs until it is killed.
  */
 #include "common.h"
 
 #define SLOTS 64
-#define MAX_SEGMENTS 64
 
 static char payload[SLOT_SIZE];
 static struct mmsghdr messages[SLOTS];
@@ -32,11 +32,10 @@ static void set_segment_size(unsigned short size) {
 
 int main(int count, char **words) {
   if (count != 7) return 2;
-  int offload = atoi(words[1]), peers = atoi(words[3]), sizes[256];
+  int segments = atoi(words[1]), offload = segments > 1, peers = atoi(words[3]), sizes[256];
   int kinds = read_sizes(words[4], sizes);
   struct sockaddr_in first = address_of("127.0.0.1", atoi(words[2]));
-  int segments = offload ? MAX_PAYLOAD / sizes[0] : 1;
-  if (segments > MAX_SEGMENTS) segments = MAX_SEGMENTS;
+  if (offload && segments > MAX_PAYLOAD / sizes[0]) segments = MAX_PAYLOAD / sizes[0];
   set_segment_size(sizes[0]);
   int fd = open_socket("127.0.0.1");
   struct meter meter;
