@@ -159,10 +159,10 @@ export class Socket extends EventEmitter<UnixDgramEvents> {
   send(message: Bytes, offset: number, length: number, path: string, callback?: UnixDgramCallback): void;
   send(message: Bytes, ...rest: unknown[]): void {
     if (!this.connected || typeof rest[0] === "number") return this.#sendTo(message, rest);
-    const errno = this.#sendNow(message, undefined);
+    const result = this.#sendNow(message, undefined);
     const { EAGAIN, ENOBUFS } = this.#engine.runtime.libc.abi.errno;
     const callback = rest[0] as UnixDgramCallback | undefined;
-    if (errno !== EAGAIN && errno !== ENOBUFS) return this.#report(errno, callback);
+    if (result !== -EAGAIN && result !== -ENOBUFS) return this.#report(result, callback);
     this.#endpoint.awaitRoom(true);
     if (typeof callback === "function") callback(Object.assign(new Error("congestion"), { code: 1 }));
     else this.emit("congestion", message);
@@ -196,29 +196,25 @@ export class Socket extends EventEmitter<UnixDgramEvents> {
 
   #sendTo(message: Bytes, [offset, length, path, callback]: unknown[]): void {
     const part = sliceOf(message, offset, length);
-    let errno = 0;
-    const failure = this.#withPath(path, "send", (checked) => {
-      errno = this.#sendNow(part, checked);
-      return -errno;
-    });
-    this.#report(failure ? -failure.code : errno, callback as UnixDgramCallback | undefined);
+    const failure = this.#withPath(path, "send", (checked) => this.#sendNow(part, checked));
+    this.#report(failure?.code ?? 0, callback as UnixDgramCallback | undefined);
   }
 
-  #report(errno: number, callback: UnixDgramCallback | undefined): void {
-    const failure = errno === 0 ? undefined : errnoError(errno, "send");
+  #report(result: number, callback: UnixDgramCallback | undefined): void {
+    const failure = result < 0 ? errnoError(-result, "send") : undefined;
     if (typeof callback === "function") failure ? callback(failure) : callback();
     else if (failure) this.emit("error", failure);
   }
 
-  /** @returns 0, or the errno. */
+  /** @returns 0, or a negative errno. */
   #sendNow(message: Bytes, path: string | undefined): number {
     const { abi } = this.#engine.runtime.libc;
-    if (this.fd < 0) return abi.errno.EBADF;
+    if (this.fd < 0) return -abi.errno.EBADF;
     const payload = payloadOf(message);
-    let errno = 0;
+    let result = 0;
     const address = path === undefined ? undefined : encodePath(abi, path);
-    this.#endpoint.send(payload, lengthOf(payload), address, { finish: (result) => errno = result });
-    return errno;
+    this.#endpoint.send(payload, lengthOf(payload), address, { finish: (sent) => result = Math.min(sent, 0) });
+    return result;
   }
 
   /** Makes a call with a path that was checked. @returns What the call, or the check, says. */

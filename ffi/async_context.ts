@@ -14,12 +14,17 @@ export interface AsyncContexts {
    */
   capture(triggerAsyncId: number): unknown;
   /** Calls a function in a context. What it does to the context ends with it. */
-  run<Argument>(context: unknown, call: (argument: Argument) => void, argument: Argument): void;
+  run<First, Second>(
+    context: unknown,
+    call: (first: First, second: Second) => void,
+    first: First,
+    second: Second,
+  ): void;
 }
 
 /** With what every runtime has. */
 export const resourceContexts: AsyncContexts = {
   // A trigger that is given spares Node the search for one, which takes as long as all else.
   capture: (triggerAsyncId) => new AsyncResource("UDPSENDWRAP", triggerAsyncId),
-  run: (context, call, argument) => (context as AsyncResource).runInAsyncScope(call, undefined, argument),
+  run: (context, call, first, second) => (context as AsyncResource).runInAsyncScope(call, undefined, first, second),
 };

@@ -81,11 +81,11 @@ export function denoAsyncContexts(deno: DenoNamespace): AsyncContexts | undefine
   if (typeof getAsyncContext !== "function" || typeof setAsyncContext !== "function") return undefined;
   return {
     capture: () => getAsyncContext(),
-    run(context, call, argument) {
+    run(context, call, first, second) {
       const before = getAsyncContext();
       setAsyncContext(context);
       try {
-        call(argument);
+        call(first, second);
       } finally {
         setAsyncContext(before);
       }

@@ -141,7 +141,7 @@ export class Dispatcher {
   ): void {
     if (!controls) return endpoint.send(payload, length, destination, operation);
     const encoded = this.#encode(endpoint, controls, destination);
-    if (typeof encoded === "number") operation?.finish(-encoded, 0);
+    if (typeof encoded === "number") operation?.finish(encoded);
     else endpoint.send(payload, length, destination, operation, encoded);
   }
 
@@ -173,9 +173,9 @@ export class Dispatcher {
     destination: EncodedAddress | Error | undefined,
     operation: SendOperation | SendManyOperation | undefined,
   ): void {
-    if (destination instanceof Error) operation?.fail(destination);
+    if (destination instanceof Error) operation?.finish(destination);
     else if (destination) this.#hand(endpoint, message, destination, operation);
-    else operation?.finish(this.#EINVAL, 0);
+    else operation?.finish(-this.#EINVAL);
   }
 
   /** @returns The encoded address; why it must not be sent to; or undefined where the text is no address of this family. */

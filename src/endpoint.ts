@@ -248,7 +248,7 @@ export class Endpoint extends EndpointControls
     controls?: EncodedControls,
   ): void {
     // As libuv has it; the kernel would let it pass.
-    if (address && this.#connected) request?.finish(this.#engine.runtime.libc.abi.errno.EISCONN, 0);
+    if (address && this.#connected) request?.finish(-this.#engine.runtime.libc.abi.errno.EISCONN);
     else (this.#sender ??= this.makeSender()).send(payload, length, address, request, controls);
   }
 

@@ -68,7 +68,7 @@ export abstract class QueueingSender implements Transmitter {
     this.#queuedBytes += length;
     if (this.queueBehind(payload, length, address, request, controls)) return;
     if (this.outbox.add(this, payload, length, address, request, controls)) return;
-    this.finish(length, request, this.libc.abi.errno.EMSGSIZE);
+    this.finish(length, request, -this.libc.abi.errno.EMSGSIZE);
   }
 
   /** Tries messages that have waited. */
@@ -81,7 +81,7 @@ export abstract class QueueingSender implements Transmitter {
 
   /** Fails messages that have waited: the socket is closing. */
   protected cancelWaiting(messages: readonly WaitingMessage[]): void {
-    for (const { bytes, request } of messages) this.finish(bytes.length, request, this.libc.abi.errno.ECANCELED);
+    for (const { bytes, request } of messages) this.finish(bytes.length, request, -this.libc.abi.errno.ECANCELED);
   }
 
   /** Whether a result means that a message has to wait. */
@@ -90,10 +90,10 @@ export abstract class QueueingSender implements Transmitter {
     return result === -EAGAIN || result === -ENOBUFS;
   }
 
-  /** A message was sent, or failed. */
-  protected finish(length: number, request: SendRequest | undefined, errno: number): void {
+  /** A message was sent, or failed. @param result Negative: an errno. */
+  protected finish(length: number, request: SendRequest | undefined, result: number): void {
     this.settle(1, length);
-    request?.finish(errno, errno === 0 ? length : 0);
+    request?.finish(result < 0 ? result : length);
   }
 
   /** Messages wait no more. */

@@ -25,16 +25,13 @@ export class SendManyOperation implements SendRequest {
     this.#context = owner.contexts.capture(owner.asyncId);
   }
 
-  finish(errno: number): void {
-    if (errno === 0) this.#sent++;
-    else this.#error ??= this.#owner.sendError(errno, undefined, undefined);
-    this.#settle();
-  }
-
-  /** For failures that are no system call's. */
-  fail(error: Error): void {
-    this.#error ??= error;
-    this.#settle();
+  /** @param result An error where it is no system call's. */
+  finish(result: number | Error): void {
+    if (typeof result !== "number") this.#error ??= result;
+    else if (result < 0) this.#error ??= this.#owner.sendError(-result, undefined, undefined);
+    else this.#sent++;
+    this.#pending--;
+    if (this.#pending === 0 && this.#scheduled) this.#report();
   }
 
   /** All messages are on their way: the callback may come. */
@@ -43,13 +40,8 @@ export class SendManyOperation implements SendRequest {
     if (this.#pending === 0) this.#report();
   }
 
-  #settle(): void {
-    this.#pending--;
-    if (this.#pending === 0 && this.#scheduled) this.#report();
-  }
-
   #report(): void {
     const { contexts } = this.#owner;
-    process.nextTick(() => contexts.run(this.#context, () => this.#callback(this.#error, this.#sent), undefined));
+    process.nextTick(() => contexts.run(this.#context, this.#callback, this.#error, this.#sent));
   }
 }

@@ -21,11 +21,8 @@ export interface OperationOwner {
   sendError(errno: number, address: string | undefined, port: number | undefined): Error;
 }
 
-/** {@linkcode SendOperation.finish} has not been called yet. */
-const PENDING = -1;
-
 /** Stands for the context of the tick that the callback has to itself. */
-const OWN_TICK: unique symbol = Symbol("own tick");
+const OWN_TICK: unknown = {};
 
 /**
  * Node calls back one tick after the message was handed to the kernel, which on a connected socket is done in `send()` and
@@ -36,9 +33,8 @@ export class SendOperation implements SendRequest, DueCallback {
   readonly #callback: SendCallback;
   readonly #address: string | undefined;
   readonly #port: number | undefined;
-  #errno = PENDING;
-  #bytes = 0;
-  #error: Error | undefined = undefined;
+  /** What {@linkcode SendOperation.finish} was called with, once it was. */
+  #result: number | Error | undefined = undefined;
   /** That of `send()`'s caller. */
   #context: unknown = OWN_TICK;
   /** Its tick has come, and the message still waits for room. */
@@ -62,16 +58,10 @@ export class SendOperation implements SendRequest, DueCallback {
     this.#owner.callbacks.add(this);
   }
 
-  finish(errno: number, bytes: number): void {
-    this.#errno = errno;
-    this.#bytes = bytes;
+  /** @param result An error where it is no system call's. */
+  finish(result: number | Error): void {
+    this.#result = result;
     if (this.#isLate) process.nextTick(report, this);
-  }
-
-  /** For failures that are no system call's. */
-  fail(error: Error): void {
-    this.#error = error;
-    this.finish(0, 0);
   }
 
   /** The tick of the lookup has come. */
@@ -81,19 +71,15 @@ export class SendOperation implements SendRequest, DueCallback {
 
   /** Its tick has come. */
   report(): void {
-    if (this.#errno === PENDING) {
-      if (this.#context === OWN_TICK) this.#keepContext();
-      this.#isLate = true;
-    } else if (this.#context === OWN_TICK) {
-      this.call();
-    } else {
-      this.#owner.contexts.run(this.#context, call, this);
-    }
+    const result = this.#result;
+    if (result === undefined) this.#waitInContext();
+    else if (typeof result === "number" && result >= 0) this.#call(this.#callback, null, result);
+    else this.#call(callWithError, this.#callback, this.#errorOf(result));
   }
 
-  call(): void {
-    if (this.#errno === 0 && this.#error === undefined) this.#callback(null, this.#bytes);
-    else this.#reportError();
+  #waitInContext(): void {
+    if (this.#context === OWN_TICK) this.#keepContext();
+    this.#isLate = true;
   }
 
   #keepContext(): void {
@@ -101,9 +87,13 @@ export class SendOperation implements SendRequest, DueCallback {
     this.#context = contexts.capture(asyncId);
   }
 
-  #reportError(): void {
-    const error = this.#error ?? this.#owner.sendError(this.#errno, this.#address, this.#port);
-    (this.#callback as (error: Error) => void)(error);
+  #call<First, Second>(call: (first: First, second: Second) => void, first: First, second: Second): void {
+    if (this.#context === OWN_TICK) call(first, second);
+    else this.#owner.contexts.run(this.#context, call, first, second);
+  }
+
+  #errorOf(result: number | Error): Error {
+    return typeof result === "number" ? this.#owner.sendError(-result, this.#address, this.#port) : result;
   }
 }
 
@@ -111,6 +101,7 @@ function report(operation: SendOperation): void {
   operation.report();
 }
 
-function call(operation: SendOperation): void {
-  operation.call();
+/** With an error alone, as Node does. */
+function callWithError(callback: SendCallback, error: Error): void {
+  (callback as (error: Error) => void)(error);
 }

@@ -12,8 +12,8 @@ import { joined, QueueingSender, type WaitingMessage } from "./queueing_sender.t
 
 /** Someone waits to hear how a message fared. */
 export interface SendRequest {
-  /** @param errno 0, or why it could not be sent. */
-  finish(errno: number, bytes: number): void;
+  /** @param result Bytes that were sent, or a negative errno. */
+  finish(result: number): void;
 }
 
 /** How many waiting messages are put back into the arena at a time. */
@@ -114,7 +114,7 @@ export class Sender extends QueueingSender {
       if (run.count > 1 && this.#isRefusalOfSegments(sent, run)) {
         if (!this.#sendSingly(collected, next)) return next;
       } else {
-        this.#finishFirst(collected, run, -sent);
+        this.#finishFirst(collected, run, sent);
       }
       if (run.count === 0) next++;
       else this.#fill(collected, next);
@@ -130,7 +130,7 @@ export class Sender extends QueueingSender {
       vector.setOutgoing(slot, run.offset, firstLength(run), run.address, 0, run.controls);
       const sent = this.#transmit(vector, slot, 1);
       if (this.isNoRoom(sent)) return false;
-      this.#finishFirst(collected, run, sent < 0 ? -sent : 0);
+      this.#finishFirst(collected, run, sent);
     }
     return true;
   }
@@ -170,19 +170,19 @@ export class Sender extends QueueingSender {
   #finishRun({ requests }: Collected, run: Run): void {
     const { count, length, segmentSize, firstRequest } = run;
     this.settle(count, length);
-    for (let i = 0; i < count - 1; i++) requests[firstRequest + i]?.finish(0, segmentSize);
-    requests[firstRequest + count - 1]?.finish(0, length - (count - 1) * segmentSize);
+    for (let i = 0; i < count - 1; i++) requests[firstRequest + i]?.finish(segmentSize);
+    requests[firstRequest + count - 1]?.finish(length - (count - 1) * segmentSize);
   }
 
   /** The first message of a run was sent, or failed: the run goes on without it. */
-  #finishFirst({ requests }: Collected, run: Run, errno: number): void {
+  #finishFirst({ requests }: Collected, run: Run, result: number): void {
     const length = firstLength(run);
     const request = requests[run.firstRequest];
     run.offset += length;
     run.length -= length;
     run.count--;
     run.firstRequest++;
-    this.finish(length, request, errno);
+    this.finish(length, request, result);
   }
 
   /** Takes a run's messages out of the arena. */

@@ -95,7 +95,7 @@ export class UnixEndpoint extends Endpoint implements UnixSendingSocket {
     controls?: EncodedControls,
   ): void {
     const opened = this.open();
-    if (opened < 0) request?.finish(-opened, 0);
+    if (opened < 0) request?.finish(opened);
     else super.send(payload, length, address, request, controls);
   }
 

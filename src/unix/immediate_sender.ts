@@ -37,7 +37,7 @@ export class ImmediateSender implements Transmitter, MessageSender {
   ): void {
     const fits = this.#outbox.add(this, payload, length, address, request, controls);
     if (fits) this.#outbox.flush();
-    else request?.finish(this.#libc.abi.errno.EMSGSIZE, 0);
+    else request?.finish(-this.#libc.abi.errno.EMSGSIZE);
   }
 
   /** Called by the outbox. */
@@ -47,7 +47,7 @@ export class ImmediateSender implements Transmitter, MessageSender {
       const { offset, length, address, controls, firstRequest } = runs[slot];
       vector.setOutgoing(slot, offset, length, address, 0, controls);
       const sent = uninterrupted(libc.abi, () => libc.sendmmsg(this.#socket.fd, vector.at(slot), 1, 0));
-      requests[firstRequest]?.finish(sent < 0 ? -sent : 0, sent < 0 ? 0 : length);
+      requests[firstRequest]?.finish(sent < 0 ? sent : length);
     }
   }
 

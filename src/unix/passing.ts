@@ -71,9 +71,9 @@ export class Load implements SendRequest {
     return new Load(libc, own, credentials, request);
   }
 
-  finish(errno: number, bytes: number): void {
+  finish(result: number): void {
     for (const fd of this.#fds) this.#libc.close(fd);
-    this.#request?.finish(errno, bytes);
+    this.#request?.finish(result);
   }
 }
 

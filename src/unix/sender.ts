@@ -92,7 +92,7 @@ export class UnixSender extends QueueingSender implements MessageSender {
         this.#hold(runs[next].address, -sent);
         return runs.slice(next);
       }
-      this.finish(runs[next].length, requests[runs[next].firstRequest], -sent);
+      this.finish(runs[next].length, requests[runs[next].firstRequest], sent);
       next++;
     }
     return [];

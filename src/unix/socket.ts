@@ -297,10 +297,10 @@ export class UnixSocket extends UnixStatus {
     { payload, length, destination, passed }: UnixSendArguments,
     operation: SendOperation | SendManyOperation | undefined,
   ): void {
-    if (destination instanceof Error) return operation?.fail(destination);
+    if (destination instanceof Error) return operation?.finish(destination);
     if (!passed) return endpoint.send(payload, length, destination, operation);
     const load = Load.take(this.#libc, passed, operation);
-    if (typeof load === "number") operation?.finish(-load, 0);
+    if (typeof load === "number") operation?.finish(load);
     else endpoint.send(payload, length, destination, load, load.controls);
   }
 
