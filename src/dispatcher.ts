@@ -10,10 +10,11 @@ import { Destinations } from "./destinations.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { Engine } from "./engine.ts";
 import { isDefaultLookup, LOOPBACK, needsNoLookup, resolve } from "./lookup.ts";
+import type { Payload } from "./outbox.ts";
 import type { Permissions } from "./permissions.ts";
 import type { CheckedControls, SendControlsEncoder } from "./send_controls.ts";
-import type { SendArguments } from "./send_arguments.ts";
-import type { SendManyItem } from "./send_many_arguments.ts";
+import { lengthOf, type SendArguments } from "./send_arguments.ts";
+import type { MessageGroup } from "./send_many_arguments.ts";
 import { SendManyOperation } from "./send_many_operation.ts";
 import { type OperationOwner, SendOperation } from "./send_operation.ts";
 import type { LookupFunction, SendCallback, SendManyCallback } from "./types.ts";
@@ -25,6 +26,16 @@ export interface DispatchingSocket {
   /** For an error that no callback hears of. */
   emitError(error: Error): void;
 }
+
+/** How messages leave. */
+interface Route {
+  /** Undefined: to the peer. */
+  readonly destination: EncodedAddress | undefined;
+  readonly controls: EncodedControls | undefined;
+}
+
+/** Why they cannot: an error, or a negative errno. */
+type NoRoute = Error | number;
 
 /** One socket's way from `send` to the kernel. */
 export class Dispatcher {
@@ -76,20 +87,21 @@ export class Dispatcher {
   }
 
   /** Checks what can be told of a message's controls before it is sent. @throws What {@linkcode Socket.send} throws. */
-  check({ controls }: SendArguments | SendManyItem): void {
+  check({ controls }: SendArguments | MessageGroup): void {
     if (controls) this.#encoderOf(this.#socket.endpoint()!).check(controls);
   }
 
   /** @param connecting Whether `connect()` is under way: then what it does to the socket comes before this message. */
   send(message: SendArguments, connecting: boolean): void {
-    const { port, address = "", callback } = message;
+    const { payload, port, address = "", callback, controls } = message;
     const operation = callback ? new SendOperation(this.#operations, callback, message.address, port) : undefined;
     const endpoint = this.#socket.endpoint()!;
     if (port === undefined) {
-      this.#hand(endpoint, message, undefined, operation);
+      hand(endpoint, payload, this.#routeTo(endpoint, address, port, controls), operation);
       operation?.schedule();
     } else if (!connecting && this.#needsNoLookup(address, port)) {
-      this.#sendTo(endpoint, message, address || LOOPBACK[endpoint.version], port, operation);
+      const ip = address || LOOPBACK[endpoint.version];
+      hand(endpoint, payload, this.#routeTo(endpoint, ip, port, controls), operation);
       operation?.scheduleAfterLookup();
     } else {
       resolve(this.#lookup, endpoint.version, address, (error, ip) => {
@@ -97,7 +109,7 @@ export class Dispatcher {
           const report = callback as ((error: Error) => void) | undefined;
           process.nextTick(report ?? ((error: Error) => this.#socket.emitError(error)), error);
         } else if (this.#socket.endpoint() === endpoint) {
-          this.#sendTo(endpoint, message, ip, port, operation);
+          hand(endpoint, payload, this.#routeTo(endpoint, ip, port, controls), operation);
           operation?.schedule();
         }
       });
@@ -105,23 +117,12 @@ export class Dispatcher {
   }
 
   /** Sends several messages with one callback. Their addresses are IP addresses. */
-  sendMany(messages: readonly SendManyItem[], callback: SendManyCallback | undefined): void {
+  sendMany(groups: readonly MessageGroup[], callback: SendManyCallback | undefined): void {
     const endpoint = this.#socket.endpoint()!;
-    const operation = callback ? new SendManyOperation(this.#operations, messages.length, callback) : undefined;
-    // Most have their predecessor's destination.
-    let last: SendManyItem | undefined;
-    let destination: EncodedAddress | Error | undefined;
-    for (const message of messages) {
-      const { port, address = LOOPBACK[endpoint.version] } = message;
-      if (port === undefined) {
-        this.#hand(endpoint, message, undefined, operation);
-        continue;
-      }
-      if (last === undefined || last.port !== port || last.address !== message.address) {
-        destination = this.#destinationOf(endpoint, address, port);
-        last = message;
-      }
-      this.#handTo(endpoint, message, destination, operation);
+    const operation = callback ? new SendManyOperation(this.#operations, countOf(groups), callback) : undefined;
+    for (const { payloads, port, address = LOOPBACK[endpoint.version], controls } of groups) {
+      const route = this.#routeTo(endpoint, address, port, controls);
+      for (const payload of payloads) hand(endpoint, payload, route, operation);
     }
     operation?.schedule();
   }
@@ -132,54 +133,25 @@ export class Dispatcher {
     return isKnown || needsNoLookup(this.#lookup, address);
   }
 
-  /** Gives a message to the endpoint, with its control data. */
-  #hand(
-    endpoint: Endpoint,
-    { payload, length, controls }: SendArguments | SendManyItem,
-    destination: EncodedAddress | undefined,
-    operation: SendOperation | SendManyOperation | undefined,
-  ): void {
-    if (!controls) return endpoint.send(payload, length, destination, operation);
-    const encoded = this.#encode(endpoint, controls, destination);
-    if (typeof encoded === "number") operation?.finish(encoded);
-    else endpoint.send(payload, length, destination, operation, encoded);
-  }
-
-  #encode(
-    endpoint: Endpoint,
-    controls: CheckedControls,
-    destination: EncodedAddress | undefined,
-  ): EncodedControls | undefined | number {
-    return this.#encoderOf(endpoint).encode(controls, endpoint.wireTo(destination));
-  }
-
   #encoderOf(endpoint: Endpoint): SendControlsEncoder {
     return this.#encoder ??= endpoint.controlsEncoder();
   }
 
-  #sendTo(
+  /** @param port Undefined on a connected socket. */
+  #routeTo(
     endpoint: Endpoint,
-    message: SendArguments | SendManyItem,
     ip: string,
-    port: number,
-    operation: SendOperation | SendManyOperation | undefined,
-  ): void {
-    this.#handTo(endpoint, message, this.#destinationOf(endpoint, ip, port), operation);
+    port: number | undefined,
+    controls: CheckedControls | undefined,
+  ): Route | NoRoute {
+    const destination = port === undefined ? undefined : this.#destinationOf(endpoint, ip, port);
+    if (destination instanceof Error || typeof destination === "number") return destination;
+    if (!controls) return { destination, controls: undefined };
+    const encoded = this.#encoderOf(endpoint).encode(controls, endpoint.wireTo(destination));
+    return typeof encoded === "number" ? encoded : { destination, controls: encoded };
   }
 
-  #handTo(
-    endpoint: Endpoint,
-    message: SendArguments | SendManyItem,
-    destination: EncodedAddress | Error | undefined,
-    operation: SendOperation | SendManyOperation | undefined,
-  ): void {
-    if (destination instanceof Error) operation?.finish(destination);
-    else if (destination) this.#hand(endpoint, message, destination, operation);
-    else operation?.finish(-this.#EINVAL);
-  }
-
-  /** @returns The encoded address; why it must not be sent to; or undefined where the text is no address of this family. */
-  #destinationOf(endpoint: Endpoint, ip: string, port: number): EncodedAddress | Error | undefined {
+  #destinationOf(endpoint: Endpoint, ip: string, port: number): EncodedAddress | NoRoute {
     const blocked = this.#permissions.blocked(ip);
     if (blocked) return blocked;
     const known = this.#destinations.find(ip, port);
@@ -188,6 +160,21 @@ export class Dispatcher {
     if (refused) return refused;
     const encoded = endpoint.encode(ip, port);
     if (encoded) this.#destinations.remember(ip, port, encoded);
-    return encoded;
+    // No address of this family.
+    return encoded ?? -this.#EINVAL;
   }
+}
+
+function hand(
+  endpoint: Endpoint,
+  payload: Payload,
+  route: Route | NoRoute,
+  operation: SendOperation | SendManyOperation | undefined,
+): void {
+  if (typeof route === "number" || route instanceof Error) operation?.finish(route);
+  else endpoint.send(payload, lengthOf(payload), route.destination, operation, route.controls);
+}
+
+function countOf(groups: readonly MessageGroup[]): number {
+  return groups.reduce((count, { payloads }) => count + payloads.length, 0);
 }

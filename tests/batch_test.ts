@@ -199,6 +199,7 @@ testBoth("sendMany() checks all its arguments before anything is sent", async (t
     ["ERR_INVALID_ARG_TYPE", [undefined, port, loopback]],
     ["ERR_INVALID_ARG_TYPE", [["good", 7], port, loopback]],
     ["ERR_INVALID_ARG_TYPE", [["good", null], port, loopback]],
+    ["ERR_INVALID_ARG_TYPE", [new Array(1), port, loopback]],
     ["ERR_INVALID_ARG_TYPE", [["good", { message: "bad", port, address: 7 }], port, loopback]],
     ["ERR_INVALID_ARG_TYPE", [["good"], port, 7]],
     ["ERR_INVALID_ARG_TYPE", [["good"], port, loopback, "no function"]],
