@@ -1,5 +1,5 @@
 /**
- * How a contender, which may be a C program itself, and the C program at the other end are run together.
+ * How a contender, which may be a C program itself, and the C programs at its other ends are run together.
  */
 import { startContender, startProgram } from "./processes.mjs";
 
@@ -23,35 +23,47 @@ export async function measure(runtime, contender, workload, times) {
 const patterns = {
   /** The C program receives with offload, as the fastest receiver would: it takes what comes as it comes. */
   send: ({ contender, options, start }) =>
-    duel(
-      () => sink(1, options, 0),
-      (port) => contender.module ? start(port) : flood(contender.segments, port, options, options.window),
-      ({ second }) => second.figures(),
+    inTurn(
+      [
+        () => sink(1, options, 0),
+        (port) => contender.module ? start(port) : flood(contender.segments, port, options, options.window),
+      ],
+      ([, sender]) => sender.figures(),
     ),
 
   receive: ({ contender, workload, options, start }) =>
-    duel(
-      () => contender.module ? start(0) : sink(contender.offload, options, options.window),
-      (port) => flood(workload.segments, port, options, 0),
-      ({ first }) => first.figures(),
+    inTurn(
+      [
+        () => contender.module ? start(0) : sink(contender.offload, options, options.window),
+        (port) => flood(workload.segments, port, options, 0),
+      ],
+      ([receiver]) => receiver.figures(),
+    ),
+
+  /** What comes from one C program goes on to another. */
+  forward: ({ workload, options, start }) =>
+    inTurn(
+      [() => sink(1, options, 0), (port) => start(port), (port) => flood(workload.segments, port, options, 0)],
+      ([, forwarder]) => forwarder.figures(),
     ),
 
   /** Each on a processor of its own, as on two machines: where both share one or not would decide more than they do. */
   ask: ({ contender, options, start }) =>
-    duel(
-      () => startProgram("echo", [], 0),
-      (port) => contender.module ? start(port, 1) : clients(port, 1, options, 1),
-      ({ second }) => second.figures(),
+    inTurn(
+      [
+        () => startProgram("echo", [], 0),
+        (port) => contender.module ? start(port, 1) : clients(port, 1, options, 1),
+      ],
+      ([, client]) => client.figures(),
     ),
 
   /** The clients say how they were served, the server what it took. */
   serve: ({ contender, workload, options, start }) =>
-    duel(
-      () => contender.module ? start(0) : startProgram("echo"),
-      (port) => clients(port, workload.clients, options),
-      async ({ first, second }) => {
-        const served = await second.figures();
-        return contender.module ? { ...await first.figures(), ...served } : served;
+    inTurn(
+      [() => contender.module ? start(0) : startProgram("echo"), (port) => clients(port, workload.clients, options)],
+      async ([server, asking]) => {
+        const served = await asking.figures();
+        return contender.module ? { ...await server.figures(), ...served } : served;
       },
     ),
 
@@ -66,16 +78,14 @@ const patterns = {
   },
 };
 
-/** Starts one, and the other when the first has said its port. */
-async function duel(startFirst, startSecond, figures) {
-  const first = startFirst();
-  let second;
+/** Starts each when the one before has said its port. Stops the last one first. */
+async function inTurn(starts, figures) {
+  const processes = [];
   try {
-    second = startSecond(await first.port());
-    return await figures({ first, second });
+    for (const start of starts) processes.push(start(await processes.at(-1)?.port()));
+    return await figures(processes);
   } finally {
-    await second?.stop();
-    await first.stop();
+    for (const process of processes.reverse()) await process.stop();
   }
 }
 

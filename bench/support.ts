@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { once } from "node:events";
 import process from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
 import type { createSocket, Socket, SocketOptions } from "../mod.ts";
@@ -98,8 +99,12 @@ export class Stopwatch {
     return this.#after !== undefined;
   }
 
-  figures(): Figures {
-    return between(this.#before!, this.#after!);
+  /** Figures of a socket that receives: by timers, or from when it was closed because it was over. */
+  figures(socket: Socket): Promise<Figures> {
+    return Promise.race([
+      once(socket, "close").then(() => between(this.#before!, this.#after!)),
+      once(socket, "message").then(() => measure(this.#options, this.#count)),
+    ]);
   }
 }
 

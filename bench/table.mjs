@@ -18,8 +18,8 @@ const ratio = (over, under) => over / under;
 const times = (value) => `${value.toFixed(value < 10 ? 2 : 1)} x`;
 const percent = (value) => `${(value * 100).toFixed(0)} %`;
 
-/** A rate, as a multiple of that of the same runtime's own module. */
-const speedUp = (workload, label, bars, figure = "rate") => ({
+/** A rate, as a multiple of that of the same runtime's own module. Without bars it is shown only. */
+const speedUp = (workload, label, bars, figure = "rate", contender = OURS) => ({
   workload: label,
   needs: [workload],
   bar: (runtime) => bars[runtime] ?? bars.all,
@@ -30,7 +30,7 @@ const speedUp = (workload, label, bars, figure = "rate") => ({
   value: (figures, runtime) =>
     medianOf(
       ratio,
-      figures(workload, `${runtime}/${OURS}`, figure),
+      figures(workload, `${runtime}/${contender}`, figure),
       figures(workload, `${runtime}/${BUILTIN}`, figure),
     ),
 });
@@ -77,6 +77,8 @@ const bars = [
   speedUp("send64", "bulk send() with callbacks, 64 B", { all: 15 }),
   speedUp("send1200", "bulk send() with callbacks, 1200 B", { all: 10 }),
   speedUp("receive64", "bulk receive by 'message', 64 B", { node: 15, deno: 40, bun: 8 }),
+  speedUp("forward", "forwarding by 'message' and send(), 64 B", {}),
+  speedUp("forward", "forwarding by 'messages' and sendMany(), 64 B", {}, "rate", "dgram-ffi, batches"),
   share("send64", "bulk send(), 64 B", OURS, "C, UDP_SEGMENT", 0.5),
   share("send1200", "bulk send(), 1200 B", OURS, "C, UDP_SEGMENT", 0.5),
   share("receive64", "bulk receive by 'message', 64 B", OURS, "C, UDP_GRO", 0.5),

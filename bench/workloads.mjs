@@ -87,6 +87,15 @@ export const workloads = {
     sizes: [64],
     segments: 1,
   },
+  forward: {
+    title: "forwarding, 64 bytes, from a sender with UDP_SEGMENT to one peer",
+    pattern: "forward",
+    script: "forward",
+    sizes: [64],
+    segments: 64,
+    contenders: [...both, { name: "dgram-ffi, batches", module: "ours", script: "forward_batch" }],
+    limits: [],
+  },
   told64: {
     title: "bulk receive, 64 bytes, told nothing or everything of each datagram",
     pattern: "receive",

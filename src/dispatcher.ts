@@ -14,8 +14,9 @@ import type { Payload } from "./outbox.ts";
 import type { Permissions } from "./permissions.ts";
 import type { CheckedControls, SendControlsEncoder } from "./send_controls.ts";
 import { lengthOf, type SendArguments } from "./send_arguments.ts";
-import type { MessageGroup } from "./send_many_arguments.ts";
+import { countMessages, type MessageGroup } from "./send_many_arguments.ts";
 import { SendManyOperation } from "./send_many_operation.ts";
+import type { Segments } from "./segments.ts";
 import { type OperationOwner, SendOperation } from "./send_operation.ts";
 import type { LookupFunction, SendCallback, SendManyCallback } from "./types.ts";
 
@@ -119,10 +120,11 @@ export class Dispatcher {
   /** Sends several messages with one callback. Their addresses are IP addresses. */
   sendMany(groups: readonly MessageGroup[], callback: SendManyCallback | undefined): void {
     const endpoint = this.#socket.endpoint()!;
-    const operation = callback ? new SendManyOperation(this.#operations, countOf(groups), callback) : undefined;
-    for (const { payloads, port, address = LOOPBACK[endpoint.version], controls } of groups) {
+    const operation = callback ? new SendManyOperation(this.#operations, countMessages(groups), callback) : undefined;
+    for (const { messages, segments, port, address = LOOPBACK[endpoint.version], controls } of groups) {
       const route = this.#routeTo(endpoint, address, port, controls);
-      for (const payload of payloads) hand(endpoint, payload, route, operation);
+      for (const message of messages) hand(endpoint, message, route, operation);
+      for (const part of segments) handSegments(endpoint, part, route, operation);
     }
     operation?.schedule();
   }
@@ -175,6 +177,15 @@ function hand(
   else endpoint.send(payload, lengthOf(payload), route.destination, operation, route.controls);
 }
 
-function countOf(groups: readonly MessageGroup[]): number {
-  return groups.reduce((count, { payloads }) => count + payloads.length, 0);
+function handSegments(
+  endpoint: Endpoint,
+  segments: Segments,
+  route: Route | NoRoute,
+  operation: SendManyOperation | undefined,
+): void {
+  if (typeof route === "number" || route instanceof Error) {
+    for (let i = 0; i < segments.count; i++) operation?.finish(route);
+  } else {
+    endpoint.sendSegments(segments, route.destination, operation, route.controls);
+  }
 }

@@ -31,6 +31,7 @@ import type { Payload } from "./outbox.ts";
 import { Receiver, type ReceivingSocket } from "./receiver.ts";
 import type { Permissions } from "./permissions.ts";
 import type { RemoteInfo, SocketEvents, TransmitTimestamp } from "./types.ts";
+import type { Segments } from "./segments.ts";
 import { type MessageSender, Sender, type SendingSocket, type SendRequest } from "./sender.ts";
 
 /** Who hears what the endpoint receives: the socket. */
@@ -250,6 +251,22 @@ export class Endpoint extends EndpointControls
     // As libuv has it; the kernel would let it pass.
     if (address && this.#connected) request?.finish(-this.#engine.runtime.libc.abi.errno.EISCONN);
     else (this.#sender ??= this.makeSender()).send(payload, length, address, request, controls);
+  }
+
+  /** Sends several messages. */
+  sendSegments(
+    segments: Segments,
+    address: EncodedAddress | undefined,
+    request: SendRequest | undefined,
+    controls: EncodedControls | undefined,
+  ): void {
+    const sender = this.#sender ??= this.makeSender();
+    const canJoin = segments.count > 1 && !(address && this.#connected);
+    if (canJoin && sender.sendSegments?.(segments, address, request, controls)) return;
+    for (let i = 0; i < segments.count; i++) {
+      const message = segments.at(i);
+      this.send(message, message.byteLength, address, request, controls);
+    }
   }
 
   /** Bytes and messages that wait for room in the kernel. */

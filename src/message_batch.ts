@@ -24,8 +24,11 @@ export interface Received {
 /** Nothing was asked for. */
 const NO_DETAILS: Readonly<ReceiveDetails> = Object.freeze({});
 
-/** For the receiver, not for the batch's users: what the batch shows from now on. */
+// For this module, not for the batch's users.
+/** What the batch shows from now on. */
 export let fillBatch: (batch: MessageBatch, bytes: Uint8Array, received: readonly Received[]) => void;
+/** The payloads that it shows, which lie in its bytes. */
+export let payloadsOf: (batch: MessageBatch) => readonly Received[];
 
 /**
  * Datagrams that came together, without an object for each.
@@ -116,6 +119,7 @@ export class MessageBatch {
 
   static {
     fillBatch = (batch, bytes, received) => batch.#fill(bytes, received);
+    payloadsOf = (batch) => batch.#received;
   }
 
   #fill(bytes: Uint8Array, received: readonly Received[]): void {

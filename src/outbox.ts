@@ -12,6 +12,7 @@ import type { Libc } from "../ffi/libc.ts";
 import { MessageVector } from "../ffi/message_vector.ts";
 import process from "../ffi/process.ts";
 import type { EncodedAddress } from "../ffi/sockaddr.ts";
+import type { Segments } from "./segments.ts";
 import type { SendRequest } from "./sender.ts";
 
 /** Runs collected at most: as many messages as one sendmmsg takes (UIO_MAXIOV). */
@@ -104,29 +105,46 @@ export class Outbox {
     controls: EncodedControls | undefined,
   ): boolean {
     if (length > ARENA_SIZE) return false;
-    if (this.#runs.length === SLOTS || this.#used + length > ARENA_SIZE) {
+    if (this.#isFull(length)) {
       this.flush();
       // Some of the sender's messages may have found no room just now.
       if (sender.queueBehind(payload, length, address, request, controls)) return true;
     }
-    if (this.#vector === undefined) this.#allocate();
-    const offset = this.#used;
-    if (payload instanceof Uint8Array) this.#bytes.set(payload, offset);
-    else this.#join(payload, offset);
-    this.#used = offset + length;
+    const offset = this.#copy(payload, length);
     const run = this.#last;
-    if (run !== undefined && canTake(run, sender, length, address, controls)) {
-      run.length += length;
-      run.count++;
-      run.open = length === run.segmentSize && run.count < this.#maxSegments;
+    if (run !== undefined && length <= run.segmentSize && canTake(run, sender, length, address, controls)) {
+      this.#extend(run, length, 1);
     } else {
-      this.#begin(sender, offset, length, address, controls);
+      this.#begin(sender, offset, length, 1, length, address, controls);
     }
     this.#requests[this.#requests.length] = request;
-    if (!this.#scheduled) {
-      this.#scheduled = true;
-      process.nextTick(this.#flushAtEndOfTurn);
-    }
+    this.#schedule();
+    return true;
+  }
+
+  /**
+   * Copies a run as such.
+   *
+   * @param request Who waits to hear of each message.
+   * @returns False where they cannot go as one payload, or where the arena is full: they are to be added one by one.
+   */
+  addSegments(
+    sender: Transmitter,
+    { bytes, size, count }: Segments,
+    address: EncodedAddress | undefined,
+    request: SendRequest | undefined,
+    controls: EncodedControls | undefined,
+  ): boolean {
+    const length = bytes.byteLength;
+    const isPayload = size <= sender.segmentLimit && count <= this.#maxSegments && length <= MAX_PAYLOAD;
+    if (!isPayload || this.#isFull(length)) return false;
+    const offset = this.#copy(bytes, length);
+    const run = this.#last;
+    const canJoin = run !== undefined && size === run.segmentSize && run.count + count <= this.#maxSegments;
+    if (canJoin && canTake(run, sender, length, address, controls)) this.#extend(run, length, count);
+    else this.#begin(sender, offset, length, count, size, address, controls);
+    for (let i = 0; i < count; i++) this.#requests.push(request);
+    this.#schedule();
     return true;
   }
 
@@ -153,6 +171,21 @@ export class Outbox {
     this.#maxSegments = Math.min(this.#maxSegments, count);
   }
 
+  /** Whether there is no room for as many bytes. */
+  #isFull(length: number): boolean {
+    return this.#runs.length === SLOTS || this.#used + length > ARENA_SIZE;
+  }
+
+  /** @returns Where the copy starts. */
+  #copy(payload: Payload, length: number): number {
+    if (this.#vector === undefined) this.#allocate();
+    const offset = this.#used;
+    if (payload instanceof Uint8Array) this.#bytes.set(payload, offset);
+    else this.#join(payload, offset);
+    this.#used = offset + length;
+    return offset;
+  }
+
   #allocate(): void {
     this.#vector = new MessageVector(this.#libc, SLOTS, ARENA_SIZE);
     this.#bytes = this.#vector.data.bytes;
@@ -170,22 +203,28 @@ export class Outbox {
     sender: Transmitter,
     offset: number,
     length: number,
+    count: number,
+    segmentSize: number,
     address: EncodedAddress | undefined,
     controls: EncodedControls | undefined,
   ): void {
-    const run: Run = {
-      sender,
-      address,
-      controls,
-      offset,
-      length,
-      count: 1,
-      segmentSize: length,
-      firstRequest: this.#requests.length,
-      open: length <= sender.segmentLimit && this.#maxSegments > 1,
-    };
+    const firstRequest = this.#requests.length;
+    const open = segmentSize <= sender.segmentLimit && count < this.#maxSegments && length === count * segmentSize;
+    const run: Run = { sender, address, controls, offset, length, count, segmentSize, firstRequest, open };
     this.#runs.push(run);
     this.#last = run;
+  }
+
+  #extend(run: Run, length: number, count: number): void {
+    run.length += length;
+    run.count += count;
+    run.open = length === count * run.segmentSize && run.count < this.#maxSegments;
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    process.nextTick(this.#flushAtEndOfTurn);
   }
 
   readonly #flushAtEndOfTurn = (): void => {
@@ -203,5 +242,5 @@ function canTake(
   controls: EncodedControls | undefined,
 ): boolean {
   return run.open && run.sender === sender && run.address === address && run.controls === controls &&
-    length > 0 && length <= run.segmentSize && run.length + length <= MAX_PAYLOAD;
+    length > 0 && run.length + length <= MAX_PAYLOAD;
 }

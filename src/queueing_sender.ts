@@ -64,8 +64,7 @@ export abstract class QueueingSender implements Transmitter {
     request: SendRequest | undefined,
     controls?: EncodedControls,
   ): void {
-    this.#queuedCount++;
-    this.#queuedBytes += length;
+    this.queue(1, length);
     if (this.queueBehind(payload, length, address, request, controls)) return;
     if (this.outbox.add(this, payload, length, address, request, controls)) return;
     this.finish(length, request, -this.libc.abi.errno.EMSGSIZE);
@@ -96,7 +95,13 @@ export abstract class QueueingSender implements Transmitter {
     request?.finish(result < 0 ? result : length);
   }
 
-  /** Messages wait no more. */
+  /** Messages wait, here or in the outbox. */
+  protected queue(count: number, bytes: number): void {
+    this.#queuedCount += count;
+    this.#queuedBytes += bytes;
+  }
+
+  /** They do no more. */
   protected settle(count: number, bytes: number): void {
     this.#queuedCount -= count;
     this.#queuedBytes -= bytes;

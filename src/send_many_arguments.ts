@@ -4,16 +4,19 @@
  * @module
  */
 import { invalidArgType, isConnected } from "./errors.ts";
-import { MessageBatch } from "./message_batch.ts";
+import { MessageBatch, payloadsOf } from "./message_batch.ts";
 import type { Payload } from "./outbox.ts";
 import { payloadOf } from "./send_arguments.ts";
+import { Segments } from "./segments.ts";
 import { type CheckedControls, checkSendControls } from "./send_controls.ts";
 import type { SendControls } from "./types.ts";
 import { validateIp, validatePort, validateString } from "./validate.ts";
 
 /** Messages in a row that go to one destination, with the same wishes. */
 export interface MessageGroup {
-  readonly payloads: Payload[];
+  readonly messages: Payload[];
+  /** The same as they came, of a batch that is passed on. Either is empty. */
+  readonly segments: readonly Segments[];
   /** Undefined on a connected socket. */
   readonly port: number | undefined;
   /** An IP address; undefined: the loopback one. */
@@ -32,20 +35,17 @@ export function parseSendManyArguments(
   if (connected && (port || address)) throw isConnected();
   if (address !== undefined && address !== null) checkAddress(address);
   const common: Destination = { port, address };
-  const groups = new MessageGroups(connected);
-  if (messages instanceof MessageBatch) {
-    for (let i = 0; i < messages.length; i++) groups.add(messages.view(i), common);
-    return groups.groups;
-  }
+  if (messages instanceof MessageBatch) return groupOf(connected, messages, common);
   if (!Array.isArray(messages)) throw invalidArgType("messages", "an instance of Array or MessageBatch", messages);
+  const groups = new MessageGroups(connected);
   for (const message of messages as readonly unknown[]) {
     if (!isAddressed(message)) {
-      groups.add(message, common);
+      groups.add(checked(message), common);
       continue;
     }
     if (connected && (message.port || message.address)) throw isConnected();
     if (message.address !== undefined) checkAddress(message.address);
-    groups.add(message.message, message, checkSendControls(message));
+    groups.add(checked(message.message), message, checkSendControls(message));
   }
   return groups.groups;
 }
@@ -54,7 +54,36 @@ export function parseSendManyArguments(
 export function withOwnBytes(group: MessageGroup): MessageGroup {
   const copy = (payload: Payload): Payload =>
     payload instanceof Uint8Array ? payload.slice() : payload.map((piece) => piece.slice());
-  return { ...group, payloads: group.payloads.map(copy) };
+  return { ...group, messages: group.messages.map(copy), segments: group.segments.map((part) => part.copy()) };
+}
+
+/** How many messages there are in all. */
+export function countMessages(groups: readonly MessageGroup[]): number {
+  let total = 0;
+  for (const { messages, segments } of groups) {
+    total += messages.length;
+    for (const { count } of segments) total += count;
+  }
+  return total;
+}
+
+/** A batch, whole: one group, or none where it is empty. */
+function groupOf(connected: boolean, batch: MessageBatch, destination: Destination): readonly MessageGroup[] {
+  if (batch.length === 0) return [];
+  const segments = payloadsOf(batch).map(({ start, length, segmentSize, count }) =>
+    new Segments(batch.bytes.subarray(start, start + length), segmentSize, count)
+  );
+  return [{ messages: [], segments, ...checkedDestination(connected, destination), controls: undefined }];
+}
+
+function checkedDestination(
+  connected: boolean,
+  { port, address }: Destination,
+): Pick<MessageGroup, "port" | "address"> {
+  return {
+    port: connected ? undefined : validatePort(port, "Port", false),
+    address: (address || undefined) as string | undefined,
+  };
 }
 
 interface Destination {
@@ -74,26 +103,28 @@ class MessageGroups {
     this.#connected = connected;
   }
 
-  add(message: unknown, destination: Destination, controls?: CheckedControls): void {
-    const payload = message instanceof Uint8Array ? message : payloadOf(message);
-    if (controls === undefined && destination === this.#destination) this.#last!.payloads.push(payload);
-    else this.#begin(payload, destination, controls);
+  add(message: Payload, destination: Destination, controls?: CheckedControls): void {
+    if (controls === undefined && destination === this.#destination) this.#last!.messages.push(message);
+    else this.#begin(message, destination, controls);
   }
 
-  #begin(payload: Payload, destination: Destination, controls: CheckedControls | undefined): void {
-    const port = this.#connected ? undefined : validatePort(destination.port, "Port", false);
-    const address = (destination.address || undefined) as string | undefined;
+  #begin(message: Payload, destination: Destination, controls: CheckedControls | undefined): void {
+    const { port, address } = checkedDestination(this.#connected, destination);
     const last = this.#last;
     if (
       last && controls === undefined && last.controls === undefined && last.port === port && last.address === address
     ) {
-      last.payloads.push(payload);
+      last.messages.push(message);
     } else {
-      this.#last = { payloads: [payload], port, address, controls };
+      this.#last = { messages: [message], segments: [], port, address, controls };
       this.groups.push(this.#last);
     }
     this.#destination = controls === undefined ? destination : undefined;
   }
+}
+
+function checked(message: unknown): Payload {
+  return message instanceof Uint8Array ? message : payloadOf(message);
 }
 
 function isAddressed(message: unknown): message is Destination & SendControls & { readonly message: unknown } {

@@ -9,6 +9,7 @@ import type { MessageVector } from "../ffi/message_vector.ts";
 import type { EncodedAddress } from "../ffi/sockaddr.ts";
 import type { Collected, Outbox, Payload, Run } from "./outbox.ts";
 import { joined, QueueingSender, type WaitingMessage } from "./queueing_sender.ts";
+import type { Segments } from "./segments.ts";
 
 /** Someone waits to hear how a message fared. */
 export interface SendRequest {
@@ -36,7 +37,7 @@ export interface SendingSocket {
 export type MessageSender =
   & Pick<Sender, "send" | "resume" | "cancel" | "queuedBytes" | "queuedCount">
   // Not all have segments.
-  & Partial<Pick<Sender, "allowSegments">>;
+  & Partial<Pick<Sender, "allowSegments" | "sendSegments">>;
 
 /** The sending side of one socket. */
 export class Sender extends QueueingSender {
@@ -58,6 +59,19 @@ export class Sender extends QueueingSender {
   /** Whether messages may be sent as segments from now on. */
   allowSegments(allowed: boolean): void {
     this.segmentLimit = allowed ? Infinity : 0;
+  }
+
+  /** Sends several messages as one payload. @returns Whether it could: otherwise they are to be sent one by one. */
+  sendSegments(
+    segments: Segments,
+    address: EncodedAddress | undefined,
+    request: SendRequest | undefined,
+    controls: EncodedControls | undefined,
+  ): boolean {
+    if (this.#waiting.length > 0) return false;
+    if (!this.outbox.addSegments(this, segments, address, request, controls)) return false;
+    this.queue(segments.count, segments.bytes.byteLength);
+    return true;
   }
 
   /** Takes a message, if others wait that it must not overtake. @returns Whether it did. */

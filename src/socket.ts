@@ -298,11 +298,16 @@ export class Socket extends ControlLevel {
    * Sends several datagrams with one callback. Not in Node. Otherwise as {@linkcode Socket.send}: order, copying, implicit binding.
    *
    * @param messages The datagrams: bytes, text, or either with a destination of its own; or a batch as `'messages'` gave it, to
-   * pass it on.
+   * pass it on as it came.
    * @param port The destination of those that have none; not on a connected socket.
    * @param address Its IP address, not a host name; left out: the loopback address.
    * @param callback Called once, with the first error or null, and the number of messages that were handed to the kernel.
    * @throws What `send` throws, before anything is sent; ERR_INVALID_ARG_VALUE for a host name.
+   *
+   * @example A forwarder.
+   * ```ts
+   * socket.on("messages", (batch) => out.sendMany(batch, 5353, "192.0.2.1"));
+   * ```
    */
   sendMany(
     messages: MessageBatch | readonly (Bytes | AddressedMessage)[],

@@ -3,8 +3,7 @@
  *
  * @module
  */
-import { once } from "node:events";
-import { announce, boundReceiver, type Dgram, type Figures, measure, type Options, Stopwatch } from "../support.ts";
+import { announce, boundReceiver, type Dgram, type Figures, type Options, Stopwatch } from "../support.ts";
 
 export default async function receive(dgram: Dgram, options: Options): Promise<Figures> {
   const socket = await boundReceiver(dgram, options);
@@ -17,10 +16,7 @@ export default async function receive(dgram: Dgram, options: Options): Promise<F
     if (received % 256 === 0 && until.isOver()) socket.close();
   });
   announce(socket.address().port);
-  const figures = await Promise.race([
-    once(socket, "close").then(() => until.figures()),
-    once(socket, "message").then(() => measure(options, () => received)),
-  ]);
+  const figures = await until.figures(socket);
   if (bytes === 0) throw new Error("nothing came");
   return figures;
 }

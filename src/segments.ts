@@ -1,0 +1,30 @@
+/**
+ * Several messages as the kernel takes them, and gives them, in one payload.
+ *
+ * @module
+ */
+
+/** Messages that lie one behind the other, all of one size but for the last, which may be shorter. */
+export class Segments {
+  readonly bytes: Uint8Array;
+  /** That size. */
+  readonly size: number;
+  /** How many messages there are, at least 1. */
+  readonly count: number;
+
+  constructor(bytes: Uint8Array, size: number, count: number) {
+    this.bytes = bytes;
+    this.size = size;
+    this.count = count;
+  }
+
+  /** One message, in place. */
+  at(index: number): Uint8Array {
+    return this.bytes.subarray(index * this.size, (index + 1) * this.size);
+  }
+
+  /** The same in memory of their own. */
+  copy(): Segments {
+    return new Segments(this.bytes.slice(), this.size, this.count);
+  }
+}
