@@ -19,7 +19,7 @@ import {
 } from "../ffi/sockaddr.ts";
 import type { SharedDescriptor } from "./cluster.ts";
 import { EndpointControls } from "./endpoint_controls.ts";
-import type { BindFlags } from "./endpoint_options.ts";
+import type { BindFlags, FilterPlace } from "./endpoint_options.ts";
 import type { Engine } from "./engine.ts";
 import { ErrorReceiver, type ErrorReceivingSocket } from "./error_receiver.ts";
 import { ANY } from "./lookup.ts";
@@ -31,20 +31,11 @@ import type { Payload } from "./outbox.ts";
 import { Receiver, type ReceivingSocket } from "./receiver.ts";
 import type { Permissions } from "./permissions.ts";
 import type { RemoteInfo, SocketEvents, TransmitTimestamp } from "./types.ts";
-import type { Segments } from "./segments.ts";
+import type { Offload, Segments } from "./segments.ts";
 import { type MessageSender, Sender, type SendingSocket, type SendRequest } from "./sender.ts";
 
 /** Who hears what the endpoint receives: the socket. */
 export type Listeners = Pick<EventEmitter<SocketEvents>, "emit" | "listenerCount">;
-
-/** Whether the kernel may be handed, and hand out, several datagrams as one payload. */
-export interface Offload {
-  readonly gso: boolean;
-  readonly gro: boolean;
-}
-
-/** Where a filter can be attached: to the socket, or to all sockets of its port. */
-export type FilterPlace = "socket" | "port";
 
 /** One datagram socket below its public surface. */
 export class Endpoint extends EndpointControls
@@ -263,10 +254,7 @@ export class Endpoint extends EndpointControls
     const sender = this.#sender ??= this.makeSender();
     const canJoin = segments.count > 1 && !(address && this.#connected);
     if (canJoin && sender.sendSegments?.(segments, address, request, controls)) return;
-    for (let i = 0; i < segments.count; i++) {
-      const message = segments.at(i);
-      this.send(message, message.byteLength, address, request, controls);
-    }
+    for (const message of segments.messages()) this.send(message, message.byteLength, address, request, controls);
   }
 
   /** Bytes and messages that wait for room in the kernel. */

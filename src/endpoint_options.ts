@@ -26,6 +26,9 @@ export interface BindFlags {
   readonly ipv6Only: boolean;
 }
 
+/** Where a filter can be attached: to the socket, or to all sockets of its port. */
+export type FilterPlace = "socket" | "port";
+
 /** What has options: a descriptor, or one to be. */
 export abstract class EndpointOptions {
   /** The IP version of a UDP socket. */

@@ -6,9 +6,9 @@
 import type { BlockList } from "node:net";
 import type { IpVersion } from "../ffi/sockaddr.ts";
 import { badSocketType, outOfRange } from "./errors.ts";
-import type { Offload } from "./endpoint.ts";
 import { defaultLookup } from "./lookup.ts";
 import { DETAIL_OPTIONS, type DetailName } from "./received_details.ts";
+import type { Offload } from "./segments.ts";
 import type { AdoptOptions, LookupFunction, SocketOptions, SocketType } from "./types.ts";
 import {
   validateAbortSignal,

@@ -6,7 +6,7 @@
 import type { Abi } from "../ffi/abi/abi.ts";
 import type { FilterInstruction } from "../ffi/packet_filter.ts";
 import { type OptionName, optionOf } from "../ffi/sockopt.ts";
-import type { FilterPlace } from "./endpoint.ts";
+import type { FilterPlace } from "./endpoint_options.ts";
 import { invalidArgType, invalidArgValue } from "./errors.ts";
 import { setInt } from "./option_access.ts";
 import { missingOption, optionError } from "./option_errors.ts";

@@ -4,6 +4,12 @@
  * @module
  */
 
+/** Whether the kernel may be handed such payloads, and hand them out. */
+export interface Offload {
+  readonly gso: boolean;
+  readonly gro: boolean;
+}
+
 /** Messages that lie one behind the other, all of one size but for the last, which may be shorter. */
 export class Segments {
   readonly bytes: Uint8Array;
@@ -18,9 +24,9 @@ export class Segments {
     this.count = count;
   }
 
-  /** One message, in place. */
-  at(index: number): Uint8Array {
-    return this.bytes.subarray(index * this.size, (index + 1) * this.size);
+  /** Each message, in place. */
+  messages(): Uint8Array[] {
+    return Array.from({ length: this.count }, (_, i) => this.bytes.subarray(i * this.size, (i + 1) * this.size));
   }
 
   /** The same in memory of their own. */
