@@ -42,6 +42,12 @@ export function bunFfi(): BunFfi | undefined {
   return process.getBuiltinModule("bun:ffi") as unknown as BunFfi | undefined;
 }
 
+/** Bun's own function to run promise jobs and then ticks, if this version has it. */
+export function bunDrain(): (() => void) | undefined {
+  const jsc = process.getBuiltinModule("bun:jsc") as unknown as { drainMicrotasks?(): void } | undefined;
+  return typeof jsc?.drainMicrotasks === "function" ? jsc.drainMicrotasks : undefined;
+}
+
 /** Opens the C library. */
 export function bunBinding(ffi: BunFfi, abi: Abi): Binding {
   const definitions = {

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Abi } from "./abi/abi.ts";
-import type { AsyncContexts } from "./async_context.ts";
+import type { AsyncContexts, EventContext } from "./async_context.ts";
 import { type Binding, type NativeFunction, openFirst, openInSteps, translatePrototypes } from "./binding.ts";
 import { Memory } from "./memory.ts";
 import type { NetworkPermission } from "./network_permission.ts";
@@ -79,18 +79,26 @@ interface ContextFunctions {
 export function denoAsyncContexts(deno: DenoNamespace): AsyncContexts | undefined {
   const { getAsyncContext, setAsyncContext } = denoCore<ContextFunctions>(deno) ?? {};
   if (typeof getAsyncContext !== "function" || typeof setAsyncContext !== "function") return undefined;
-  return {
-    capture: () => getAsyncContext(),
-    run(context, call, first, second) {
-      const before = getAsyncContext();
-      setAsyncContext(context);
-      try {
-        call(first, second);
-      } finally {
-        setAsyncContext(before);
-      }
-    },
+  const run: AsyncContexts["run"] = (context, call, first, second) => {
+    const before = getAsyncContext();
+    setAsyncContext(context);
+    try {
+      call(first, second);
+    } finally {
+      setAsyncContext(before);
+    }
   };
+  const open = (): EventContext => {
+    const context = getAsyncContext();
+    return { asyncId: () => 0, run: (call, first, second) => run(context, call, first, second), emitDestroy: () => {} };
+  };
+  return { open, capture: () => getAsyncContext(), run };
+}
+
+/** Deno's own function to run ticks and promise jobs, if this version has it. */
+export function denoTicks(deno: DenoNamespace): (() => void) | undefined {
+  const { runNextTicks } = denoCore<{ runNextTicks(): void }>(deno) ?? {};
+  return typeof runNextTicks === "function" ? runNextTicks : undefined;
 }
 
 /** A binding that can also wait in `poll` on another thread. */

@@ -16,6 +16,11 @@ export interface Libc {
 
   /** Allocates zeroed memory that native code may address. */
   allocate(size: number): Memory;
+  /**
+   * The same, but user code may get hold of its buffer: it cannot be detached. The size is rounded up to 64 KiB. Undefined if the
+   * engine has no such memory.
+   */
+  allocateShown(size: number): Memory | undefined;
   /** Makes an argument that points into `memory`. Costs an allocation: make it once, keep it. */
   pointer(memory: Memory, offset?: number): Pointer;
 

@@ -8,14 +8,20 @@ import { isMainThread } from "node:worker_threads";
 import type { Abi } from "./abi/abi.ts";
 import { abiOf, SUPPORTED_SYSTEMS } from "./abi/current.ts";
 import { resourceContexts } from "./async_context.ts";
-import { partBySpecies, partBySubarray } from "./buffer_part.ts";
-import { bunBinding, type BunFfi, bunFfi } from "./bun.ts";
-import { denoAsyncContexts, denoBinding, type DenoNamespace, denoNamespace, denoNetworkPermission } from "./deno.ts";
+import { bunBinding, bunDrain, type BunFfi, bunFfi } from "./bun.ts";
+import {
+  denoAsyncContexts,
+  denoBinding,
+  type DenoNamespace,
+  denoNamespace,
+  denoNetworkPermission,
+  denoTicks,
+} from "./deno.ts";
 import { koffiBinding, koffiPath, loadKoffi } from "./koffi.ts";
 import type { Libc } from "./libc.ts";
 import { NativeLibc } from "./native_libc.ts";
 import { UNRESTRICTED } from "./network_permission.ts";
-import { nodeBinding, type NodeFfi, nodeFfi, nodeNetworkPermission } from "./node.ts";
+import { nodeBinding, type NodeFfi, nodeFfi, nodeNetworkPermission, nodeTicks } from "./node.ts";
 import { opReferences, PoolWaiter } from "./poll/pool_waiter.ts";
 import { bunPollSource, koffiPollSource, nodePollSource } from "./poll/poll_source.ts";
 import { PollThreads, ThreadWaiter } from "./poll/thread_waiter.ts";
@@ -23,6 +29,7 @@ import { Uv, UvWaiter } from "./poll/uv_waiter.ts";
 import type { WaiterFactory } from "./poll/waiter.ts";
 import process from "./process.ts";
 import type { Runtime } from "./runtime.ts";
+import { stepPerTurn, stepsAsTicks, stepsWithTicks } from "./turns.ts";
 
 /** Bun ends with a thread in native code. Coming back is all that an idle thread costs, so it is rare there. In milliseconds. */
 const BUN_LONGEST_POLL = 30_000;
@@ -75,19 +82,20 @@ function onDeno(deno: DenoNamespace, abi: Abi): Runtime {
     libc,
     network: denoNetworkPermission(deno),
     asyncContexts: denoAsyncContexts(deno) ?? resourceContexts,
-    bufferPart: partBySpecies,
+    runSteps: stepsWithTicks(denoTicks(deno)),
     createWaiter: (set, onReady) => new PoolWaiter(set, onReady, libc, binding, references),
   };
 }
 
 function onBun(bun: BunFfi, abi: Abi): Runtime {
   const libc = new NativeLibc(abi, bunBinding(bun, abi));
+  const drain = bunDrain();
   return {
     binding: "bun",
     libc,
     network: UNRESTRICTED,
     asyncContexts: resourceContexts,
-    bufferPart: partBySubarray,
+    runSteps: drain ? stepsAsTicks(drain, process.nextTick) : stepPerTurn,
     createWaiter: onThreads(libc, bunPollSource(abi), BUN_LONGEST_POLL),
   };
 }
@@ -106,7 +114,7 @@ function onNode(node: NodeFfi, abi: Abi): Runtime {
     libc,
     network: nodeNetworkPermission(),
     asyncContexts: resourceContexts,
-    bufferPart: partBySpecies,
+    runSteps: stepsWithTicks(nodeTicks()),
     createWaiter,
   };
 }
@@ -128,7 +136,7 @@ function onKoffi(abi: Abi): Runtime {
     libc,
     network: nodeNetworkPermission(),
     asyncContexts: resourceContexts,
-    bufferPart: partBySpecies,
+    runSteps: stepsWithTicks(nodeTicks()),
     createWaiter: onThreads(libc, koffiPollSource(abi, path)),
   };
 }

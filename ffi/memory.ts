@@ -5,8 +5,12 @@
  * a {@linkcode Memory}, which stands on an ArrayBuffer of its own (pooled Buffers may be moved), and whoever stores an
  * address inside other memory also keeps the object it came from.
  *
+ * User code can take a block away from both, by transferring its ArrayBuffer (`postMessage`, `structuredClone`, `transfer()`). A
+ * block that user code can get hold of is therefore made by {@linkcode undetachableBuffer}.
+ *
  * @module
  */
+import { markAsUntransferable } from "node:worker_threads";
 
 /** A block of native-visible memory with the views needed to fill and read it. */
 export class Memory {
@@ -42,6 +46,27 @@ export class Memory {
     checkRange(target, targetOffset);
     this.view.setBigUint64(offset, target.address + BigInt(targetOffset), true);
   }
+}
+
+/** The size of a WebAssembly memory is a multiple of this. */
+const WASM_PAGE = 65_536;
+
+type WasmMemoryConstructor = new (pages: { initial: number; maximum: number }) => { readonly buffer: ArrayBuffer };
+
+/**
+ * Zeroed memory that no transfer detaches: user code may have it. The engine refuses to detach the buffer of a WebAssembly.Memory;
+ * Node before 22 lets `postMessage` have it nevertheless, unless it is marked.
+ *
+ * @param size Rounded up to 64 KiB.
+ * @returns Undefined if the engine runs without WebAssembly (V8's `--jitless`).
+ */
+export function undetachableBuffer(size: number): ArrayBuffer | undefined {
+  const { WebAssembly } = globalThis as { WebAssembly?: { Memory: WasmMemoryConstructor } };
+  if (!WebAssembly) return undefined;
+  const pages = Math.max(Math.ceil(size / WASM_PAGE), 1);
+  const { buffer } = new WebAssembly.Memory({ initial: pages, maximum: pages });
+  markAsUntransferable?.(buffer);
+  return buffer;
 }
 
 /** An address in the form the runtime's FFI takes as an argument. It keeps the memory that it points into reachable. */

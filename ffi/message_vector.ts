@@ -45,15 +45,16 @@ export class MessageVector {
   #connected = 0;
 
   /**
-   * Allocates a vector, and `dataSize` bytes for payloads. Pages not yet touched cost nothing.
+   * Allocates a vector with room for payloads. Pages not yet touched cost nothing.
    *
+   * @param data The room, or its size in bytes.
    * @param takesControl Whether the kernel may give control data from the start: else not before room is reserved for it.
    */
-  constructor(libc: Libc, slots: number, dataSize: number, takesControl = true) {
+  constructor(libc: Libc, slots: number, data: Memory | number, takesControl = true) {
     this.#libc = libc;
     this.#abi = libc.abi;
     this.slots = slots;
-    this.data = libc.allocate(dataSize);
+    this.data = typeof data === "number" ? libc.allocate(data) : data;
     this.#dataAddress = Number(this.data.address);
     const { mmsghdr, msghdr, iovec } = libc.abi.layouts;
     this.#nameSize = maxAddressSize(libc.abi);

@@ -6,7 +6,7 @@
 import type { Abi } from "./abi/abi.ts";
 import type { Binding, NativeFunction } from "./binding.ts";
 import type { Libc } from "./libc.ts";
-import { Memory, Pointer } from "./memory.ts";
+import { Memory, Pointer, undetachableBuffer } from "./memory.ts";
 
 /** sizeof(int) */
 const INT_SIZE = 4;
@@ -30,6 +30,11 @@ export class NativeLibc implements Libc {
   allocate(size: number): Memory {
     const buffer = new ArrayBuffer(size);
     return new Memory(buffer, this.#binding.addressOf(buffer));
+  }
+
+  allocateShown(size: number): Memory | undefined {
+    const buffer = undetachableBuffer(size);
+    return buffer && new Memory(buffer, this.#binding.addressOf(buffer));
   }
 
   pointer(memory: Memory, offset = 0): Pointer {

@@ -53,6 +53,12 @@ export function nodeFfi(): NodeFfi | undefined {
   return process.getBuiltinModule("node:ffi") as unknown as NodeFfi | undefined;
 }
 
+/** Node's own function to run ticks and promise jobs, if this version has it. */
+export function nodeTicks(): (() => void) | undefined {
+  const { _tickCallback } = process as { _tickCallback?: () => void };
+  return typeof _tickCallback === "function" ? _tickCallback : undefined;
+}
+
 /**
  * Opens the C library.
  *

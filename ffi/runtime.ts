@@ -4,10 +4,10 @@
  * @module
  */
 import type { AsyncContexts } from "./async_context.ts";
-import type { BufferPart } from "./buffer_part.ts";
 import type { Libc } from "./libc.ts";
 import type { NetworkPermission } from "./network_permission.ts";
 import type { WaiterFactory } from "./poll/waiter.ts";
+import type { RunSteps } from "./turns.ts";
 
 /** The ways to call C that this module knows. */
 export type BindingName = "deno" | "bun" | "node:ffi" | "koffi";
@@ -22,8 +22,8 @@ export interface Runtime {
   readonly network: NetworkPermission;
   /** The fast way to keep an asynchronous context. */
   readonly asyncContexts: AsyncContexts;
-  /** The fast way to a part of a Buffer. */
-  readonly bufferPart: BufferPart;
+  /** Delivers one event after the other, as the event loop would. */
+  readonly runSteps: RunSteps;
   /** Makes the runtime's kind of waiter. */
   readonly createWaiter: WaiterFactory;
 }

@@ -5,9 +5,9 @@
  *
  * @module
  */
-import { AsyncResource } from "node:async_hooks";
 import type { Buffer } from "node:buffer";
-import type { EventEmitter } from "node:events";
+import { EventEmitter } from "node:events";
+import type { EventContext } from "../ffi/async_context.ts";
 import type { EncodedControls } from "../ffi/control.ts";
 import { Descriptor } from "../ffi/descriptor.ts";
 import {
@@ -24,13 +24,14 @@ import type { Engine } from "./engine.ts";
 import { ErrorReceiver, type ErrorReceivingSocket } from "./error_receiver.ts";
 import { ANY } from "./lookup.ts";
 import type { Inbox } from "./inbox.ts";
+import { FAULTY } from "../ffi/poll/interest_set.ts";
 import type { Watcher } from "./loop.ts";
 import type { MessageBatch } from "./message_batch.ts";
 import type { NetworkError } from "./network_error.ts";
 import type { Payload } from "./outbox.ts";
 import { Receiver, type ReceivingSocket } from "./receiver.ts";
 import type { Permissions } from "./permissions.ts";
-import type { RemoteInfo, SocketEvents, TransmitTimestamp } from "./types.ts";
+import type { ReceiveDetails, RemoteInfo, SocketEvents, TransmitTimestamp } from "./types.ts";
 import type { Offload, Segments } from "./segments.ts";
 import { type MessageSender, Sender, type SendingSocket, type SendRequest } from "./sender.ts";
 
@@ -49,7 +50,7 @@ export class Endpoint extends EndpointControls
   #receiver: Receiver | undefined;
   #errorReceiver: ErrorReceiver | undefined;
   /** Gives listeners the asynchronous context in which the socket was made. */
-  readonly #context = new AsyncResource("UDPWRAP");
+  readonly #context: EventContext;
   readonly #offload: Offload;
   #descriptor: Descriptor | undefined;
   /** The descriptor as it was given to this process, where it was. */
@@ -64,6 +65,10 @@ export class Endpoint extends EndpointControls
   #connected = false;
   #referenced = true;
   #awaitsRoom = false;
+  /** Whether there is an error, and no receiver for the error queue. */
+  #hasUnwantedErrors = false;
+  /** Emits `'message'`; made for the first one. */
+  #emitInContext: ((message: Buffer<ArrayBuffer>, remote: RemoteInfo) => void) | undefined;
 
   constructor(
     engine: Engine,
@@ -75,6 +80,7 @@ export class Endpoint extends EndpointControls
     super();
     this.family = family;
     this.#engine = engine;
+    this.#context = engine.runtime.asyncContexts.open();
     this.#permissions = permissions;
     this.#listeners = listeners;
     this.#offload = offload;
@@ -188,10 +194,14 @@ export class Endpoint extends EndpointControls
   }
 
   /** For the poll loop. */
-  onReadable(): void {
-    const { EAGAIN } = this.#engine.runtime.libc.abi.errno;
-    const receiver = this.#receiver ??= new Receiver(this.inbox, this, EAGAIN);
-    this.#context.runInAsyncScope(receiver.receive, receiver);
+  onReadable(): boolean {
+    const receiver = this.#receiver ??= new Receiver(this.inbox, this, this.#engine.runtime.libc.abi.errno.EAGAIN);
+    return receiver.step() || (this.#hasUnwantedErrors && this.#discardErrors());
+  }
+
+  /** For the poll loop. */
+  onTurnOver(): boolean {
+    return this.#receiver?.endTurn() ?? false;
   }
 
   /** For the poll loop. */
@@ -273,32 +283,38 @@ export class Endpoint extends EndpointControls
     return this.#permissions.drops(sender);
   }
 
-  /** For the receiver. */
-  listeners(): number {
-    return this.#listeners.listenerCount("message");
+  /** For the receiver. An `emit` of the program's own sees every datagram, whether or not there are listeners. */
+  hasMessageListeners(): boolean {
+    const listeners = this.#listeners;
+    return listeners.listenerCount("message") > 0 || listeners.emit !== EventEmitter.prototype.emit;
   }
 
   /** For the receiver. */
-  deliver(message: Buffer<ArrayBuffer>, remote: RemoteInfo): boolean {
-    // Somebody may have put in an `emit` of his own, which need not return anything.
-    return this.#listeners.emit("message", message, remote) !== false;
+  deliver(message: Buffer<ArrayBuffer>, remote: RemoteInfo): void {
+    this.#context.run(this.#emitInContext ??= (message, remote) => this.emitMessage(message, remote), message, remote);
+  }
+
+  /** Emits `'message'`. */
+  protected emitMessage(message: Buffer<ArrayBuffer>, remote: RemoteInfo): void {
+    this.#listeners.emit("message", message, remote);
   }
 
   /** For the receiver. */
-  batchListeners(): number {
-    return this.#listeners.listenerCount("messages");
+  hasBatchListeners(): boolean {
+    return this.#listeners.listenerCount("messages") > 0;
   }
 
   /** For the receiver. */
   deliverBatch(batch: MessageBatch): void {
-    this.#listeners.emit("messages", batch);
+    this.#emit("messages", batch);
   }
+
+  /** For the receiver: nothing comes with UDP datagrams that would have to be released. */
+  discard(_details: ReceiveDetails | undefined): void {}
 
   /** For the receiver. */
   fail(errno: number): void {
-    if (!this.#errorReceiver?.repeats(errno)) {
-      this.#listeners.emit("error", this.#engine.errors.ofCall(errno, "recvmsg"));
-    }
+    if (!this.#errorReceiver?.repeats(errno)) this.#emit("error", this.#engine.errors.ofCall(errno, "recvmsg"));
   }
 
   /** What this socket has on its error queue. */
@@ -308,13 +324,29 @@ export class Endpoint extends EndpointControls
   }
 
   /** For the poll loop. */
-  onFaulty(): void {
+  onFaulty(): boolean {
     const receiver = this.#errorReceiver;
-    if (receiver) this.#context.runInAsyncScope(receiver.receive, receiver);
+    this.#hasUnwantedErrors = receiver === undefined;
+    return receiver !== undefined && receiver.step();
+  }
+
+  /**
+   * Empties an error queue that nobody has asked for: an adopted descriptor may have one, and is ready for as long as something lies on
+   * it. Not before the socket is read, as this takes the error off it that `'error'` is to report.
+   */
+  #discardErrors(): boolean {
+    this.#hasUnwantedErrors = false;
+    const discarded = this.#engine.errorQueue.read(this.fd);
+    return typeof discarded !== "number" && discarded.length > 0;
+  }
+
+  /** For the error receiver. */
+  requestErrorTurn(): void {
+    this.#engine.loop.requestTurn(this, FAULTY);
   }
 
   protected deliverTimestamp(timestamp: TransmitTimestamp): void {
-    this.#context.runInAsyncScope(() => this.#listeners.emit("timestamp", timestamp));
+    this.#emit("timestamp", timestamp);
   }
 
   protected updateSegments(): void {
@@ -325,7 +357,7 @@ export class Endpoint extends EndpointControls
 
   /** For the error receiver. */
   deliverNetworkError(error: NetworkError): void {
-    this.#context.runInAsyncScope(() => this.#listeners.emit("networkError", error));
+    this.#emit("networkError", error);
   }
 
   /** For the sender. */
@@ -391,6 +423,12 @@ export class Endpoint extends EndpointControls
   protected with<Result>(call: (descriptor: Descriptor) => Result | number): Result | number {
     this.#engine.outbox.flush();
     return this.#descriptor ? call(this.#descriptor) : this.#notOpen;
+  }
+
+  /** Emits an event in the context of whoever made the socket. */
+  #emit<Name extends keyof SocketEvents>(name: Name, value: SocketEvents[Name][0]): void {
+    const emit = this.#listeners.emit as (name: Name, value: SocketEvents[Name][0]) => boolean;
+    this.#context.run((name, value) => emit.call(this.#listeners, name, value), name, value);
   }
 
   #updateReference(): void {

@@ -7,7 +7,6 @@
  *
  * @module
  */
-import { setImmediate } from "node:timers";
 import type { Abi } from "../ffi/abi/abi.ts";
 import type { ErrorQueue, QueuedError } from "../ffi/error_queue.ts";
 import { type NetworkError, networkErrorOf } from "./network_error.ts";
@@ -27,6 +26,8 @@ export interface ErrorReceivingSocket {
   readonly fd: number;
   /** Delivers one error. May throw what a listener throws, and may close the socket. */
   deliverNetworkError(error: NetworkError): void;
+  /** Asks for a turn in which {@linkcode ErrorReceiver.step} is called. */
+  requestErrorTurn(): void;
 }
 
 /** The error queue of one socket. */
@@ -41,7 +42,6 @@ export class ErrorReceiver {
   readonly #icmpErrnos: readonly number[];
   /** Fetched and not delivered yet. */
   #fetched: QueuedError[] = [];
-  #scheduled: ReturnType<typeof setImmediate> | undefined;
 
   constructor(queue: ErrorQueue, socket: ErrorReceivingSocket, abi: Abi) {
     this.#queue = queue;
@@ -50,10 +50,12 @@ export class ErrorReceiver {
     this.#icmpErrnos = ICMP_ERRNOS.map((name) => abi.errno[name]);
   }
 
-  /** There is something on the queue. */
-  receive(): void {
-    this.#fetch();
-    this.#deliver();
+  /** Delivers one message; fetches if nothing is there. @returns Whether something was done. */
+  step(): boolean {
+    if (this.#fetched.length === 0) this.#fetch();
+    const message = this.#fetched.shift();
+    if (message) this.#deliverOne(message);
+    return message !== undefined;
   }
 
   /** Whether receiving has failed with what the queue tells of: then it has nothing to report itself. */
@@ -71,7 +73,7 @@ export class ErrorReceiver {
     if (!this.repeats(errno)) return false;
     const before = this.#fetched.length;
     this.#fetch();
-    if (this.#fetched.length > 0) this.#deliverLater();
+    if (this.#fetched.length > 0) this.#socket.requestErrorTurn();
     if (this.#fetched.slice(before).some((message) => message.errno === errno && this.#isOfNetwork(message))) {
       return true;
     }
@@ -95,14 +97,6 @@ export class ErrorReceiver {
     }
   }
 
-  #deliver(): void {
-    try {
-      for (let next = this.#fetched.shift(); next; next = this.#fetched.shift()) this.#deliverOne(next);
-    } finally {
-      if (this.#fetched.length > 0) this.#deliverLater();
-    }
-  }
-
   #deliverOne(message: QueuedError): void {
     if (message.origin === this.#abi.linux!.SO_EE_ORIGIN_TIMESTAMPING) return this.onTimestamp?.(message);
     const error = this.takesNetworkErrors ? networkErrorOf(this.#abi, message) : undefined;
@@ -112,12 +106,5 @@ export class ErrorReceiver {
   #isOfNetwork({ origin }: QueuedError): boolean {
     const { SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6 } = this.#abi.linux!;
     return origin === SO_EE_ORIGIN_ICMP || origin === SO_EE_ORIGIN_ICMP6;
-  }
-
-  #deliverLater(): void {
-    this.#scheduled ??= setImmediate(() => {
-      this.#scheduled = undefined;
-      this.#deliver();
-    });
   }
 }

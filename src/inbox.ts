@@ -3,8 +3,6 @@
  *
  * @module
  */
-import { Buffer } from "node:buffer";
-import type { BufferPart } from "../ffi/buffer_part.ts";
 import { AddressCache } from "../ffi/address_cache.ts";
 import type { ControlReader } from "../ffi/control.ts";
 import { type Libc, uninterrupted } from "../ffi/libc.ts";
@@ -31,12 +29,6 @@ export interface InboxShape {
 
 /** More than the largest datagram (65,507 bytes over IPv4, 65,527 over IPv6), and than what the kernel coalesces. */
 const UDP: InboxShape = { slots: 64, slotSize: 65_536, flags: 0, takesControl: true, detailed };
-/**
- * Datagrams that arrived together share memory in blocks of this size at most: a small one keeps no more than that. (Node's own
- * Buffers share 8 or 64 KiB.) A block takes one to two microseconds to make, most of it whatever its size.
- */
-const BLOCK_SIZE = 16_384;
-
 /**
  * Bytes of control data that are taken at least: more than was asked for, as somebody may have asked behind this module's back, and
  * what then is cut off may be the segment size, without which several datagrams look like one.
@@ -65,29 +57,23 @@ export interface ControlDecoder {
   readonly segmentSize?: number;
 }
 
-/** Takes a datagram out of the arena. Returns whether it takes the next. */
-export type Take = (message: Buffer<ArrayBuffer>, remote: RemoteInfo) => boolean;
-
 /** The arena. */
 export class Inbox {
   readonly #libc: Libc;
   readonly #shape: InboxShape;
-  readonly #part: BufferPart;
   readonly #addresses: AddressCache;
   #vector: MessageVector | undefined;
   #nameWords = new Uint32Array();
-  /** Where small copies go, one behind the other. */
-  #block: Buffer<ArrayBuffer> | undefined;
-  #blockUsed = 0;
   /** Slots the kernel has written to since they were last emptied. */
   #used: number;
   /** What {@linkcode Inbox.receive} returns, and an object for each slot: used again and again. */
   readonly #received: Payload[] = [];
   readonly #payloads: Payload[] = [];
+  /** Whether user code may have {@linkcode Inbox.bytes}: no transfer detaches it. */
+  isShowable = false;
 
-  constructor({ libc, bufferPart }: Pick<Runtime, "libc" | "bufferPart">, shape: InboxShape = UDP) {
+  constructor({ libc }: Pick<Runtime, "libc">, shape: InboxShape = UDP) {
     this.#libc = libc;
-    this.#part = bufferPart;
     this.#shape = shape;
     this.#used = shape.slots;
     this.#addresses = new AddressCache(libc);
@@ -114,46 +100,24 @@ export class Inbox {
     return this.#received;
   }
 
-  /** The memory the payloads lie in. */
+  /** The memory that the payloads lie in. */
   get bytes(): Uint8Array<ArrayBuffer> {
     return this.#vector!.data.bytes;
   }
 
-  /**
-   * Copies a payload taken last, cut into datagrams, to memory that is the receiver's own.
-   *
-   * @param first The index of the first datagram to copy.
-   * @param take Gets each. Returns false to have no more.
-   * @returns False where `take` did.
-   */
-  copy({ start, length, segmentSize, sender, details }: Received, first: number, take: Take): boolean {
+  /** `rinfo` of one datagram of a payload: an object that is the listener's own. */
+  remoteInfo({ sender, details }: Received, size: number): RemoteInfo {
+    if (details) return this.#shape.detailed(sender, size, details);
     const { address, family, port } = sender;
-    const perBlock = Math.max(Math.floor(BLOCK_SIZE / segmentSize), 1) * segmentSize;
-    let taken = first * segmentSize;
-    // At least once: an empty datagram is one, too.
-    do {
-      const blockLength = Math.min(perBlock, length - taken) || 0;
-      const block = this.#roomFor(blockLength);
-      const { buffer } = block;
-      const end = this.#blockUsed;
-      let at = end - blockLength;
-      block.set(this.bytes.subarray(start + taken, start + taken + blockLength), at);
-      do {
-        const size = Math.min(segmentSize, end - at);
-        const message = this.#part(block, buffer, at, size);
-        // As a UDP socket shows it. A Unix socket makes something else of it.
-        const remote = details ? this.#shape.detailed(sender, size, details) : { address, family, port, size };
-        if (!take(message, remote as RemoteInfo)) return false;
-        at += size;
-      } while (at < end);
-      taken += blockLength;
-    } while (taken < length);
-    return true;
+    // As a UDP socket shows it. A Unix socket makes something else of it.
+    return { address, family, port, size } as RemoteInfo;
   }
 
   #allocate(): MessageVector {
     const { slots, slotSize, takesControl } = this.#shape;
-    const vector = new MessageVector(this.#libc, slots, slots * slotSize, takesControl);
+    const shown = this.#libc.allocateShown(slots * slotSize);
+    this.isShowable = shown !== undefined;
+    const vector = new MessageVector(this.#libc, slots, shown ?? slots * slotSize, takesControl);
     if (takesControl) vector.reserveControl(CONTROL_ROOM);
     for (let slot = 0; slot < slots; slot++) vector.setPayload(slot, slot * slotSize, slotSize);
     this.#nameWords = new Uint32Array(vector.names.buffer);
@@ -165,20 +129,12 @@ export class Inbox {
     const length = payload.length = vector.lengthAt(slot);
     payload.details = decoder?.decode(vector.controlsAt(slot), vector.flagsAt(slot), length);
     const given = decoder ? decoder.segmentSize : vector.segmentSizeAt(slot);
-    const segmentSize = payload.segmentSize = given || length;
+    const segmentSize = given || length;
+    if (segmentSize !== payload.segmentSize) payload.views = [];
+    payload.segmentSize = segmentSize;
     payload.count = length > segmentSize ? Math.ceil(length / segmentSize) : 1;
     payload.sender = this.#senderOf(vector, slot);
     return payload;
-  }
-
-  /** Room for a copy: the last `length` bytes before `#blockUsed` of the block that is returned. */
-  #roomFor(length: number): Buffer<ArrayBuffer> {
-    if (!this.#block || this.#blockUsed + length > this.#block.byteLength) {
-      this.#block = Buffer.allocUnsafeSlow(Math.max(BLOCK_SIZE, length));
-      this.#blockUsed = 0;
-    }
-    this.#blockUsed += length;
-    return this.#block;
   }
 
   #senderOf(vector: MessageVector, slot: number): SocketAddress {
@@ -189,5 +145,5 @@ export class Inbox {
 }
 
 function emptyPayload(start: number): Payload {
-  return { start, length: 0, segmentSize: 0, count: 1, sender: NOBODY, details: undefined };
+  return { start, length: 0, segmentSize: 0, count: 1, sender: NOBODY, details: undefined, views: [] };
 }

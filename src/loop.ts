@@ -3,26 +3,49 @@
  *
  * @module
  */
-import { setImmediate } from "node:timers";
+import { clearTimeout, setImmediate, setTimeout } from "node:timers";
 import { FAULTY, type InterestSet, READABLE, WRITABLE } from "../ffi/poll/interest_set.ts";
 import { openInterestSet } from "../ffi/poll/open_interest_set.ts";
 import type { Waiter } from "../ffi/poll/waiter.ts";
 import type { Runtime } from "../ffi/runtime.ts";
 import { Spin } from "./spin.ts";
+import { TurnBudget } from "./turn_budget.ts";
 
-/** What a socket does when it is its turn. All take a bounded amount of work and come again while there is more. */
+/** What a socket does when it is its turn. All do one piece of work, after which ticks and promise jobs run. */
 export interface Watcher {
   /** The descriptor, until {@linkcode PollLoop.end}. */
   readonly fd: number;
   /** The loop's: 0 while it is not watched, as at first. */
   token: number;
-  /** There is data, or an error to fetch. */
-  onReadable(): void;
+  /** There is data, or an error to fetch. @returns Whether something was done and there may be more. */
+  onReadable(): boolean;
   /** There is room to send. */
   onWritable(): void;
-  /** There is an error, or something on the error queue. Comes before the other two. */
-  onFaulty(): void;
+  /** There is an error, or something on the error queue. Comes before the other two. @returns As `onReadable`. */
+  onFaulty(): boolean;
+  /** The turn is over though there may be more. @returns Whether there is more that the kernel does not know of. */
+  onTurnOver(): boolean;
 }
+
+/** A watcher that is out of the set for some time. */
+interface Suspension {
+  readonly timer: ReturnType<typeof setTimeout>;
+  /** What it is to be watched for then. */
+  interest: number;
+}
+
+/** Whose turn it is, and what for. */
+interface Due {
+  readonly watcher: Watcher;
+  readiness: number;
+  /** Whether it has done anything in this turn. */
+  worked: boolean;
+}
+
+/** Turns in a row in which a watcher that is ready may do nothing. Others may have been faster, if they share the descriptor. */
+const MAX_IDLE_TURNS = 8;
+/** How long one that goes on like that is left alone at most, in milliseconds. */
+const LONGEST_SUSPENSION = 1024;
 
 /** A loop with its interest set open: the last watch that ends closes it. */
 interface OpenSet {
@@ -44,9 +67,22 @@ export class PollLoop {
   #open: OpenSet | undefined;
   /** The open set and those that their waiters have yet to let go of. */
   readonly #sets = new Set<InterestSet>();
-  /** Whose turn is due, with what they are ready for. */
-  #due: { watcher: Watcher; readiness: number }[] = [];
+  /** Those that are ready, and the index of the one whose turn it is. */
+  readonly #due: Due[] = [];
+  #turn = 0;
+  /** Those that get a turn in any case. */
+  #requested = new Map<Watcher, number>();
+  /** Those that are watched for room, too: few. */
+  readonly #writable = new Set<Watcher>();
+  /** How often one was ready in a row and could do nothing. */
+  readonly #idleTurns = new Map<Watcher, number>();
+  /** Those that are out of the set for some time. */
+  readonly #suspended = new Map<Watcher, Suspension>();
+  /** Turns are under way, perhaps with ticks in between. */
   #running = false;
+  /** Whether the last look found anybody. */
+  #wasActive = false;
+  readonly #budget = new TurnBudget();
   #lookScheduled = false;
   readonly #spin = new Spin();
 
@@ -82,7 +118,13 @@ export class PollLoop {
   /** Asks to be told of room to send as well, or no more. */
   setWritable(watcher: Watcher, writable: boolean): void {
     const { fd, token } = watcher;
-    if (token > 0) this.#open!.set.modify(fd, token, writable ? READABLE | WRITABLE : READABLE);
+    if (token === 0) return;
+    if (writable) this.#writable.add(watcher);
+    else this.#writable.delete(watcher);
+    const interest = writable ? READABLE | WRITABLE : READABLE;
+    const suspension = this.#suspended.get(watcher);
+    if (suspension) suspension.interest = interest;
+    else this.#open!.set.modify(fd, token, interest);
   }
 
   /** While referenced, what is watched keeps the process alive. So it begins. */
@@ -103,7 +145,13 @@ export class PollLoop {
     this.#count--;
     this.#unreferenced.delete(watcher);
     this.#updateReference();
-    this.#open!.set.remove(fd);
+    const suspension = this.#suspended.get(watcher);
+    if (suspension) clearTimeout(suspension.timer);
+    else this.#open!.set.remove(fd);
+    this.#suspended.delete(watcher);
+    this.#requested.delete(watcher);
+    this.#writable.delete(watcher);
+    this.#idleTurns.delete(watcher);
     this.#closeIfUnused();
   }
 
@@ -147,37 +195,104 @@ export class PollLoop {
     else this.#open?.waiter.unref();
   }
 
+  /** Gives a watcher another turn soon, for what it has, whether or not the set finds it ready. */
+  requestTurn(watcher: Watcher, readiness: number): void {
+    if (watcher.token === 0) return;
+    this.#requested.set(watcher, (this.#requested.get(watcher) ?? 0) | readiness);
+    if (!this.#running) this.#lookAgain();
+  }
+
   /** Asks who is ready and gives everyone a turn. */
   #look(): void {
     if (!this.#open || this.#running) return;
     const { set } = this.#open;
+    const requested = this.#requested;
+    if (requested.size > 0) this.#requested = new Map();
     const found = set.collect();
     for (let i = 0; i < found; i++) {
       const watcher = this.#watchers[set.tokenAt(i)];
-      if (watcher) this.#due.push({ watcher, readiness: set.readinessAt(i) });
+      if (!watcher) continue;
+      this.#due.push({ watcher, readiness: set.readinessAt(i) | (requested.get(watcher) ?? 0), worked: false });
+      requested.delete(watcher);
     }
-    this.#takeTurns();
+    for (const [watcher, readiness] of requested) this.#due.push({ watcher, readiness, worked: false });
+    requested.clear();
+    this.#wasActive = this.#due.length > 0;
+    if (!this.#wasActive) return this.#endTurns();
+    this.#spin.active();
+    this.#running = true;
+    this.#budget.start();
+    this.#runtime.runSteps(this.#step);
   }
 
-  /** A listener may throw in its turn: then the others' turns follow from the next look, and none is lost. */
-  #takeTurns(): void {
-    const active = this.#due.length > 0;
-    if (active) this.#spin.active();
-    this.#running = true;
-    try {
-      for (let next = this.#due.shift(); next; next = this.#due.shift()) {
-        const { watcher, readiness } = next;
-        // Asked each time: the socket may have been closed in another one's turn, or in its own.
-        if (readiness & FAULTY && watcher.token > 0) watcher.onFaulty();
-        if (readiness & WRITABLE && watcher.token > 0) watcher.onWritable();
-        if (readiness & READABLE && watcher.token > 0) watcher.onReadable();
-      }
-    } finally {
-      this.#running = false;
-      // Unreferenced, only the waiter will do: Node runs an immediate that keeps nothing alive when something else wakes it.
-      if (this.#isReferenced && (active || this.#spin.idle())) this.#lookAgain();
-      else this.#open?.waiter.arm();
+  /** One piece of somebody's work. @returns Whether there is more, of anybody. */
+  readonly #step = (): boolean => {
+    for (let due: Due | undefined = this.#due[this.#turn]; due; due = this.#nextTurn()) {
+      if (this.#work(due)) return due.worked = true;
+      this.#judge(due);
     }
+    this.#endTurns();
+    return false;
+  };
+
+  #nextTurn(): Due | undefined {
+    this.#budget.start();
+    return this.#due[++this.#turn];
+  }
+
+  /** @returns Whether something was done: then ticks and promise jobs are to run. False: the turn is over. */
+  #work(due: Due): boolean {
+    const { watcher } = due;
+    // Asked each time: the socket may have been closed in another one's turn, or in its own.
+    if (watcher.token === 0) return false;
+    if (due.readiness & FAULTY) {
+      if (watcher.onFaulty()) return this.#goOn(due);
+      due.readiness &= ~FAULTY;
+    }
+    if (due.readiness & WRITABLE) {
+      due.readiness &= ~WRITABLE;
+      watcher.onWritable();
+      return true;
+    }
+    return (due.readiness & READABLE) !== 0 && watcher.onReadable() && this.#goOn(due);
+  }
+
+  /** @returns True, as something was done. Once the time is up, what the watcher has left follows in another turn. */
+  #goOn(due: Due): true {
+    if (!this.#budget.isSpent()) return true;
+    const { watcher, readiness } = due;
+    due.readiness = 0;
+    if (watcher.token > 0 && watcher.onTurnOver()) this.requestTurn(watcher, readiness);
+    return true;
+  }
+
+  /** A descriptor that is ready for good and has nothing to give must not keep the processor busy. */
+  #judge({ watcher, worked }: Due): void {
+    if (worked || watcher.token === 0) return void this.#idleTurns.delete(watcher);
+    const turns = (this.#idleTurns.get(watcher) ?? 0) + 1;
+    this.#idleTurns.set(watcher, turns);
+    if (turns >= MAX_IDLE_TURNS) this.#suspend(watcher, Math.min(2 ** (turns - MAX_IDLE_TURNS), LONGEST_SUSPENSION));
+  }
+
+  /** Takes a watcher out of the set for some milliseconds. It keeps the process alive as before. */
+  #suspend(watcher: Watcher, delay: number): void {
+    const timer = setTimeout(() => {
+      const { interest } = this.#suspended.get(watcher)!;
+      this.#suspended.delete(watcher);
+      this.#open!.set.add(watcher.fd, watcher.token, interest);
+    }, delay);
+    timer.unref();
+    this.#open!.set.remove(watcher.fd);
+    this.#suspended.set(watcher, { timer, interest: this.#writable.has(watcher) ? READABLE | WRITABLE : READABLE });
+  }
+
+  #endTurns(): void {
+    this.#due.length = this.#turn = 0;
+    this.#running = false;
+    // Unreferenced, only the waiter will do: Node runs an immediate that keeps nothing alive when something else wakes it.
+    const looksAgain = this.#isReferenced && (this.#wasActive || this.#spin.idle());
+    if (looksAgain || this.#requested.size > 0) this.#lookAgain();
+    else this.#open?.waiter.arm();
   }
 
   /** After activity more is likely to follow: one look costs less than a wake-up. Everything else has its turn in between. */
@@ -186,8 +301,7 @@ export class PollLoop {
     this.#lookScheduled = true;
     setImmediate(() => {
       this.#lookScheduled = false;
-      if (this.#due.length > 0) this.#takeTurns();
-      else this.#look();
+      this.#look();
     });
   }
 }

@@ -19,6 +19,11 @@ export interface Received {
   readonly sender: SocketAddress;
   /** What else the socket wanted to know. */
   readonly details: ReceiveDetails | undefined;
+  /**
+   * Views of its datagrams of full size, made when they are first needed: the next payload in the same place often has datagrams of
+   * the same size. Making a view takes as long as copying it.
+   */
+  readonly views: Uint8Array[];
 }
 
 /** Nothing was asked for. */
@@ -34,7 +39,8 @@ export let payloadsOf: (batch: MessageBatch) => readonly Received[];
  * Datagrams that came together, without an object for each.
  *
  * Everything it gives, but for {@linkcode MessageBatch.copy}, is valid only until the listener returns: then the memory is used
- * for the next datagrams, and the batch is empty. What is to be kept must be copied; `sendMany` copies.
+ * for the next datagrams, and the batch is empty. What is to be kept must be copied; `sendMany` copies. The memory can be read and
+ * written; it cannot be transferred, which throws in the listener that tries.
  *
  * @example
  * ```ts

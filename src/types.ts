@@ -261,9 +261,15 @@ export interface TransmitTimestamp {
 
 /** The events of a socket, with what listeners get. */
 export interface SocketEvents {
-  /** A datagram arrived. */
+  /**
+   * A datagram arrived. The message is the listener's to keep, to change and to transfer: it has an ArrayBuffer to itself, with
+   * offset 0 and exactly its size. Ticks and promise jobs that listeners queue run before the next datagram is delivered.
+   */
   message: [message: Buffer<ArrayBuffer>, remote: RemoteInfo];
-  /** Datagrams arrived together: not in Node. With listeners for `'message'` as well, both get them. */
+  /**
+   * Datagrams arrived together: not in Node. With listeners for `'message'` as well, both get them. The batch's memory is lent until the
+   * listener returns.
+   */
   messages: [batch: MessageBatch];
   /** The socket is bound and receives. */
   listening: [];

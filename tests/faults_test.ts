@@ -12,6 +12,8 @@ import { PollLoop } from "../src/loop.ts";
 import { type CallName, type FaultyLibc, injectFaults } from "./support/faulty_libc.ts";
 import {
   closed,
+  closedPort,
+  FAMILIES,
   nextEvent,
   nextMessage,
   nextMessages,
@@ -355,7 +357,8 @@ test("a waiter that can't be made leaves no interest set open", () => {
       throw refusal;
     },
   });
-  const watcher = { fd: 0, token: 0, onReadable: () => {}, onWritable: () => {}, onFaulty: () => {} };
+  const idle = { onReadable: () => false, onWritable: () => {}, onFaulty: () => false, onTurnOver: () => false };
+  const watcher = { fd: 0, token: 0, ...idle };
   assertEquals(assertThrows(() => loop.watch(watcher)), refusal);
   assertEquals(openDescriptors().sort(), before);
 });
@@ -364,12 +367,14 @@ for (const errno of ["ENOMEM", "ECONNREFUSED"]) {
   testBoth(`${errno} of recvmmsg comes as 'error', and receiving goes on`, async (t, family) => {
     const faults = injectFaults(t);
     const { receiver, sender, port } = await pair(t, faults, family);
-    faults.fail("recvmmsg", errno, 2);
     const errors: SystemError[] = [];
     receiver.on("error", (error) => errors.push(error as SystemError));
-    const arriving = new Promise<string>((resolve) => receiver.once("message", (bytes) => resolve(String(bytes))));
-    await sent(sender, "in spite of it", port, family.loopback);
-    assertEquals(await arriving, "in spite of it");
+    for (const text of ["in spite of it", "a second time"]) {
+      faults.fail("recvmmsg", errno);
+      const arriving = new Promise<string>((resolve) => receiver.once("message", (bytes) => resolve(String(bytes))));
+      await sent(sender, text, port, family.loopback);
+      assertEquals(await arriving, text);
+    }
     assertEquals(errors.map(({ message, code, syscall }) => [message, code, syscall]), [
       [`recvmsg ${errno}`, errno, "recvmsg"],
       [`recvmsg ${errno}`, errno, "recvmsg"],
@@ -377,6 +382,73 @@ for (const errno of ["ENOMEM", "ECONNREFUSED"]) {
     assertEquals(errors[0].errno, -currentRuntime().libc.abi.errno[errno]);
   });
 }
+
+for (const errno of ["ENOMEM", "EIO", "EBADF"]) {
+  test(`${errno} of recvmmsg that stays is reported once, and does not keep the processor busy`, async (t) => {
+    const faults = injectFaults(t);
+    const receiver = await t.bound("udp4");
+    const other = await t.bound("udp4");
+    const errors: string[] = [];
+    receiver.on("error", (error) => errors.push((error as SystemError).code));
+    const fault = faults.fail("recvmmsg", errno, Infinity, faults.callsOf("socket").at(-2)!.result);
+    const { port } = receiver.address();
+    await sent(other, "in spite of it", port, "127.0.0.1");
+    await until(() => errors.length > 0, "an error");
+    // Sixty turns of a loop that does not rest take a millisecond.
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const calls = faults.callsOf("recvmmsg").length;
+    assert(calls < 60, `${calls} calls`);
+    const heard = nextMessage(other);
+    await sent(receiver, "others are not concerned", other.address().port, "127.0.0.1");
+    assertEquals((await heard).text, "others are not concerned");
+    assertEquals(errors, [errno]);
+    const arriving = new Promise<string>((resolve) => receiver.once("message", (bytes) => resolve(String(bytes))));
+    faults.repair(fault);
+    assertEquals(await arriving, "in spite of it");
+    // It may fail again later.
+    faults.fail("recvmmsg", errno, 1);
+    await sent(other, "x", port, "127.0.0.1");
+    await until(() => errors.length === 2, "another error");
+  });
+}
+
+test("a socket can be closed, and wait for room, while it is left alone for its errors", async (t) => {
+  const faults = injectFaults(t);
+  const receiver = await t.bound("udp4");
+  const fd = faults.lastSocket();
+  const sender = await t.bound("udp4");
+  receiver.on("error", () => {});
+  faults.fail("recvmmsg", "EIO", Infinity, fd);
+  await sent(sender, "x", receiver.address().port, "127.0.0.1");
+  const removed = (): boolean =>
+    faults.callsOf("epoll_ctl").some(({ args }) =>
+      args[1] === currentRuntime().libc.abi.linux!.EPOLL_CTL_DEL && args[2] === fd
+    );
+  await until(removed, "it is left alone");
+  faults.fail("sendmmsg", "EAGAIN", 1, fd);
+  const heard = nextMessage(sender);
+  await sent(receiver, "waited", sender.address().port, "127.0.0.1");
+  assertEquals((await heard).text, "waited");
+  await closed(receiver);
+});
+
+test("an error queue that nobody asked for is emptied, and does not keep the processor busy", async (t) => {
+  const faults = injectFaults(t);
+  const socket = await t.bound("udp4");
+  socket.on("error", () => {});
+  socket.connectSync(await closedPort(t, FAMILIES[0]), "127.0.0.1");
+  // As one that another program made may have it.
+  socket.setsockopt("IPPROTO_IP", "IP_RECVERR", 1);
+  for (let round = 0; round < 3; round++) {
+    const failed = nextEvent(socket, "error") as Promise<[SystemError]>;
+    await sent(socket, "x").catch(() => {});
+    assertEquals((await failed)[0].code, "ECONNREFUSED");
+  }
+  const before = faults.callsOf("epoll_wait").length;
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  const calls = faults.callsOf("epoll_wait").length - before;
+  assert(calls < 60, `${calls} calls`);
+});
 
 testBoth("an errno without a name is told by its number", async (t, family) => {
   const faults = injectFaults(t);

@@ -7,10 +7,12 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { encodeControls } from "../ffi/control.ts";
 import { ErrorQueue } from "../ffi/error_queue.ts";
 import { currentRuntime } from "../ffi/load.ts";
-import type { NetworkError, Socket, SocketType } from "../mod.ts";
+import type { NetworkError, Socket } from "../mod.ts";
 import type { AgentError, RemoteSocket } from "./support/agent.ts";
 import { FaultyLibc, injectFaults } from "./support/faulty_libc.ts";
 import {
+  closedPort,
+  FAMILIES,
   type Family,
   nextEvent,
   nextMessage,
@@ -18,7 +20,6 @@ import {
   sent,
   test,
   testBoth,
-  type Tools,
 } from "./support/harness.ts";
 import { patiently } from "./support/mailbox.ts";
 import { addressOf, noNamespaces } from "./support/namespaces.ts";
@@ -41,14 +42,6 @@ function nextNetworkErrors(socket: Socket, count = 1): Promise<NetworkError[]> {
   );
 }
 
-/** A port of the loopback address that nobody listens on. */
-async function closedPort(t: Tools, type: SocketType): Promise<number> {
-  const socket = await t.bound(type);
-  const { port } = socket.address();
-  await socket[Symbol.asyncDispose]();
-  return port;
-}
-
 /** Fails the test if a socket emits 'error'. */
 function noError(socket: Socket): void {
   socket.on("error", (error) => {
@@ -60,7 +53,7 @@ function noError(socket: Socket): void {
 const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 20));
 
 testBoth("a closed port's ICMP error names that destination on a socket without a peer", async (t, family) => {
-  const [first, second] = [await closedPort(t, family.type), await closedPort(t, family.type)];
+  const [first, second] = [await closedPort(t, family), await closedPort(t, family)];
   const socket = await t.bound({ type: family.type, recvErrors: true });
   noError(socket);
   for (const port of [first, second]) {
@@ -85,7 +78,7 @@ testBoth("a closed port's ICMP error names that destination on a socket without 
 });
 
 test("an IPv6 socket hears of IPv4 destinations, too", async (t) => {
-  const port = await closedPort(t, "udp4");
+  const port = await closedPort(t, FAMILIES[0]);
   const socket = t.socket({ type: "udp6", recvErrors: true });
   const errors = nextNetworkErrors(socket);
   socket.send("x", port, "::ffff:127.0.0.1");
@@ -97,7 +90,7 @@ for (const gso of [true, false]) {
   testBoth(
     `no datagram is lost for another one's sake, and each callback tells the truth (gso ${gso})`,
     async (t, family) => {
-      const closed = await closedPort(t, family.type);
+      const closed = await closedPort(t, family);
       const open = await t.bound(family.type);
       const socket = await t.bound({ type: family.type, recvErrors: true, gso });
       noError(socket);
@@ -116,7 +109,7 @@ for (const gso of [true, false]) {
 }
 
 testBoth("a message that leaves while another one's error is pending is not refused for it", async (t, family) => {
-  const closed = await closedPort(t, family.type);
+  const closed = await closedPort(t, family);
   const open = await t.bound(family.type);
   const socket = await t.bound({ type: family.type, recvErrors: true });
   noError(socket);
@@ -132,7 +125,7 @@ testBoth("a message that leaves while another one's error is pending is not refu
 });
 
 testBoth("transmit timestamps and errors come by one queue, each to its own listeners", async (t, family) => {
-  const closed = await closedPort(t, family.type);
+  const closed = await closedPort(t, family);
   const open = await t.bound(family.type);
   const socket = await t.bound({ type: family.type, recvErrors: true, sendTimestamp: true });
   noError(socket);
@@ -152,7 +145,7 @@ testBoth("transmit timestamps and errors come by one queue, each to its own list
 });
 
 testBoth("datagrams of others come while errors do", async (t, family) => {
-  const closed = await closedPort(t, family.type);
+  const closed = await closedPort(t, family);
   const socket = await t.bound({ type: family.type, recvErrors: true });
   noError(socket);
   const other = await t.bound(family.type);
@@ -169,7 +162,7 @@ testBoth("datagrams of others come while errors do", async (t, family) => {
 testBoth(
   "with a peer 'networkError' comes in place of 'error'; without the option 'error' comes as in Node",
   async (t, family) => {
-    const port = await closedPort(t, family.type);
+    const port = await closedPort(t, family);
     const socket = t.socket({ type: family.type, recvErrors: true });
     await new Promise<void>((resolve) => socket.connect(port, family.loopback, () => resolve()));
     const heard = nextNetworkErrors(socket);
@@ -189,7 +182,7 @@ testBoth(
 
 test("a socket with the option costs nothing once its errors are read", async (t) => {
   const faults = injectFaults(t);
-  const port = await closedPort(t, "udp4");
+  const port = await closedPort(t, FAMILIES[0]);
   const socket = await t.bound({ type: "udp4", recvErrors: true });
   const errors = nextNetworkErrors(socket);
   await sent(socket, "x", port, "127.0.0.1");
@@ -201,7 +194,7 @@ test("a socket with the option costs nothing once its errors are read", async (t
 });
 
 test("a listener that throws stops neither the other errors nor the socket", async (t) => {
-  const port = await closedPort(t, "udp4");
+  const port = await closedPort(t, FAMILIES[0]);
   const socket = await t.bound({ type: "udp4", recvErrors: true, gso: false });
   const ports: (number | undefined)[] = [];
   let closed: () => void;
@@ -332,7 +325,7 @@ async function findsTheMtu(family: Family, socket: RemoteSocket, far: RemoteSock
 }
 
 test("errors that came in another turn than their messages still reach a listener that awaits", async (t) => {
-  const port = await closedPort(t, "udp4");
+  const port = await closedPort(t, FAMILIES[0]);
   const socket = await t.bound({ type: "udp4", recvErrors: true });
   const other = await t.bound("udp4");
   await sent(socket, "x", port, "127.0.0.1");

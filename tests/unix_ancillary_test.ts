@@ -22,6 +22,7 @@ import {
 } from "../mod.ts";
 import { injectFaults } from "./support/faulty_libc.ts";
 import { nextMessage, openDescriptors, test, type Tools } from "./support/harness.ts";
+import { until } from "./support/process.ts";
 import { ended } from "./support/runtime.ts";
 import { boundUnix, folder, IdlePeer, nextUnixEvent, received, unixSocket } from "./support/unix.ts";
 
@@ -149,6 +150,23 @@ test("nobody listens, only batches are listened for, or the socket is closed: de
   for (let i = 0; i < 5; i++) socket.send("x", { path: closing.address().path, fds });
   await first;
   assertEquals([messages, opened(dir)], [1, before]);
+});
+
+test("descriptors of messages behind the last one that was heard are closed", async (t) => {
+  const dir = folder(t);
+  const files = openFiles(t, dir, 3);
+  const receiver = boundUnix(t, undefined, { recvFds: true });
+  const before = opened(dir);
+  const heard: string[] = [];
+  receiver.once("message", (message) => heard.push(String(message)));
+  const sender = boundUnix(t);
+  for (const [i, fd] of files.entries()) {
+    sender.send(String(i), { path: receiver.address().path, fds: [fd] } as UnixSendOptions);
+  }
+  await until(() => heard.length === 1, "a message");
+  for (let turns = 0; turns < 5; turns++) await turn();
+  assertEquals(opened(dir), before);
+  assertEquals(heard, ["0"]);
 });
 
 test("a listener that throws leaves no descriptor open", async (t) => {

@@ -137,9 +137,10 @@ export class Backlog {
       const watcher = {
         fd: probe.fd,
         token: 0,
-        onReadable: () => {},
+        onReadable: () => false,
         onWritable: this.#resume,
-        onFaulty: () => {},
+        onFaulty: () => false,
+        onTurnOver: () => false,
       };
       if (this.#loop.watch(watcher) === 0) {
         this.#loop.setWritable(watcher, true);

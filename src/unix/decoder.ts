@@ -28,15 +28,12 @@ export class UnixDecoder implements ControlDecoder {
   readonly space: number;
   readonly #libc: Libc;
   readonly #wanted: WantedAncillary;
-  readonly #mayTake: () => boolean;
   /** Descriptors whose message has not been delivered yet. */
   readonly #undelivered = new Set<ReceivedDescriptors>();
 
-  /** @param mayTake Whether there is a listener who might take descriptors. */
-  constructor(libc: Libc, wanted: WantedAncillary, mayTake: () => boolean) {
+  constructor(libc: Libc, wanted: WantedAncillary) {
     this.#libc = libc;
     this.#wanted = wanted;
-    this.#mayTake = mayTake;
     // Without room for it the kernel gives no control data, and closes descriptors itself.
     this.space = wanted.fds || wanted.credentials ? ancillarySpace(libc.abi) : 0;
   }
@@ -67,7 +64,7 @@ export class UnixDecoder implements ControlDecoder {
     const descriptors = receivedDescriptors(fds, (fd) => this.#libc.close(fd));
     // Where some are missing (this process may have too many open), the others are of no use.
     const areComplete = !(flags & this.#libc.abi.constants.MSG_CTRUNC);
-    if (!this.#wanted.fds || !areComplete || !this.#mayTake()) closeRest(descriptors);
+    if (!this.#wanted.fds || !areComplete) closeRest(descriptors);
     if (this.#wanted.fds) details.fds = descriptors;
     if (this.#wanted.credentials && credentials) details.credentials = credentials;
     if (descriptors.length === 0) return;

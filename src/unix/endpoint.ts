@@ -67,7 +67,7 @@ export class UnixEndpoint extends Endpoint implements UnixSendingSocket {
     super(engine, "unix", NO_OFFLOAD, permissions, listeners as unknown as Listeners);
     this.#engine = engine;
     this.#listeners = listeners;
-    this.#decoder = new UnixDecoder(engine.runtime.libc, wanted, () => this.listeners() > 0);
+    this.#decoder = new UnixDecoder(engine.runtime.libc, wanted);
   }
 
   /** Binds to a path; to one of the system's choice where it is empty. */
@@ -116,21 +116,23 @@ export class UnixEndpoint extends Endpoint implements UnixSendingSocket {
   }
 
   /** For the receiver: what an IP socket would show becomes what a Unix socket shows. */
-  override deliver(message: Buffer<ArrayBuffer>, remote: RemoteInfo): boolean {
+  protected override emitMessage(message: Buffer<ArrayBuffer>, remote: RemoteInfo): void {
     const { address, size, truncated, fds, credentials } = remote as RemoteInfo & UnixDetails;
     const info: UnixRemoteInfo = { family: "unix", path: address, size };
     if (truncated) info.truncated = true;
     if (credentials) info.credentials = credentials;
-    if (!fds) return this.#listeners.emit("message", message, info) !== false;
-    info.fds = fds;
-    // It is, too, where a listener throws.
-    let isHeard = true;
+    if (fds) info.fds = fds;
     try {
-      isHeard = this.#listeners.emit("message", message, info) !== false;
+      this.#listeners.emit("message", message, info);
     } finally {
-      if (isHeard) this.#decoder.settle(fds);
+      if (fds) this.#decoder.settle(fds);
     }
-    return isHeard;
+  }
+
+  /** For the receiver. */
+  override discard(details: ReceiveDetails | undefined): void {
+    const { fds } = (details ?? {}) as UnixDetails;
+    if (fds) this.#decoder.settle(fds);
   }
 
   override close(): void {

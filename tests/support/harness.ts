@@ -129,6 +129,17 @@ export function sent(
   });
 }
 
+/**
+ * A port of the loopback address that answers "port unreachable" for the time of the test: a socket that is connected to itself holds
+ * it, so that no other program's socket gets it.
+ */
+export async function closedPort(tools: Tools, { type, loopback }: Pick<Family, "type" | "loopback">): Promise<number> {
+  const socket = await tools.bound(type);
+  const { port } = socket.address();
+  socket.connectSync(port, loopback);
+  return port;
+}
+
 /** How long a test may take, in milliseconds. */
 const LIMIT = 60_000;
 
