@@ -10,7 +10,14 @@ import { abiOf, SUPPORTED_SYSTEMS } from "./abi/current.ts";
 import { resourceContexts } from "./async_context.ts";
 import { partBySpecies, partBySubarray } from "./buffer_part.ts";
 import { bunBinding, type BunFfi, bunFfi } from "./bun.ts";
-import { denoAsyncContexts, denoBinding, type DenoNamespace, denoNamespace, denoNetworkPermission } from "./deno.ts";
+import {
+  denoAsyncContexts,
+  denoBeforeEnd,
+  denoBinding,
+  type DenoNamespace,
+  denoNamespace,
+  denoNetworkPermission,
+} from "./deno.ts";
 import { koffiBinding, koffiPath, loadKoffi } from "./koffi.ts";
 import type { Libc } from "./libc.ts";
 import { NativeLibc } from "./native_libc.ts";
@@ -76,6 +83,7 @@ function onDeno(deno: DenoNamespace, abi: Abi): Runtime {
     network: denoNetworkPermission(deno),
     asyncContexts: denoAsyncContexts(deno) ?? resourceContexts,
     bufferPart: partBySpecies,
+    beforeEnd: denoBeforeEnd,
     createWaiter: (set, onReady) => new PoolWaiter(set, onReady, libc, binding, references),
   };
 }
@@ -88,6 +96,7 @@ function onBun(bun: BunFfi, abi: Abi): Runtime {
     network: UNRESTRICTED,
     asyncContexts: resourceContexts,
     bufferPart: partBySubarray,
+    beforeEnd: beforeExit,
     createWaiter: onThreads(libc, bunPollSource(abi), BUN_LONGEST_POLL),
   };
 }
@@ -107,6 +116,7 @@ function onNode(node: NodeFfi, abi: Abi): Runtime {
     network: nodeNetworkPermission(),
     asyncContexts: resourceContexts,
     bufferPart: partBySpecies,
+    beforeEnd: beforeExit,
     createWaiter,
   };
 }
@@ -129,8 +139,14 @@ function onKoffi(abi: Abi): Runtime {
     network: nodeNetworkPermission(),
     asyncContexts: resourceContexts,
     bufferPart: partBySpecies,
+    beforeEnd: beforeExit,
     createWaiter: onThreads(libc, koffiPollSource(abi, path)),
   };
+}
+
+/** In Node and Bun `'exit'` comes of everything that lets code run once more, an uncaught exception and the end of a Worker included. */
+function beforeExit(action: () => void): void {
+  process.on("exit", action);
 }
 
 function onThreads(libc: Libc, source: string, longestPoll?: number): WaiterFactory {

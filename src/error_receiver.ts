@@ -7,9 +7,9 @@
  *
  * @module
  */
-import { setImmediate } from "node:timers";
 import type { Abi } from "../ffi/abi/abi.ts";
 import type { ErrorQueue, QueuedError } from "../ffi/error_queue.ts";
+import { setImmediate } from "../ffi/process.ts";
 import { type NetworkError, networkErrorOf } from "./network_error.ts";
 
 /** Messages taken in one turn. The poll loop calls again while there are more. */
@@ -77,6 +77,18 @@ export class ErrorReceiver {
     }
     // Perhaps there was no room for it on the queue. A message that is too large is put there each time it is sent.
     return attempt === 0 && errno !== this.#abi.errno.EMSGSIZE;
+  }
+
+  /**
+   * The errno of a message that was just refused before it left, 0 if there was none: sendmmsg says so of the first message of a call
+   * only. That is on the queue already, and would be once more if the message were tried again.
+   */
+  localError(): number {
+    const before = this.#fetched.length;
+    this.#fetch();
+    if (this.#fetched.length > 0) this.#deliverLater();
+    const { SO_EE_ORIGIN_LOCAL } = this.#abi.linux!;
+    return this.#fetched.slice(before).findLast(({ origin }) => origin === SO_EE_ORIGIN_LOCAL)?.errno ?? 0;
   }
 
   /** Drops what was fetched and not delivered: the socket is closing. */
