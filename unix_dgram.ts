@@ -21,7 +21,8 @@ import type { Buffer } from "node:buffer";
 import { EventEmitter } from "node:events";
 import { encodePath } from "./ffi/sockaddr_un.ts";
 import { currentEngine, type Engine } from "./src/engine.ts";
-import { lengthOf, payloadOf, sliceOf } from "./src/send_arguments.ts";
+import { lengthOf } from "./src/payload.ts";
+import { payloadOf, sliceOf } from "./src/send_arguments.ts";
 import { Socket as UdpSocket } from "./src/socket.ts";
 import type { Bytes, RemoteInfo } from "./src/types.ts";
 import { UnixEndpoint } from "./src/unix/endpoint.ts";
@@ -213,7 +214,8 @@ export class Socket extends EventEmitter<UnixDgramEvents> {
     const payload = payloadOf(message);
     let result = 0;
     const address = path === undefined ? undefined : encodePath(abi, path);
-    this.#endpoint.send(payload, lengthOf(payload), address, { finish: (sent) => result = Math.min(sent, 0) });
+    this.#endpoint.collect(payload, lengthOf(payload), address, { finish: (sent) => result = Math.min(sent, 0) });
+    this.#endpoint.leave();
     return result;
   }
 

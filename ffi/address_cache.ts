@@ -5,6 +5,7 @@
  */
 import type { Libc } from "./libc.ts";
 import type { Memory } from "./memory.ts";
+import { now } from "./process.ts";
 import { decodeAddress, type SocketAddress } from "./sockaddr.ts";
 
 /** Entries; each address has one place where it can be. A power of two. */
@@ -49,7 +50,7 @@ export class AddressCache {
     if (entry?.length === length && isSame(entry.words, words, first) && !isExpired(entry)) return entry.address;
     const address = decodeAddress(this.#libc, memory, offset, length);
     if (address) {
-      const expires = hasZone(address) ? performance.now() + ZONE_LIFETIME : Infinity;
+      const expires = hasZone(address) ? now() + ZONE_LIFETIME : Infinity;
       this.#entries[place] = { words: words.slice(first, first + count), length, address, expires };
     }
     return address;
@@ -57,7 +58,7 @@ export class AddressCache {
 }
 
 function isExpired({ expires }: Entry): boolean {
-  return expires !== Infinity && performance.now() > expires;
+  return expires !== Infinity && now() > expires;
 }
 
 function hasZone({ address, family }: SocketAddress): boolean {

@@ -101,6 +101,34 @@ export function denoTicks(deno: DenoNamespace): (() => void) | undefined {
   return typeof runNextTicks === "function" ? runNextTicks : undefined;
 }
 
+/** As much of the global scope as this module uses. */
+interface GlobalScope {
+  addEventListener(type: string, listener: () => void): void;
+  /** A Web Worker's. */
+  close?: () => void;
+}
+
+/**
+ * Has something done before the program ends. Deno says so in several ways: `'exit'` of `process`, `unload` after `Deno.exit()`,
+ * `error` before an exception ends it. A Web Worker that calls `close()` hears of nothing afterwards, so that is where it is done.
+ */
+export function denoBeforeEnd(action: () => void): void {
+  const scope = globalThis as unknown as GlobalScope;
+  process.on("exit", action);
+  scope.addEventListener("unload", action);
+  scope.addEventListener("error", action);
+  const { close } = scope;
+  const isWorker = "WorkerGlobalScope" in globalThis && typeof close === "function";
+  if (!isWorker) return;
+  const closeWorker = {
+    close(this: unknown): void {
+      action();
+      close.call(this);
+    },
+  };
+  Object.defineProperty(scope, "close", { value: closeWorker.close });
+}
+
 /** A binding that can also wait in `poll` on another thread. */
 export interface DenoBinding extends Binding {
   /** `poll` on a thread of the runtime's pool. */

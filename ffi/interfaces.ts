@@ -4,6 +4,7 @@
  * @module
  */
 import type { Libc } from "./libc.ts";
+import { now } from "./process.ts";
 
 /** The index of an interface given by name or by number; a negative errno where there is none of that name. */
 export function interfaceIndex(libc: Libc, interface_: string): number {
@@ -38,10 +39,10 @@ export class InterfaceNames {
 
   /** As {@linkcode interfaceName}. */
   of(index: number): string {
-    const now = performance.now();
-    if (now > this.#expires) {
+    const time = now();
+    if (time > this.#expires) {
       this.#names.clear();
-      this.#expires = now + NAME_LIFETIME;
+      this.#expires = time + NAME_LIFETIME;
     }
     let name = this.#names.get(index);
     if (name === undefined) this.#names.set(index, name = interfaceName(this.#libc, index));

@@ -46,12 +46,12 @@ export interface Libc {
   recvmsg(fd: number, msg: Pointer, flags: number): number;
   /**
    * `int sendmmsg(int fd, struct mmsghdr *msgvec, unsigned int vlen, int flags)`.
-   * On macOS a loop of `sendmsg` with the same result.
+   * On macOS, and where the system call is missing or refused, a loop of `sendmsg` with the same result.
    */
   sendmmsg(fd: number, msgvec: Pointer, vlen: number, flags: number): number;
   /**
    * `int recvmmsg(int fd, struct mmsghdr *msgvec, unsigned int vlen, int flags, struct timespec *timeout)`, without the
-   * timeout. On macOS a loop of `recvmsg` with the same result.
+   * timeout. On macOS, and where the system call is missing or refused, a loop of `recvmsg` with the same result.
    */
   recvmmsg(fd: number, msgvec: Pointer, vlen: number, flags: number): number;
   /** `ssize_t sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *addr, socklen_t len)` */

@@ -11,6 +11,7 @@ import { resourceContexts } from "./async_context.ts";
 import { bunBinding, bunDrain, type BunFfi, bunFfi } from "./bun.ts";
 import {
   denoAsyncContexts,
+  denoBeforeEnd,
   denoBinding,
   type DenoNamespace,
   denoNamespace,
@@ -27,7 +28,7 @@ import { bunPollSource, koffiPollSource, nodePollSource } from "./poll/poll_sour
 import { PollThreads, ThreadWaiter } from "./poll/thread_waiter.ts";
 import { Uv, UvWaiter } from "./poll/uv_waiter.ts";
 import type { WaiterFactory } from "./poll/waiter.ts";
-import process from "./process.ts";
+import process, { nextTick } from "./process.ts";
 import type { Runtime } from "./runtime.ts";
 import { stepPerTurn, stepsAsTicks, stepsWithTicks } from "./turns.ts";
 
@@ -83,6 +84,7 @@ function onDeno(deno: DenoNamespace, abi: Abi): Runtime {
     network: denoNetworkPermission(deno),
     asyncContexts: denoAsyncContexts(deno) ?? resourceContexts,
     runSteps: stepsWithTicks(denoTicks(deno)),
+    beforeEnd: denoBeforeEnd,
     createWaiter: (set, onReady) => new PoolWaiter(set, onReady, libc, binding, references),
   };
 }
@@ -95,7 +97,8 @@ function onBun(bun: BunFfi, abi: Abi): Runtime {
     libc,
     network: UNRESTRICTED,
     asyncContexts: resourceContexts,
-    runSteps: drain ? stepsAsTicks(drain, process.nextTick) : stepPerTurn,
+    runSteps: drain ? stepsAsTicks(drain, nextTick) : stepPerTurn,
+    beforeEnd: beforeExit,
     createWaiter: onThreads(libc, bunPollSource(abi), BUN_LONGEST_POLL),
   };
 }
@@ -115,6 +118,7 @@ function onNode(node: NodeFfi, abi: Abi): Runtime {
     network: nodeNetworkPermission(),
     asyncContexts: resourceContexts,
     runSteps: stepsWithTicks(nodeTicks()),
+    beforeEnd: beforeExit,
     createWaiter,
   };
 }
@@ -137,8 +141,14 @@ function onKoffi(abi: Abi): Runtime {
     network: nodeNetworkPermission(),
     asyncContexts: resourceContexts,
     runSteps: stepsWithTicks(nodeTicks()),
+    beforeEnd: beforeExit,
     createWaiter: onThreads(libc, koffiPollSource(abi, path)),
   };
+}
+
+/** In Node and Bun `'exit'` comes of everything that lets code run once more, an uncaught exception and the end of a Worker included. */
+function beforeExit(action: () => void): void {
+  process.on("exit", action);
 }
 
 function onThreads(libc: Libc, source: string, longestPoll?: number): WaiterFactory {

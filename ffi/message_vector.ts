@@ -13,6 +13,9 @@ import { type EncodedAddress, maxAddressSize } from "./sockaddr.ts";
 /** Room for what is said about one message where nothing else was asked for: UDP_GRO's int, UDP_SEGMENT's uint16_t. */
 const CONTROL_DATA_SIZE = 4;
 
+/** `msg_len` of a message that the kernel has not taken: no datagram is as long. */
+const UNSENT = 0xffffffff;
+
 /** Message headers for batches of up to `slots` messages. */
 export class MessageVector {
   /** How many messages it takes. */
@@ -111,6 +114,12 @@ export class MessageVector {
     const hasControl = segmentSize > 0 || controls !== undefined;
     words[header + this.#controllen] = hasControl ? this.#writeControl(slot, segmentSize, controls) : 0;
     words[header + this.#flags] = 0;
+    words[header + this.#len] = UNSENT;
+  }
+
+  /** Whether the kernel has taken what a slot was filled with for sending. It says so in memory, whoever hears of the call's result. */
+  wasSent(slot: number): boolean {
+    return this.#headerWords[slot * this.#wordsPerHeader + this.#len] !== UNSENT;
   }
 
   /** Empties a slot for receiving: all fields that the kernel changes are set anew. */

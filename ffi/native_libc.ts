@@ -11,6 +11,9 @@ import { Memory, Pointer, undetachableBuffer } from "./memory.ts";
 /** sizeof(int) */
 const INT_SIZE = 4;
 
+type SingleCall = (fd: number, msg: Pointer, flags: number) => number;
+type BatchCall = (fd: number, msgvec: Pointer, vlen: number, flags: number) => number;
+
 /** The real C library. */
 export class NativeLibc implements Libc {
   readonly abi: Abi;
@@ -82,12 +85,23 @@ export class NativeLibc implements Libc {
   }
 
   sendmmsg(fd: number, msgvec: Pointer, vlen: number, flags: number): number {
-    return this.#result(this.#c.sendmmsg(fd, readable(msgvec, vlen * this.abi.layouts.mmsghdr.size), vlen, flags));
+    const vector = readable(msgvec, vlen * this.abi.layouts.mmsghdr.size);
+    const result = this.#result(this.#c.sendmmsg(fd, vector, vlen, flags));
+    if (!this.#mayBeMissing(result)) return result;
+    const isMissing = this.#isMissing(result, () => this.#c.sendmmsg(fd, vector, 0, flags));
+    if (!isMissing) return result;
+    this.sendmmsg = this.#batch((fd, msg, flags) => this.sendmsg(fd, msg, flags));
+    return this.sendmmsg(fd, msgvec, vlen, flags);
   }
 
   recvmmsg(fd: number, msgvec: Pointer, vlen: number, flags: number): number {
     const vector = readable(msgvec, vlen * this.abi.layouts.mmsghdr.size);
-    return this.#result(this.#c.recvmmsg(fd, vector, vlen, flags, this.#null));
+    const result = this.#result(this.#c.recvmmsg(fd, vector, vlen, flags, this.#null));
+    if (!this.#mayBeMissing(result)) return result;
+    const isMissing = this.#isMissing(result, () => this.#c.recvmmsg(fd, vector, 0, flags, this.#null));
+    if (!isMissing) return result;
+    this.recvmmsg = this.#batch((fd, msg, flags) => this.recvmsg(fd, msg, flags));
+    return this.recvmmsg(fd, msgvec, vlen, flags);
   }
 
   sendto(fd: number, buf: Pointer, n: number, flags: number, addr: Pointer | null, len: number): number {
@@ -172,23 +186,38 @@ export class NativeLibc implements Libc {
     return result < 0 ? -this.#binding.errno() : result;
   }
 
+  /** Whether an error can mean that there is no such system call, or none that this process may make. */
+  #mayBeMissing(result: number): boolean {
+    return result === -this.abi.errno.EPERM || result === -this.abi.errno.ENOSYS;
+  }
+
+  /**
+   * A system call is missing in old or emulated kernels (ENOSYS), or refused by a seccomp filter (EPERM or ENOSYS). EPERM is what a
+   * firewall says of a message, too: a call without any message tells them apart.
+   */
+  #isMissing(result: number, callWithNone: () => number): boolean {
+    return result === -this.abi.errno.ENOSYS || this.#mayBeMissing(this.#result(callWithNone()));
+  }
+
+  /** A batch call as a loop of the single one, with the same result. */
+  #batch(single: SingleCall): BatchCall {
+    const { size, msg_len } = this.abi.layouts.mmsghdr;
+    return (fd, msgvec, vlen, flags) => {
+      readable(msgvec, vlen * size);
+      const start = msgvec.memory.size - msgvec.room;
+      for (let i = 0; i < vlen; i++) {
+        const result = single(fd, i === 0 ? msgvec : this.pointer(msgvec.memory, start + i * size), flags);
+        if (result < 0) return i > 0 ? i : result;
+        msgvec.memory.view.setUint32(start + i * size + msg_len, result, true);
+      }
+      return vlen;
+    };
+  }
+
   /** macOS lacks the batch calls and takes fcntl's argument elsewhere (see prototypes.ts). */
   #replaceMissingOnDarwin(): void {
-    const { size, msg_len } = this.abi.layouts.mmsghdr;
-    const batch =
-      (single: (fd: number, msg: Pointer, flags: number) => number) =>
-      (fd: number, msgvec: Pointer, vlen: number, flags: number): number => {
-        readable(msgvec, vlen * size);
-        const start = msgvec.memory.size - msgvec.room;
-        for (let i = 0; i < vlen; i++) {
-          const result = single(fd, i === 0 ? msgvec : this.pointer(msgvec.memory, start + i * size), flags);
-          if (result < 0) return i > 0 ? i : result;
-          msgvec.memory.view.setUint32(start + i * size + msg_len, result, true);
-        }
-        return vlen;
-      };
-    this.sendmmsg = batch((fd, msg, flags) => this.sendmsg(fd, msg, flags));
-    this.recvmmsg = batch((fd, msg, flags) => this.recvmsg(fd, msg, flags));
+    this.sendmmsg = this.#batch((fd, msg, flags) => this.sendmsg(fd, msg, flags));
+    this.recvmmsg = this.#batch((fd, msg, flags) => this.recvmsg(fd, msg, flags));
     this.fcntl = (fd, cmd, arg) => {
       const word = this.#binding.word(arg);
       return this.#result(this.#c.fcntl(fd, cmd, word, word, word, word, word, word, word));

@@ -24,6 +24,11 @@ export interface Runtime {
   readonly asyncContexts: AsyncContexts;
   /** Delivers one event after the other, as the event loop would. */
   readonly runSteps: RunSteps;
+  /**
+   * Has something done when this thread's program is about to end, in whatever way it hears of: the last time that code runs, perhaps.
+   * It may be done more than once, and the program may go on.
+   */
+  readonly beforeEnd: (action: () => void) => void;
   /** Makes the runtime's kind of waiter. */
   readonly createWaiter: WaiterFactory;
 }

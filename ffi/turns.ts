@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { setImmediate } from "node:timers";
+import { setImmediate } from "./process.ts";
 
 /** Does one piece of work. Returns whether there is more. May throw what a listener throws. */
 export type Step = () => boolean;

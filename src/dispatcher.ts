@@ -3,17 +3,18 @@
  *
  * @module
  */
-import process from "../ffi/process.ts";
+import { nextTick } from "../ffi/process.ts";
 import type { EncodedControls } from "../ffi/control.ts";
 import type { EncodedAddress } from "../ffi/sockaddr.ts";
 import { Destinations } from "./destinations.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { Engine } from "./engine.ts";
 import { isDefaultLookup, LOOPBACK, needsNoLookup, resolve } from "./lookup.ts";
-import type { Payload } from "./outbox.ts";
+import type { Outbox } from "./outbox.ts";
+import { byteLength, isBytes, lengthOf, type Payload } from "./payload.ts";
 import type { Permissions } from "./permissions.ts";
 import type { CheckedControls, SendControlsEncoder } from "./send_controls.ts";
-import { lengthOf, type SendArguments } from "./send_arguments.ts";
+import type { SendArguments } from "./send_arguments.ts";
 import { countMessages, type MessageGroup } from "./send_many_arguments.ts";
 import { SendManyOperation } from "./send_many_operation.ts";
 import type { Segments } from "./segments.ts";
@@ -46,12 +47,14 @@ export class Dispatcher {
   readonly #destinations = new Destinations();
   readonly #operations: OperationOwner;
   readonly #EINVAL: number;
+  readonly #outbox: Outbox;
   #encoder: SendControlsEncoder | undefined;
 
   constructor(socket: DispatchingSocket, engine: Engine, lookup: LookupFunction, permissions: Permissions) {
     this.#socket = socket;
     this.#lookup = lookup;
     this.#permissions = permissions;
+    this.#outbox = engine.outbox;
     this.#EINVAL = engine.runtime.libc.abi.errno.EINVAL;
     this.#operations = {
       // Nothing is sent by a socket that is closed.
@@ -72,7 +75,7 @@ export class Dispatcher {
    */
   sendToKnown(message: unknown, port: unknown, address: unknown, callback: unknown, rest: unknown): boolean {
     const endpoint = this.#socket.endpoint();
-    const canTake = endpoint !== undefined && message instanceof Uint8Array &&
+    const canTake = endpoint !== undefined && isBytes(message) &&
       typeof port === "number" && typeof address === "string" &&
       (callback === undefined || typeof callback === "function") && !rest &&
       !this.#permissions.hasSendBlockList && isDefaultLookup(this.#lookup);
@@ -82,8 +85,8 @@ export class Dispatcher {
     const operation = callback
       ? new SendOperation(this.#operations, callback as SendCallback, address, port)
       : undefined;
-    endpoint.send(message, message.byteLength, destination, operation);
     operation?.scheduleAfterLookup();
+    endpoint.send(message, byteLength(message), destination, operation);
     return true;
   }
 
@@ -98,20 +101,23 @@ export class Dispatcher {
     const operation = callback ? new SendOperation(this.#operations, callback, message.address, port) : undefined;
     const endpoint = this.#socket.endpoint()!;
     if (port === undefined) {
-      hand(endpoint, payload, this.#routeTo(endpoint, address, port, controls), operation);
-      operation?.schedule();
+      const route = this.#routeTo(endpoint, address, port, controls);
+      this.#schedule(operation);
+      hand(endpoint, payload, route, operation);
     } else if (!connecting && this.#needsNoLookup(address, port)) {
       const ip = address || LOOPBACK[endpoint.version];
-      hand(endpoint, payload, this.#routeTo(endpoint, ip, port, controls), operation);
+      const route = this.#routeTo(endpoint, ip, port, controls);
       operation?.scheduleAfterLookup();
+      hand(endpoint, payload, route, operation);
     } else {
       resolve(this.#lookup, endpoint.version, address, (error, ip) => {
         if (error) {
           const report = callback as ((error: Error) => void) | undefined;
-          process.nextTick(report ?? ((error: Error) => this.#socket.emitError(error)), error);
+          nextTick(report ?? ((error: Error) => this.#socket.emitError(error)), error);
         } else if (this.#socket.endpoint() === endpoint) {
-          hand(endpoint, payload, this.#routeTo(endpoint, ip, port, controls), operation);
-          operation?.schedule();
+          const route = this.#routeTo(endpoint, ip, port, controls);
+          this.#schedule(operation);
+          hand(endpoint, payload, route, operation);
         }
       });
     }
@@ -123,10 +129,17 @@ export class Dispatcher {
     const operation = callback ? new SendManyOperation(this.#operations, countMessages(groups), callback) : undefined;
     for (const { messages, segments, port, address = LOOPBACK[endpoint.version], controls } of groups) {
       const route = this.#routeTo(endpoint, address, port, controls);
-      for (const message of messages) hand(endpoint, message, route, operation);
-      for (const part of segments) handSegments(endpoint, part, route, operation);
+      for (const message of messages) collect(endpoint, message, route, operation);
+      for (const part of segments) collectSegments(endpoint, part, route, operation);
     }
-    operation?.schedule();
+    if (groups[0]?.port === undefined) endpoint.leave();
+  }
+
+  /** At the end of the turn the messages leave first. */
+  #schedule(operation: SendOperation | undefined): void {
+    if (!operation) return;
+    this.#outbox.schedule();
+    operation.schedule();
   }
 
   /** What was sent to before is an IP address. */
@@ -171,13 +184,23 @@ function hand(
   endpoint: Endpoint,
   payload: Payload,
   route: Route | NoRoute,
-  operation: SendOperation | SendManyOperation | undefined,
+  operation: SendOperation | undefined,
 ): void {
   if (typeof route === "number" || route instanceof Error) operation?.finish(route);
   else endpoint.send(payload, lengthOf(payload), route.destination, operation, route.controls);
 }
 
-function handSegments(
+function collect(
+  endpoint: Endpoint,
+  payload: Payload,
+  route: Route | NoRoute,
+  operation: SendManyOperation | undefined,
+): void {
+  if (typeof route === "number" || route instanceof Error) operation?.finish(route);
+  else endpoint.collect(payload, lengthOf(payload), route.destination, operation, route.controls);
+}
+
+function collectSegments(
   endpoint: Endpoint,
   segments: Segments,
   route: Route | NoRoute,
@@ -186,6 +209,6 @@ function handSegments(
   if (typeof route === "number" || route instanceof Error) {
     for (let i = 0; i < segments.count; i++) operation?.finish(route);
   } else {
-    endpoint.sendSegments(segments, route.destination, operation, route.controls);
+    endpoint.collectSegments(segments, route.destination, operation, route.controls);
   }
 }

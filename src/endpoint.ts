@@ -28,7 +28,7 @@ import { FAULTY } from "../ffi/poll/interest_set.ts";
 import type { Watcher } from "./loop.ts";
 import type { MessageBatch } from "./message_batch.ts";
 import type { NetworkError } from "./network_error.ts";
-import type { Payload } from "./outbox.ts";
+import { lengthOf, type Payload } from "./payload.ts";
 import { Receiver, type ReceivingSocket } from "./receiver.ts";
 import type { Permissions } from "./permissions.ts";
 import type { ReceiveDetails, RemoteInfo, SocketEvents, TransmitTimestamp } from "./types.ts";
@@ -241,8 +241,23 @@ export class Endpoint extends EndpointControls
     return encodeAddress(this.#engine.runtime.libc, this.family, address, port);
   }
 
-  /** Sends a message: at the end of the turn, or as soon as there is room. */
+  /**
+   * Sends a message at the end of the turn, or as soon as there is room. To the peer of a connected socket the first one of a turn
+   * leaves at once, as in Node: a program may rely on its having left, whatever it does next.
+   */
   send(
+    payload: Payload,
+    length: number,
+    address: EncodedAddress | undefined,
+    request: SendRequest | undefined,
+    controls?: EncodedControls,
+  ): void {
+    this.collect(payload, length, address, request, controls);
+    if (address === undefined) this.#sender?.leave();
+  }
+
+  /** Takes a message that leaves at the end of the turn, or when {@linkcode Endpoint.leave} is called. */
+  collect(
     payload: Payload,
     length: number,
     address: EncodedAddress | undefined,
@@ -251,11 +266,16 @@ export class Endpoint extends EndpointControls
   ): void {
     // As libuv has it; the kernel would let it pass.
     if (address && this.#connected) request?.finish(-this.#engine.runtime.libc.abi.errno.EISCONN);
-    else (this.#sender ??= this.makeSender()).send(payload, length, address, request, controls);
+    else (this.#sender ??= this.makeSender()).add(payload, length, address, request, controls);
   }
 
-  /** Sends several messages. */
-  sendSegments(
+  /** What was collected leaves at once, if it is the socket's first in this turn. */
+  leave(): void {
+    this.#sender?.leave();
+  }
+
+  /** Takes several messages. */
+  collectSegments(
     segments: Segments,
     address: EncodedAddress | undefined,
     request: SendRequest | undefined,
@@ -263,8 +283,8 @@ export class Endpoint extends EndpointControls
   ): void {
     const sender = this.#sender ??= this.makeSender();
     const canJoin = segments.count > 1 && !(address && this.#connected);
-    if (canJoin && sender.sendSegments?.(segments, address, request, controls)) return;
-    for (const message of segments.messages()) this.send(message, message.byteLength, address, request, controls);
+    if (canJoin && sender.addSegments?.(segments, address, request, controls)) return;
+    for (const message of segments.messages()) this.collect(message, lengthOf(message), address, request, controls);
   }
 
   /** Bytes and messages that wait for room in the kernel. */
@@ -365,11 +385,22 @@ export class Endpoint extends EndpointControls
     return this.#errorReceiver !== undefined && this.#errorReceiver.mayRetry(errno, attempt);
   }
 
+  /** For the sender. */
+  refusal(): number {
+    return this.#errorReceiver?.takesNetworkErrors ? this.#errorReceiver.localError() : 0;
+  }
+
+  /** For the sender. */
+  unsentBytes(): number {
+    const { linux } = this.#engine.runtime.libc.abi;
+    return linux ? this.#descriptor?.readInt(linux.SIOCOUTQ) ?? 0 : 0;
+  }
+
   /** For the sender. A message that waits keeps even an unreferenced socket's process alive. */
   awaitRoom(waiting: boolean): void {
     if (this.#awaitsRoom === waiting) return;
-    this.#awaitsRoom = waiting;
     this.#engine.loop.setWritable(this, waiting);
+    this.#awaitsRoom = waiting;
     this.#updateReference();
   }
 

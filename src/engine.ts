@@ -47,9 +47,19 @@ export function currentEngine(): Engine {
       endpoints: isMainThread ? undefined : new Set(),
     };
     engines.set(runtime, engine);
+    sendBeforeEnd(engine);
     closeWithWorker(engine);
   }
   return engine;
+}
+
+/** This thread's outboxes: one, but for tests. */
+let outboxes: WeakRef<Outbox>[] | undefined;
+
+/** What `send()` was given before the program ends is not to be lost. */
+function sendBeforeEnd({ outbox, runtime }: Engine): void {
+  if (!outboxes) runtime.beforeEnd(() => outboxes!.forEach((outbox) => outbox.deref()?.sendLast()));
+  outboxes = [...(outboxes ?? []).filter((outbox) => outbox.deref()), new WeakRef(outbox)];
 }
 
 /** Descriptors belong to the process: what a Worker that ends has not closed would stay open. */

@@ -81,6 +81,18 @@ export class ErrorReceiver {
     return attempt === 0 && errno !== this.#abi.errno.EMSGSIZE;
   }
 
+  /**
+   * The errno of a message that was just refused before it left, 0 if there was none: sendmmsg says so of the first message of a call
+   * only. That is on the queue already, and would be once more if the message were tried again.
+   */
+  localError(): number {
+    const before = this.#fetched.length;
+    this.#fetch();
+    if (this.#fetched.length > 0) this.#socket.requestErrorTurn();
+    const { SO_EE_ORIGIN_LOCAL } = this.#abi.linux!;
+    return this.#fetched.slice(before).findLast(({ origin }) => origin === SO_EE_ORIGIN_LOCAL)?.errno ?? 0;
+  }
+
   /** Drops what was fetched and not delivered: the socket is closing. */
   stop(): void {
     this.#fetched = [];

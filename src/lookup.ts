@@ -5,7 +5,7 @@
  */
 import dns from "node:dns";
 import { ipVersionOf } from "../ffi/inet.ts";
-import process from "../ffi/process.ts";
+import { nextTick } from "../ffi/process.ts";
 import type { IpVersion } from "../ffi/sockaddr.ts";
 import type { LookupCallback, LookupFunction } from "./types.ts";
 
@@ -45,6 +45,6 @@ export function resolve(
   callback: LookupCallback,
 ): void {
   const name = hostname || LOOPBACK[version];
-  if (needsNoLookup(lookup, name)) process.nextTick(callback, null, name, ipVersionOf(name));
+  if (needsNoLookup(lookup, name)) nextTick(callback, null, name, ipVersionOf(name));
   else lookup(name, version, callback);
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { clearTimeout, setImmediate, setTimeout } from "node:timers";
+import { clearTimeout, setImmediate, setTimeout } from "../ffi/process.ts";
 import { FAULTY, type InterestSet, READABLE, WRITABLE } from "../ffi/poll/interest_set.ts";
 import { openInterestSet } from "../ffi/poll/open_interest_set.ts";
 import type { Waiter } from "../ffi/poll/waiter.ts";

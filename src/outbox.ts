@@ -5,15 +5,23 @@
  * Consecutive messages of one socket to one destination with one size (the last may be shorter) and the same control data form
  * a run, which goes to the kernel as one payload with a segment size (UDP_SEGMENT). What the wire carries is the same datagrams.
  *
+ * An exception can come out of any call, if only because the stack is full. So each step first does what can throw, and then
+ * writes down the outcome with nothing but assignments. What was interrupted goes on at the next flush.
+ *
  * @module
  */
 import type { EncodedControls } from "../ffi/control.ts";
 import type { Libc } from "../ffi/libc.ts";
 import { MessageVector } from "../ffi/message_vector.ts";
-import process from "../ffi/process.ts";
+import { nextTick } from "../ffi/process.ts";
 import type { EncodedAddress } from "../ffi/sockaddr.ts";
+import { byteLength, copyPayload, type Payload } from "./payload.ts";
+import type { WaitingMessage } from "./queueing_sender.ts";
 import type { Segments } from "./segments.ts";
 import type { SendRequest } from "./sender.ts";
+import type { MessageQueue } from "./unix/message_queue.ts";
+
+export type { Payload } from "./payload.ts";
 
 /** Runs collected at most: as many messages as one sendmmsg takes (UIO_MAXIOV). */
 const SLOTS = 1024;
@@ -22,14 +30,14 @@ const ARENA_SIZE = 2 ** 20;
 /** What one payload can carry over IPv4; IPv6 takes a little more. */
 const MAX_PAYLOAD = 65_507;
 
-/** The payload of one message: bytes, or pieces of them. */
-export type Payload = Uint8Array | readonly Uint8Array[];
-
 /** Hands the messages of one socket to the kernel. */
 export interface Transmitter {
   /** Size of the largest messages that may be sent as segments of one payload; 0: none. */
   readonly segmentLimit: number;
-  /** Sends the runs from `first` up to `end`, whose memory is used for others afterwards. */
+  /**
+   * Sends the runs from `first` up to `end`, whose memory is used for others afterwards. If it throws, it is called again with the
+   * same runs, and goes on.
+   */
   transmit(collected: Collected, first: number, end: number): void;
   /** Takes a message itself, if others wait that it must not overtake. @returns Whether it did. */
   queueBehind(
@@ -41,7 +49,15 @@ export interface Transmitter {
   ): boolean;
 }
 
-/** Messages that lie one behind the other in the arena. */
+/** Hands over messages that have waited, too. */
+export interface RetryingTransmitter extends Transmitter {
+  /** Sends the runs up to `end`, or the first of them: what finds no room stays in its queue. */
+  retransmit(collected: Collected, end: number): void;
+  /** Has the messages that wait tried once, as there may be no other time. */
+  tryWaiting(): void;
+}
+
+/** Messages that lie one behind the other in the arena. Those that were sent, or failed, are taken off its front. */
 export interface Run {
   readonly sender: Transmitter;
   readonly address: EncodedAddress | undefined;
@@ -59,6 +75,8 @@ export interface Run {
   firstRequest: number;
   /** Whether another message can join. */
   open: boolean;
+  /** How many messages, from the first on, its slot holds for the kernel to take. */
+  submitted: number;
 }
 
 /** What the outbox hands to a sender. */
@@ -73,10 +91,18 @@ export interface Collected {
 /** The arena. */
 export class Outbox {
   readonly #libc: Libc;
+  /** The number of the turn. */
+  turn = 0;
+  /** Those of whose messages some wait for room. */
+  readonly waiting = new Set<RetryingTransmitter>();
+  /** Whether the process is about to end: then nothing may wait for the turn's end, which might not come. */
+  isEnding = false;
   #maxSegments: number;
   #vector: MessageVector | undefined;
   #bytes: Uint8Array = new Uint8Array();
   #runs: Run[] = [];
+  /** The first run that no sender is done with. */
+  #next = 0;
   /** The last one, which the next message may join. */
   #last: Run | undefined = undefined;
   #requests: (SendRequest | undefined)[] = [];
@@ -89,7 +115,8 @@ export class Outbox {
   }
 
   /**
-   * Copies a message into the arena. It leaves at the end of the turn, or sooner where the arena is full.
+   * Copies a message into the arena. It leaves at the end of the turn, or sooner where the arena is full. If this throws, the message
+   * was not taken.
    *
    * @param length The payload's length in bytes.
    * @param address The destination. Messages with the same object have the same destination.
@@ -105,20 +132,13 @@ export class Outbox {
     controls: EncodedControls | undefined,
   ): boolean {
     if (length > ARENA_SIZE) return false;
+    if (!this.#scheduled) this.schedule();
     if (this.#isFull(length)) {
       this.flush();
       // Some of the sender's messages may have found no room just now.
       if (sender.queueBehind(payload, length, address, request, controls)) return true;
     }
-    const offset = this.#copy(payload, length);
-    const run = this.#last;
-    if (run !== undefined && length <= run.segmentSize && canTake(run, sender, length, address, controls)) {
-      this.#extend(run, length, 1);
-    } else {
-      this.#begin(sender, offset, length, 1, length, address, controls);
-    }
-    this.#requests[this.#requests.length] = request;
-    this.#schedule();
+    this.#collect(sender, payload, length, address, request, controls);
     return true;
   }
 
@@ -135,40 +155,83 @@ export class Outbox {
     request: SendRequest | undefined,
     controls: EncodedControls | undefined,
   ): boolean {
-    const length = bytes.byteLength;
+    const length = byteLength(bytes);
     const isPayload = size <= sender.segmentLimit && count <= this.#maxSegments && length <= MAX_PAYLOAD;
-    if (!isPayload || this.#isFull(length)) return false;
-    const offset = this.#copy(bytes, length);
+    if (!isPayload || length <= (count - 1) * size || this.#isFull(length)) return false;
+    if (!this.#scheduled) this.schedule();
+    copyPayload(bytes, this.#memory(), this.#used);
     const run = this.#last;
-    const canJoin = run !== undefined && size === run.segmentSize && run.count + count <= this.#maxSegments;
-    if (canJoin && canTake(run, sender, length, address, controls)) this.#extend(run, length, count);
-    else this.#begin(sender, offset, length, count, size, address, controls);
-    for (let i = 0; i < count; i++) this.#requests.push(request);
-    this.#schedule();
+    const fits = run !== undefined && size === run.segmentSize && run.count + count <= this.#maxSegments;
+    const joined = fits && canTake(run, sender, length, address, controls) ? run : undefined;
+    this.#append(joined, sender, length, count, size, address, request, controls);
     return true;
   }
 
-  /** Hands all that was collected to the kernel. What it has no room for goes back to its sender. */
+  /** Hands all that was collected to the kernel. What it has no room for goes back to its sender. No code of others runs meanwhile. */
   flush(): void {
-    if (this.#runs.length === 0) return;
     const runs = this.#runs;
-    const collected = { vector: this.#vector!, runs, requests: this.#requests };
-    this.#runs = [];
+    if (runs.length === 0) return;
     this.#last = undefined;
-    this.#requests = [];
-    this.#used = 0;
-    for (let first = 0; first < runs.length;) {
+    const collected = { vector: this.#vector!, runs, requests: this.#requests };
+    for (let first = this.#next; first < runs.length; this.#next = first) {
       const { sender } = runs[first];
       let end = first + 1;
       while (end < runs.length && runs[end].sender === sender) end++;
       sender.transmit(collected, first, end);
       first = end;
     }
+    this.#clear();
+  }
+
+  /**
+   * Sends messages that have waited: as many as fit, but no more than `count`. Those that the kernel takes, or refuses for good, leave
+   * the queue.
+   *
+   * @returns How many have left it.
+   */
+  retry(sender: RetryingTransmitter, queue: MessageQueue<WaitingMessage>, count: number): number {
+    this.flush();
+    let [added, done] = [0, 0];
+    try {
+      for (; added < count; added++) {
+        const message = queue.at(added);
+        if (message === undefined || this.#isFull(message.bytes.length)) break;
+        const { bytes, address, request, controls } = message;
+        this.#collect(sender, bytes, bytes.length, address, request, controls);
+      }
+      const runs = this.#runs;
+      if (added > 0) sender.retransmit({ vector: this.#vector!, runs, requests: this.#requests }, runs.length);
+    } finally {
+      done = added;
+      for (const { count } of this.#runs) done -= count;
+      this.#clear();
+      queue.drop(done);
+    }
+    return done;
+  }
+
+  /**
+   * The process or the thread is about to end, perhaps at once: whatever can leave, leaves now, and what is sent later leaves within
+   * `send()`.
+   */
+  sendLast(): void {
+    // If it goes on after all, so does this.
+    this.schedule();
+    this.isEnding = true;
+    this.flush();
+    for (const sender of this.waiting) sender.tryWaiting();
+  }
+
+  /** Has what is collected leave at the end of the turn. */
+  schedule(): void {
+    if (this.#scheduled) return;
+    nextTick(this.#flushAtEndOfTurn);
+    this.#scheduled = true;
   }
 
   /** The kernel takes no more segments than that in one payload. */
   limitSegments(count: number): void {
-    this.#maxSegments = Math.min(this.#maxSegments, count);
+    if (count < this.#maxSegments) this.#maxSegments = count;
   }
 
   /** Whether there is no room for as many bytes. */
@@ -176,59 +239,78 @@ export class Outbox {
     return this.#runs.length === SLOTS || this.#used + length > ARENA_SIZE;
   }
 
-  /** @returns Where the copy starts. */
-  #copy(payload: Payload, length: number): number {
+  /** The arena's bytes. */
+  #memory(): Uint8Array {
     if (this.#vector === undefined) this.#allocate();
-    const offset = this.#used;
-    if (payload instanceof Uint8Array) this.#bytes.set(payload, offset);
-    else this.#join(payload, offset);
-    this.#used = offset + length;
-    return offset;
+    return this.#bytes;
   }
 
   #allocate(): void {
-    this.#vector = new MessageVector(this.#libc, SLOTS, ARENA_SIZE);
-    this.#bytes = this.#vector.data.bytes;
+    const vector = new MessageVector(this.#libc, SLOTS, ARENA_SIZE);
+    this.#bytes = vector.data.bytes;
+    this.#vector = vector;
   }
 
-  #join(pieces: readonly Uint8Array[], offset: number): void {
-    let end = offset;
-    for (const piece of pieces) {
-      this.#bytes.set(piece, end);
-      end += piece.byteLength;
-    }
-  }
-
-  #begin(
+  #collect(
     sender: Transmitter,
-    offset: number,
+    payload: Payload,
+    length: number,
+    address: EncodedAddress | undefined,
+    request: SendRequest | undefined,
+    controls: EncodedControls | undefined,
+  ): void {
+    copyPayload(payload, this.#memory(), this.#used);
+    const run = this.#last;
+    const joins = run !== undefined && length <= run.segmentSize && canTake(run, sender, length, address, controls);
+    this.#append(joins ? run : undefined, sender, length, 1, length, address, request, controls);
+  }
+
+  /** Writes down what was copied. Nothing in here is a call: it is done as a whole or, if there is no stack for it, not at all. */
+  #append(
+    joined: Run | undefined,
+    sender: Transmitter,
     length: number,
     count: number,
     segmentSize: number,
     address: EncodedAddress | undefined,
+    request: SendRequest | undefined,
     controls: EncodedControls | undefined,
   ): void {
-    const firstRequest = this.#requests.length;
-    const open = segmentSize <= sender.segmentLimit && count < this.#maxSegments && length === count * segmentSize;
-    const run: Run = { sender, address, controls, offset, length, count, segmentSize, firstRequest, open };
-    this.#runs.push(run);
+    const requests = this.#requests;
+    const firstRequest = requests.length;
+    const offset = this.#used;
+    const maxSegments = this.#maxSegments;
+    for (let i = 0; i < count; i++) requests[firstRequest + i] = request;
+    this.#used = offset + length;
+    if (joined !== undefined) {
+      joined.length += length;
+      joined.count += count;
+      joined.open = length === count * segmentSize && length === count * joined.segmentSize &&
+        joined.count < maxSegments;
+      return;
+    }
+    const open = segmentSize <= sender.segmentLimit && count < maxSegments && length === count * segmentSize;
+    // deno-fmt-ignore
+    const run: Run = {
+      sender, address, controls, offset, length, count, segmentSize, firstRequest, open, submitted: 0,
+    };
+    this.#runs[this.#runs.length] = run;
     this.#last = run;
   }
 
-  #extend(run: Run, length: number, count: number): void {
-    run.length += length;
-    run.count += count;
-    run.open = length === count * run.segmentSize && run.count < this.#maxSegments;
-  }
-
-  #schedule(): void {
-    if (this.#scheduled) return;
-    this.#scheduled = true;
-    process.nextTick(this.#flushAtEndOfTurn);
+  #clear(): void {
+    this.#runs = [];
+    this.#next = 0;
+    this.#last = undefined;
+    this.#requests = [];
+    this.#used = 0;
   }
 
   readonly #flushAtEndOfTurn = (): void => {
     this.#scheduled = false;
+    // The process goes on, whatever was announced.
+    this.isEnding = false;
+    this.turn++;
     this.flush();
   };
 }

@@ -2,13 +2,19 @@
  * What those sending sides have in common that keep the messages the kernel has no room for. Where these wait differs: UDP has
  * one queue for each socket, a Unix socket one for each destination.
  *
+ * A message that was sent, or failed, is settled: its request is told, and it is taken off its run and off the counts. Telling the
+ * request happens as a whole or not at all, and what follows are assignments only. So no exception leaves a message half settled,
+ * and none is told twice.
+ *
  * @module
  */
 import type { EncodedControls } from "../ffi/control.ts";
 import type { Libc } from "../ffi/libc.ts";
 import type { EncodedAddress } from "../ffi/sockaddr.ts";
-import type { Collected, Outbox, Payload, Transmitter } from "./outbox.ts";
+import type { Collected, Outbox, RetryingTransmitter, Run } from "./outbox.ts";
+import type { Payload } from "./payload.ts";
 import type { SendRequest } from "./sender.ts";
+import type { MessageQueue } from "./unix/message_queue.ts";
 
 /** A message out of the arena, waiting for room. */
 export interface WaitingMessage {
@@ -19,12 +25,17 @@ export interface WaitingMessage {
 }
 
 /** The sending side of one socket. */
-export abstract class QueueingSender implements Transmitter {
+export abstract class QueueingSender implements RetryingTransmitter {
   protected readonly libc: Libc;
   protected readonly outbox: Outbox;
-  /** What was sent and the kernel does not have yet, whether it waits here or in the outbox. */
-  #queuedCount = 0;
-  #queuedBytes = 0;
+  /** Messages that the kernel does not have yet, whether they wait here or in the outbox. */
+  queuedCount = 0;
+  /** Their bytes. */
+  queuedBytes = 0;
+  /** The last turn in which messages left at once. */
+  #turn = -1;
+  /** Whether transmitting has begun and has not come to its end. */
+  #isTransmitting = false;
 
   constructor(libc: Libc, outbox: Outbox) {
     this.libc = libc;
@@ -34,8 +45,11 @@ export abstract class QueueingSender implements Transmitter {
   /** For the outbox. */
   abstract readonly segmentLimit: number;
 
+  /** Sends runs: {@linkcode QueueingSender.transmit}. */
+  protected abstract transmitRuns(collected: Collected, first: number, end: number): void;
+
   /** For the outbox. */
-  abstract transmit(collected: Collected, first: number, end: number): void;
+  abstract retransmit(collected: Collected, end: number): void;
 
   /** Takes a message, if others wait that it must not overtake. @returns Whether it did. */
   abstract queueBehind(
@@ -46,41 +60,127 @@ export abstract class QueueingSender implements Transmitter {
     controls: EncodedControls | undefined,
   ): boolean;
 
-  /** Bytes that the kernel does not have yet. */
-  get queuedBytes(): number {
-    return this.#queuedBytes;
-  }
+  /** Has the messages that wait tried once, as there may be no other time. */
+  abstract tryWaiting(): void;
 
-  /** Messages that the kernel does not have yet. */
-  get queuedCount(): number {
-    return this.#queuedCount;
-  }
-
-  /** Sends a message, behind those that wait. Its bytes are copied before this returns. */
-  send(
+  /**
+   * Takes a message: it leaves at the end of the turn or with {@linkcode QueueingSender.leave}, behind those that wait. Its bytes are
+   * copied before this returns. If this throws, the message was not taken.
+   */
+  add(
     payload: Payload,
     length: number,
     address: EncodedAddress | undefined,
     request: SendRequest | undefined,
     controls?: EncodedControls,
   ): void {
-    this.queue(1, length);
-    if (this.queueBehind(payload, length, address, request, controls)) return;
-    if (this.outbox.add(this, payload, length, address, request, controls)) return;
-    this.finish(length, request, -this.libc.abi.errno.EMSGSIZE);
-  }
-
-  /** Tries messages that have waited. */
-  protected sendWaiting(messages: readonly WaitingMessage[]): void {
-    for (const { bytes, address, request, controls } of messages) {
-      this.outbox.add(this, bytes, bytes.length, address, request, controls);
+    const isTaken = this.queueBehind(payload, length, address, request, controls) ||
+      this.outbox.add(this, payload, length, address, request, controls);
+    if (!isTaken) {
+      request?.finish(-this.libc.abi.errno.EMSGSIZE);
+      return;
     }
-    this.outbox.flush();
+    this.queuedCount++;
+    this.queuedBytes += length;
+    if (this.outbox.isEnding) this.#flush();
   }
 
-  /** Fails messages that have waited: the socket is closing. */
-  protected cancelWaiting(messages: readonly WaitingMessage[]): void {
-    for (const { bytes, request } of messages) this.finish(bytes.length, request, -this.libc.abi.errno.ECANCELED);
+  /** Has what was collected leave at once, but once in a turn only: what follows leaves at the turn's end. */
+  leave(): void {
+    const { turn } = this.outbox;
+    if (this.#turn === turn) return;
+    this.#turn = turn;
+    this.#flush();
+  }
+
+  #flush(): void {
+    const { outbox } = this;
+    try {
+      outbox.flush();
+    } catch {
+      // What was collected is still there and leaves at the end of the turn. Then it fails again, if it has to.
+    }
+  }
+
+  /** Called by the outbox: sends the runs from `first` up to `end`. */
+  transmit(collected: Collected, first: number, end: number): void {
+    if (this.#isTransmitting) this.recover(collected, first, end);
+    this.#isTransmitting = true;
+    this.transmitRuns(collected, first, end);
+    this.#isTransmitting = false;
+  }
+
+  /** Settles what the kernel took in a call whose outcome was never written down. */
+  protected recover(collected: Collected, first: number, end: number): void {
+    for (let slot = first; slot < end; slot++) {
+      const run = collected.runs[slot];
+      if (run.submitted === 0) continue;
+      if (collected.vector.wasSent(slot)) this.settle(collected, run);
+      else run.submitted = 0;
+    }
+  }
+
+  /** Has a run's first messages stand in its slot, to be sent as one payload. */
+  protected submit({ vector, runs }: Collected, slot: number, count: number): void {
+    const run = runs[slot];
+    const { segmentSize } = run;
+    const length = count === run.count ? run.length : count * segmentSize;
+    vector.setOutgoing(slot, run.offset, length, run.address, count > 1 ? segmentSize : 0, run.controls);
+    run.submitted = count;
+  }
+
+  /** What was submitted of a run was sent. */
+  protected settle({ requests }: Collected, run: Run): void {
+    while (run.submitted > 0) {
+      const length = run.length < run.segmentSize ? run.length : run.segmentSize;
+      const request = requests[run.firstRequest];
+      if (request !== undefined) request.finish(length);
+      // Nothing is called from here on.
+      run.submitted--;
+      run.offset += length;
+      run.length -= length;
+      run.count--;
+      run.firstRequest++;
+      this.queuedCount--;
+      this.queuedBytes -= length;
+    }
+  }
+
+  /** The first message of a run failed: the run goes on without it. @param result A negative errno. */
+  protected settleFailed({ requests }: Collected, run: Run, result: number): void {
+    requests[run.firstRequest]?.finish(result);
+    const length = run.length < run.segmentSize ? run.length : run.segmentSize;
+    run.submitted = 0;
+    run.offset += length;
+    run.length -= length;
+    run.count--;
+    run.firstRequest++;
+    this.queuedCount--;
+    this.queuedBytes -= length;
+  }
+
+  /** Takes a run's messages out of the arena: they wait. */
+  protected keep({ vector, requests }: Collected, run: Run, queue: MessageQueue<WaitingMessage>): void {
+    while (run.count > 0) {
+      const length = run.length < run.segmentSize ? run.length : run.segmentSize;
+      const bytes = vector.data.bytes.slice(run.offset, run.offset + length);
+      queue.push({ bytes, address: run.address, request: requests[run.firstRequest], controls: run.controls });
+      run.submitted = 0;
+      run.offset += length;
+      run.length -= length;
+      run.count--;
+      run.firstRequest++;
+    }
+  }
+
+  /** Fails the first of the messages that wait. @param result A negative errno. */
+  protected failFirst(queue: MessageQueue<WaitingMessage>, result: number): void {
+    const { bytes, request } = queue.at(0)!;
+    request?.finish(result);
+    const { length } = bytes;
+    queue.drop(1);
+    this.queuedCount--;
+    this.queuedBytes -= length;
   }
 
   /** Whether a result means that a message has to wait. */
@@ -88,34 +188,4 @@ export abstract class QueueingSender implements Transmitter {
     const { EAGAIN, ENOBUFS } = this.libc.abi.errno;
     return result === -EAGAIN || result === -ENOBUFS;
   }
-
-  /** A message was sent, or failed. @param result Negative: an errno. */
-  protected finish(length: number, request: SendRequest | undefined, result: number): void {
-    this.settle(1, length);
-    request?.finish(result < 0 ? result : length);
-  }
-
-  /** Messages wait, here or in the outbox. */
-  protected queue(count: number, bytes: number): void {
-    this.#queuedCount += count;
-    this.#queuedBytes += bytes;
-  }
-
-  /** They do no more. */
-  protected settle(count: number, bytes: number): void {
-    this.#queuedCount -= count;
-    this.#queuedBytes -= bytes;
-  }
-}
-
-/** The bytes of a payload in memory of their own. */
-export function joined(payload: Payload, length: number): Uint8Array {
-  if (payload instanceof Uint8Array) return payload.slice();
-  const bytes = new Uint8Array(length);
-  let offset = 0;
-  for (const piece of payload) {
-    bytes.set(piece, offset);
-    offset += piece.byteLength;
-  }
-  return bytes;
 }

@@ -5,7 +5,7 @@
  */
 import { Buffer } from "node:buffer";
 import { invalidArgType, isConnected, outOfBufferBounds } from "./errors.ts";
-import type { Payload } from "./outbox.ts";
+import { isBytes, lengthOf, type Payload } from "./payload.ts";
 import { type CheckedControls, checkSendControls, isSendOptions } from "./send_controls.ts";
 import type { SendCallback, SendOptions } from "./types.ts";
 import { validatePort, validateString } from "./validate.ts";
@@ -92,38 +92,41 @@ function parseSendOptions(
 
 /** The part of a message that is to be sent, with Node's errors. */
 export function sliceOf(message: unknown, offset: unknown, length: unknown): Uint8Array {
-  const bytes = bytesOf(message);
-  if (!bytes) throw invalidArgType("buffer", BYTES, message);
+  const view = typeof message === "string" ? Buffer.from(message) : message;
+  if (!ArrayBuffer.isView(view)) throw invalidArgType("buffer", BYTES, message);
   const start = (offset as number) >>> 0;
   const size = (length as number) >>> 0;
-  if (start > bytes.byteLength) throw outOfBufferBounds("offset");
-  if (start + size > bytes.byteLength) throw outOfBufferBounds("length");
-  return bytes.subarray(start, start + size);
+  if (start > view.byteLength) throw outOfBufferBounds("offset");
+  if (start + size > view.byteLength) throw outOfBufferBounds("length");
+  return Buffer.from(view.buffer, view.byteOffset + start, size);
 }
 
 /** The payload of a message, with Node's errors. */
 export function payloadOf(message: unknown): Payload {
-  if (!Array.isArray(message)) {
-    const bytes = bytesOf(message);
-    if (!bytes) throw invalidArgType("buffer", BYTES, message);
-    return bytes;
+  if (typeof message === "string") return Buffer.from(message);
+  if (isBytes(message)) return message;
+  if (ArrayBuffer.isView(message)) return bytesOf(message);
+  if (!Array.isArray(message)) throw invalidArgType("buffer", BYTES, message);
+  return piecesOf(message);
+}
+
+/** As in Node, each piece is as long as it says, and must be there. A hole of the array is no piece. */
+function piecesOf(message: readonly unknown[]): readonly Uint8Array[] {
+  const pieces: Uint8Array[] = [];
+  for (let i = 0; i < message.length; i++) {
+    const piece = message[i];
+    if (typeof piece === "string") pieces.push(Buffer.from(piece));
+    else if (!ArrayBuffer.isView(piece)) throw invalidArgType("buffer list arguments", BYTES, message);
+    else pieces.push(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength));
   }
-  return message.map((part) => {
-    const bytes = bytesOf(part);
-    if (!bytes) throw invalidArgType("buffer list arguments", BYTES, message);
-    return bytes;
-  });
+  return pieces;
 }
 
-/** A payload's length in bytes. */
-export function lengthOf(payload: Payload): number {
-  if (payload instanceof Uint8Array) return payload.byteLength;
-  return payload.reduce((sum, piece) => sum + piece.byteLength, 0);
-}
-
-/** The bytes of a string or of any view, not copied. */
-function bytesOf(value: unknown): Uint8Array | undefined {
-  if (typeof value === "string") return Buffer.from(value);
-  if (value instanceof Uint8Array) return value;
-  return ArrayBuffer.isView(value) ? new Uint8Array(value.buffer, value.byteOffset, value.byteLength) : undefined;
+/** The bytes of any view, not copied. Node sends nothing of a buffer that was detached, and of one that is too short by now. */
+function bytesOf(view: ArrayBufferView): Uint8Array {
+  try {
+    return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+  } catch {
+    return new Uint8Array();
+  }
 }

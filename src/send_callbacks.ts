@@ -3,7 +3,7 @@
  *
  * @module
  */
-import process from "../ffi/process.ts";
+import { nextTick } from "../ffi/process.ts";
 
 /** One callback. */
 export interface DueCallback {
@@ -23,8 +23,8 @@ export class SendCallbacks {
     if (this.#group) {
       this.#group.push(callback);
     } else {
+      nextTick(this.#firstTick);
       this.#group = [callback];
-      process.nextTick(this.#firstTick);
     }
   }
 
@@ -34,7 +34,7 @@ export class SendCallbacks {
     let count = 0;
     for (const callback of group) if (callback.isWanted()) group[count++] = callback;
     group.length = count;
-    if (count > 0) process.nextTick(report, group, 0);
+    if (count > 0) nextTick(report, group, 0);
   };
 }
 
@@ -44,6 +44,6 @@ function report(callbacks: readonly DueCallback[], first: number): void {
   try {
     while (next < callbacks.length) callbacks[next++].report();
   } finally {
-    if (next < callbacks.length) process.nextTick(report, callbacks, next);
+    if (next < callbacks.length) nextTick(report, callbacks, next);
   }
 }

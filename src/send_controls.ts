@@ -8,6 +8,7 @@ import type { EncodedControls } from "../ffi/control.ts";
 import { parseIp } from "../ffi/inet.ts";
 import { interfaceIndex } from "../ffi/interfaces.ts";
 import type { Libc } from "../ffi/libc.ts";
+import { now } from "../ffi/process.ts";
 import { encodeSentControls, missingMessage, type SentControls } from "../ffi/sent_controls.ts";
 import type { EncodedAddress, IpVersion } from "../ffi/sockaddr.ts";
 import { incompatibleOptions, invalidArgType, invalidArgValue, outOfRange, unavailable } from "./errors.ts";
@@ -94,7 +95,7 @@ interface Known {
 }
 
 function isExpired({ expires }: Known): boolean {
-  return expires !== Infinity && performance.now() > expires;
+  return expires !== Infinity && now() > expires;
 }
 
 function isSame(one: CheckedControls, other: CheckedControls): boolean {
@@ -159,7 +160,7 @@ export class SendControlsEncoder {
     const encoded = this.#encode(controls, wire);
     if (typeof encoded === "number") return encoded;
     if (this.#known.size >= MAX_ENTRIES) this.#known.clear();
-    const expires = namesInterface(controls) ? performance.now() + LIFETIME : Infinity;
+    const expires = namesInterface(controls) ? now() + LIFETIME : Infinity;
     this.#known.set(key, this.#last = { controls, wire, encoded, expires });
     return encoded;
   }

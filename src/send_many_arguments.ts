@@ -5,7 +5,7 @@
  */
 import { invalidArgType, isConnected } from "./errors.ts";
 import { MessageBatch, payloadsOf } from "./message_batch.ts";
-import type { Payload } from "./outbox.ts";
+import { isBytes, ownCopy, type Payload } from "./payload.ts";
 import { payloadOf } from "./send_arguments.ts";
 import { Segments } from "./segments.ts";
 import { type CheckedControls, checkSendControls } from "./send_controls.ts";
@@ -52,9 +52,7 @@ export function parseSendManyArguments(
 
 /** For messages that have to wait: what was given may change, and a batch's memory will. */
 export function withOwnBytes(group: MessageGroup): MessageGroup {
-  const copy = (payload: Payload): Payload =>
-    payload instanceof Uint8Array ? payload.slice() : payload.map((piece) => piece.slice());
-  return { ...group, messages: group.messages.map(copy), segments: group.segments.map((part) => part.copy()) };
+  return { ...group, messages: group.messages.map(ownCopy), segments: group.segments.map((part) => part.copy()) };
 }
 
 /** How many messages there are in all. */
@@ -124,7 +122,7 @@ class MessageGroups {
 }
 
 function checked(message: unknown): Payload {
-  return message instanceof Uint8Array ? message : payloadOf(message);
+  return isBytes(message) ? message : payloadOf(message);
 }
 
 function isAddressed(message: unknown): message is Destination & SendControls & { readonly message: unknown } {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import process from "../ffi/process.ts";
+import { nextTick } from "../ffi/process.ts";
 import type { OperationOwner } from "./send_operation.ts";
 import type { SendRequest } from "./sender.ts";
 import type { SendManyCallback } from "./types.ts";
@@ -15,33 +15,34 @@ export class SendManyOperation implements SendRequest {
   readonly #context: unknown;
   #pending: number;
   #sent = 0;
-  #error: Error | null = null;
-  #scheduled = false;
+  /** The first one: an error, or a negative errno. */
+  #failure: Error | number = 0;
 
   constructor(owner: OperationOwner, count: number, callback: SendManyCallback) {
     this.#owner = owner;
     this.#pending = count;
     this.#callback = callback;
     this.#context = owner.contexts.capture(owner.asyncId);
+    if (count === 0) nextTick(report, this);
   }
 
   /** @param result An error where it is no system call's. */
   finish(result: number | Error): void {
-    if (typeof result !== "number") this.#error ??= result;
-    else if (result < 0) this.#error ??= this.#owner.sendError(-result, undefined, undefined);
-    else this.#sent++;
+    if (this.#pending === 1) nextTick(report, this);
     this.#pending--;
-    if (this.#pending === 0 && this.#scheduled) this.#report();
+    if (typeof result === "number" && result >= 0) this.#sent++;
+    else if (this.#failure === 0) this.#failure = result;
   }
 
-  /** All messages are on their way: the callback may come. */
-  schedule(): void {
-    this.#scheduled = true;
-    if (this.#pending === 0) this.#report();
+  /** All messages are done. */
+  report(): void {
+    const failure = this.#failure;
+    const isErrno = typeof failure === "number";
+    const error = isErrno ? failure && this.#owner.sendError(-failure, undefined, undefined) : failure;
+    this.#owner.contexts.run(this.#context, this.#callback, error || null, this.#sent);
   }
+}
 
-  #report(): void {
-    const { contexts } = this.#owner;
-    process.nextTick(() => contexts.run(this.#context, this.#callback, this.#error, this.#sent));
-  }
+function report(operation: SendManyOperation): void {
+  operation.report();
 }

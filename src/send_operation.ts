@@ -4,7 +4,7 @@
  * @module
  */
 import type { AsyncContexts } from "../ffi/async_context.ts";
-import process from "../ffi/process.ts";
+import { nextTick } from "../ffi/process.ts";
 import type { DueCallback, SendCallbacks } from "./send_callbacks.ts";
 import type { SendRequest } from "./sender.ts";
 import type { SendCallback } from "./types.ts";
@@ -47,12 +47,12 @@ export class SendOperation implements SendRequest, DueCallback {
     this.#port = port;
   }
 
-  /** Queues the callback for the next tick. */
+  /** Queues the callback for the next tick. To be called before the message is sent: a message that was sent has its callback. */
   schedule(): void {
-    process.nextTick(report, this);
+    nextTick(report, this);
   }
 
-  /** Queues it for the tick after the next, where Node's lookup would be over. Closing the socket before means no callback. */
+  /** Likewise for the tick after the next, where Node's lookup would be over. Closing the socket before means no callback. */
   scheduleAfterLookup(): void {
     this.#keepContext();
     this.#owner.callbacks.add(this);
@@ -60,8 +60,8 @@ export class SendOperation implements SendRequest, DueCallback {
 
   /** @param result An error where it is no system call's. */
   finish(result: number | Error): void {
+    if (this.#isLate) nextTick(report, this);
     this.#result = result;
-    if (this.#isLate) process.nextTick(report, this);
   }
 
   /** The tick of the lookup has come. */

@@ -1,19 +1,31 @@
 /**
  * One socket's sending side: hands its messages to the kernel, and keeps those the kernel has no room for.
  *
+ * There are two kinds of no room. The socket's buffer is full (EAGAIN): the kernel says when there is room (POLLOUT). Or the
+ * device's queue is (ENOBUFS, of which a socket hears with IP_RECVERR only, and on macOS): of that POLLOUT says nothing, so a timer
+ * has it tried again. A queueing discipline may also refuse one message for ever, as it is too large: it must not hold up the others
+ * for ever.
+ *
  * @module
  */
 import type { EncodedControls } from "../ffi/control.ts";
 import { type Libc, uninterrupted } from "../ffi/libc.ts";
 import type { MessageVector } from "../ffi/message_vector.ts";
+import { clearTimeout, now, setTimeout } from "../ffi/process.ts";
 import type { EncodedAddress } from "../ffi/sockaddr.ts";
-import type { Collected, Outbox, Payload, Run } from "./outbox.ts";
-import { joined, QueueingSender, type WaitingMessage } from "./queueing_sender.ts";
+import type { Collected, Outbox, Run } from "./outbox.ts";
+import { ownCopy, type Payload } from "./payload.ts";
+import { QueueingSender, type WaitingMessage } from "./queueing_sender.ts";
 import type { Segments } from "./segments.ts";
+import { MessageQueue } from "./unix/message_queue.ts";
 
 /** Someone waits to hear how a message fared. */
 export interface SendRequest {
-  /** @param result Bytes that were sent, or a negative errno. */
+  /**
+   * Called once. If it throws, it has done nothing.
+   *
+   * @param result Bytes that were sent, or a negative errno.
+   */
   finish(result: number): void;
 }
 
@@ -23,6 +35,15 @@ const RETRY_BATCH = 256;
 /** How often a message is sent again that fails for another one's sake: each time another one may have come back. */
 const MAX_RETRIES = 8;
 
+/** The timer's first delay and its longest, in milliseconds. */
+const [FIRST_DELAY, LONGEST_DELAY] = [1, 64];
+
+/** Times in a row that the kernel may say "room" where there is none, before a timer is used. */
+const MAX_FALSE_ALARMS = 3;
+
+/** How long a message is refused with ENOBUFS, while nothing of the socket leaves, before it fails. In milliseconds. */
+const PATIENCE = 250;
+
 /** What a sender needs of its socket. */
 export interface SendingSocket {
   /** The descriptor, or -1 once closed. */
@@ -31,18 +52,34 @@ export interface SendingSocket {
   awaitRoom(waiting: boolean): void;
   /** Whether a failure may be another message's, so that this one is to be sent again. @param attempt From 0. */
   mayRetry(errno: number, attempt: number): boolean;
+  /**
+   * The message behind those that a call has sent was refused, perhaps. If the kernel has put that on the error queue: the errno; trying
+   * it again would put it there once more. Otherwise 0.
+   */
+  refusal(): number;
+  /** Bytes that the kernel has taken and the device has not. */
+  unsentBytes(): number;
 }
 
 /** What a socket asks of its sending side. */
 export type MessageSender =
-  & Pick<Sender, "send" | "resume" | "cancel" | "queuedBytes" | "queuedCount">
+  & Pick<Sender, "add" | "leave" | "resume" | "cancel" | "queuedBytes" | "queuedCount">
   // Not all have segments.
-  & Partial<Pick<Sender, "allowSegments" | "sendSegments">>;
+  & Partial<Pick<Sender, "allowSegments" | "addSegments">>;
 
 /** The sending side of one socket. */
 export class Sender extends QueueingSender {
   readonly #socket: SendingSocket;
-  #waiting: WaitingMessage[] = [];
+  /** Made when it is first needed, as most sockets never do. */
+  #waiting: MessageQueue<WaitingMessage> | undefined;
+  /** Why they wait: EAGAIN or ENOBUFS. */
+  #noRoom = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #delay = FIRST_DELAY;
+  #falseAlarms = 0;
+  /** Since when the first that waits is refused with ENOBUFS, and nothing leaves. */
+  #refusedSince = 0;
+  #unsentBytes = 0;
   /**
    * Size of the largest messages that may be sent as segments of one payload; 0: none. It starts without a limit and falls
    * when the kernel refuses: a segment must fit the path's MTU, and some devices take none.
@@ -61,156 +98,239 @@ export class Sender extends QueueingSender {
     this.segmentLimit = allowed ? Infinity : 0;
   }
 
-  /** Sends several messages as one payload. @returns Whether it could: otherwise they are to be sent one by one. */
-  sendSegments(
+  /** Takes several messages as one payload. @returns Whether it could: otherwise they are to be sent one by one. */
+  addSegments(
     segments: Segments,
     address: EncodedAddress | undefined,
     request: SendRequest | undefined,
     controls: EncodedControls | undefined,
   ): boolean {
-    if (this.#waiting.length > 0) return false;
-    if (!this.outbox.addSegments(this, segments, address, request, controls)) return false;
-    this.queue(segments.count, segments.bytes.byteLength);
+    const { length } = segments.bytes;
+    if (this.#waits || !this.outbox.addSegments(this, segments, address, request, controls)) return false;
+    this.queuedCount += segments.count;
+    this.queuedBytes += length;
     return true;
   }
 
   /** Takes a message, if others wait that it must not overtake. @returns Whether it did. */
   override queueBehind(
     payload: Payload,
-    length: number,
+    _length: number,
     address: EncodedAddress | undefined,
     request: SendRequest | undefined,
     controls: EncodedControls | undefined,
   ): boolean {
-    if (this.#waiting.length === 0) return false;
-    this.#waiting.push({ bytes: joined(payload, length), address, request, controls });
+    if (!this.#waits) return false;
+    this.#waiting!.push({ bytes: ownCopy(payload), address, request, controls });
     return true;
   }
 
-  /** Called by the outbox: sends the runs from `first` up to `end`. */
-  override transmit(collected: Collected, first: number, end: number): void {
-    // None may overtake a message of an earlier turn that found no room.
-    const blockedAt = this.#waiting.length > 0 ? first : this.#sendRuns(collected, first, end);
-    for (let i = blockedAt; i < end; i++) this.#keep(collected, collected.runs[i]);
-    if (blockedAt < end) this.#socket.awaitRoom(true);
+  /** There may be room again. */
+  resume(): void {
+    this.#stopTimer();
+    this.outbox.flush();
+    // After ENOBUFS the first alone, as it may be the one that no queue takes; after each success twice as many.
+    let count = this.#noRoom === this.libc.abi.errno.ENOBUFS ? 1 : RETRY_BATCH;
+    for (let tried = 0; this.#waits && tried < RETRY_BATCH; tried += count, count *= 2) {
+      this.#noRoom = 0;
+      const settled = this.outbox.retry(this, this.#queue, Math.min(count, RETRY_BATCH));
+      this.#note(settled);
+      if (this.#noRoom !== 0 && !this.#giveUpFirst()) break;
+    }
+    this.#wait();
   }
 
-  /** There is room again. */
-  resume(): void {
-    this.outbox.flush();
-    const batch = this.#waiting.splice(0, RETRY_BATCH);
-    const behind = this.#waiting;
-    this.#waiting = [];
-    this.sendWaiting(batch);
-    // What was refused again has queued up anew, in order, before the rest.
-    this.#waiting.push(...behind);
-    if (this.#waiting.length === 0) this.#socket.awaitRoom(false);
+  override tryWaiting(): void {
+    if (this.#waits) this.outbox.retry(this, this.#queue, Infinity);
   }
 
   /** Fails all that waits: the socket is closing. */
   cancel(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    this.cancelWaiting(waiting);
+    this.#stopTimer();
+    while (this.#waits) this.failFirst(this.#queue, -this.libc.abi.errno.ECANCELED);
+    this.outbox.waiting.delete(this);
+  }
+
+  protected override transmitRuns(collected: Collected, first: number, end: number): void {
+    // None may overtake a message of an earlier turn that found no room.
+    const blockedAt = this.#waits ? first : this.#sendRuns(collected, first, end);
+    if (blockedAt === end) return;
+    for (let i = blockedAt; i < end; i++) this.keep(collected, collected.runs[i], this.#queue);
+    if (this.#timer === undefined) this.#wait();
+  }
+
+  override retransmit(collected: Collected, end: number): void {
+    try {
+      this.#sendRuns(collected, 0, end);
+    } catch (error) {
+      this.recover(collected, 0, end);
+      throw error;
+    }
+  }
+
+  get #waits(): boolean {
+    return this.#waiting !== undefined && this.#waiting.length > 0;
+  }
+
+  get #queue(): MessageQueue<WaitingMessage> {
+    return this.#waiting ??= new MessageQueue();
+  }
+
+  /** Notes how a trial went. */
+  #note(settled: number): void {
+    if (settled > 0) {
+      this.#falseAlarms = 0;
+      this.#delay = FIRST_DELAY;
+      this.#refusedSince = 0;
+    } else {
+      this.#falseAlarms++;
+    }
+  }
+
+  /**
+   * Fails the first that waits, if it was refused for long enough and nothing else of the socket has left.
+   *
+   * @returns Whether it did: then the next one has its turn.
+   */
+  #giveUpFirst(): boolean {
+    const { ENOBUFS } = this.libc.abi.errno;
+    if (this.#noRoom !== ENOBUFS) return false;
+    const time = now();
+    const unsent = this.#socket.unsentBytes();
+    if (this.#refusedSince === 0 || unsent !== this.#unsentBytes) {
+      this.#refusedSince = time;
+      this.#unsentBytes = unsent;
+    }
+    if (time - this.#refusedSince < PATIENCE) return false;
+    this.failFirst(this.#queue, -ENOBUFS);
+    this.#note(1);
+    return true;
+  }
+
+  /** Asks to be called when there may be room, if anything waits. */
+  #wait(): void {
+    const waits = this.#waits;
+    const byTimer = waits &&
+      (this.#noRoom === this.libc.abi.errno.ENOBUFS || this.#falseAlarms >= MAX_FALSE_ALARMS);
+    if (byTimer) this.#startTimer();
+    this.#socket.awaitRoom(waits && !byTimer);
+    if (waits) this.outbox.waiting.add(this);
+    else this.outbox.waiting.delete(this);
+  }
+
+  #startTimer(): void {
+    if (this.#timer !== undefined) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.resume();
+    }, this.#delay);
+    this.#delay = Math.min(this.#delay * 2, LONGEST_DELAY);
+  }
+
+  #stopTimer(): void {
+    if (this.#timer !== undefined) clearTimeout(this.#timer);
+    this.#timer = undefined;
   }
 
   /** @returns The index of the first run of which a message found no room, or `end`. */
   #sendRuns(collected: Collected, first: number, end: number): number {
     const { vector, runs } = collected;
-    for (let i = first; i < end; i++) this.#fill(collected, i);
-    for (let next = first; next < end;) {
+    let next = first;
+    while (next < end && runs[next].count === 0) next++;
+    for (let i = next; i < end; i++) this.submit(collected, i, runs[i].count);
+    while (next < end) {
       const sent = this.#transmit(vector, next, end - next);
-      for (const until = next + Math.max(sent, 0); next < until; next++) this.#finishRun(collected, runs[next]);
+      for (const until = next + Math.max(sent, 0); next < until; next++) this.settle(collected, runs[next]);
+      if (next === end) break;
       // A call ends before the run that fails; its own error comes when it stands first.
-      if (sent >= 0) continue;
-      if (this.isNoRoom(sent)) return next;
-      const run = runs[next];
-      if (run.count > 1 && this.#isRefusalOfSegments(sent, run)) {
-        if (!this.#sendSingly(collected, next)) return next;
-      } else {
-        this.#finishFirst(collected, run, sent);
+      const result = sent > 0 ? -this.#socket.refusal() : sent;
+      if (result >= 0) continue;
+      if (this.isNoRoom(result)) {
+        this.#noRoom = -result;
+        return next;
       }
-      if (run.count === 0) next++;
-      else this.#fill(collected, next);
+      if (!this.#settleRefused(collected, next, result)) return next;
+      if (runs[next].count === 0) next++;
+      else this.submit(collected, next, runs[next].count);
     }
     return end;
   }
 
-  /** Sends a run's messages one by one, each with its own result. @returns False if one found no room. */
-  #sendSingly(collected: Collected, slot: number): boolean {
-    const { vector, runs } = collected;
-    const run = runs[slot];
+  /** A run was refused: its first message has failed, or all are sent in smaller payloads. @returns False if one found no room. */
+  #settleRefused(collected: Collected, slot: number, result: number): boolean {
+    const run = collected.runs[slot];
+    if (run.count === 1 || !this.#mayRefuseSegments(result)) {
+      this.settleFailed(collected, run, result);
+      return true;
+    }
+    // An older kernel takes fewer in one payload.
+    const few = this.libc.abi.linux?.UDP_MAX_SEGMENTS_AT_FIRST ?? 1;
+    if (result === -this.libc.abi.errno.EINVAL && run.count > few) {
+      const sent = this.#sendPart(collected, slot, few);
+      if (sent >= 0) {
+        this.outbox.limitSegments(few);
+        this.settle(collected, run);
+      }
+      if (sent >= 0 || this.#noRoom !== 0) return sent >= 0;
+    }
+    return this.#sendSingly(collected, slot, result);
+  }
+
+  /**
+   * Sends a run's messages one by one, each with its own result.
+   *
+   * @param refusal Why they could not be sent together. If they can be sent singly, later runs are made accordingly.
+   * @returns False if one found no room.
+   */
+  #sendSingly(collected: Collected, slot: number, refusal: number): boolean {
+    const run = collected.runs[slot];
+    let isLearnt = false;
     while (run.count > 0) {
-      vector.setOutgoing(slot, run.offset, firstLength(run), run.address, 0, run.controls);
-      const sent = this.#transmit(vector, slot, 1);
-      if (this.isNoRoom(sent)) return false;
-      this.#finishFirst(collected, run, sent);
+      const sent = this.#sendPart(collected, slot, 1);
+      if (this.#noRoom !== 0) return false;
+      if (sent < 0) {
+        this.settleFailed(collected, run, sent);
+      } else {
+        if (!isLearnt) this.#limitSegments(refusal, run);
+        isLearnt = true;
+        this.settle(collected, run);
+      }
     }
     return true;
+  }
+
+  /** Sends the first messages of a run as one payload. @returns What sendmmsg does. */
+  #sendPart(collected: Collected, slot: number, count: number): number {
+    this.submit(collected, slot, count);
+    const sent = this.#transmit(collected.vector, slot, 1);
+    if (this.isNoRoom(sent)) this.#noRoom = -sent;
+    return sent;
   }
 
   /** sendmmsg(2). A message that fails for another one's sake is sent again. */
   #transmit(vector: MessageVector, slot: number, count: number): number {
     const libc = this.libc;
+    this.#noRoom = 0;
     for (let attempt = 0;; attempt++) {
       const sent = uninterrupted(libc.abi, () => libc.sendmmsg(this.#socket.fd, vector.at(slot), count, 0));
       if (sent >= 0 || attempt === MAX_RETRIES || !this.#socket.mayRetry(-sent, attempt)) return sent;
     }
   }
 
-  #fill({ vector, runs }: Collected, slot: number): void {
-    const { offset, length, address, count, segmentSize, controls } = runs[slot];
-    vector.setOutgoing(slot, offset, length, address, count > 1 ? segmentSize : 0, controls);
+  /** Whether an error may mean that a run's segments cannot go as one payload. */
+  #mayRefuseSegments(result: number): boolean {
+    const { EINVAL, EMSGSIZE, EIO, ENOPROTOOPT } = this.libc.abi.errno;
+    return result === -EINVAL || result === -EMSGSIZE || result === -EIO || result === -ENOPROTOOPT;
   }
 
-  /** Whether an error means that this run's segments cannot go as one payload; if so, later runs are made accordingly. */
-  #isRefusalOfSegments(result: number, { count, segmentSize, controls }: Run): boolean {
-    const { errno: { EINVAL, EMSGSIZE, EIO, ENOPROTOOPT }, linux } = this.libc.abi;
-    const always = linux?.UDP_MAX_SEGMENTS_AT_FIRST ?? 1;
-    // Perhaps what it was to be sent with: the single messages will tell.
-    if (result === -EINVAL && controls) return true;
-    // An older kernel takes fewer in one payload.
-    if (result === -EINVAL && count > always) this.outbox.limitSegments(always);
-    // The segment is larger than the path's MTU allows: smaller ones may go.
-    else if (result === -EINVAL || result === -EMSGSIZE) {
-      this.segmentLimit = Math.min(this.segmentLimit, segmentSize - 1);
-    } // The device cannot compute checksums, or the kernel has no UDP_SEGMENT: none will go.
-    else if (result === -EIO || result === -ENOPROTOOPT) this.segmentLimit = 0;
-    else return false;
-    return true;
+  /** A run could not go as one payload, and its messages singly could. */
+  #limitSegments(result: number, { segmentSize, controls }: Run): void {
+    const { EINVAL, EMSGSIZE } = this.libc.abi.errno;
+    // What it was sent with does not go with segments: others may.
+    if (result === -EINVAL && controls) return;
+    // The segment is larger than the path's MTU allows: smaller ones may go. Otherwise the device cannot compute checksums, or the
+    // kernel has no UDP_SEGMENT: none will go.
+    const isTooLarge = result === -EINVAL || result === -EMSGSIZE;
+    this.segmentLimit = isTooLarge ? Math.min(this.segmentLimit, segmentSize - 1) : 0;
   }
-
-  /** The whole run was sent. */
-  #finishRun({ requests }: Collected, run: Run): void {
-    const { count, length, segmentSize, firstRequest } = run;
-    this.settle(count, length);
-    for (let i = 0; i < count - 1; i++) requests[firstRequest + i]?.finish(segmentSize);
-    requests[firstRequest + count - 1]?.finish(length - (count - 1) * segmentSize);
-  }
-
-  /** The first message of a run was sent, or failed: the run goes on without it. */
-  #finishFirst({ requests }: Collected, run: Run, result: number): void {
-    const length = firstLength(run);
-    const request = requests[run.firstRequest];
-    run.offset += length;
-    run.length -= length;
-    run.count--;
-    run.firstRequest++;
-    this.finish(length, request, result);
-  }
-
-  /** Takes a run's messages out of the arena. */
-  #keep({ vector, requests }: Collected, run: Run): void {
-    const bytes = vector.data.bytes.slice(run.offset, run.offset + run.length);
-    for (let i = 0; i < run.count; i++) {
-      const start = i * run.segmentSize;
-      const message = bytes.subarray(start, Math.min(start + run.segmentSize, run.length));
-      const request = requests[run.firstRequest + i];
-      this.#waiting.push({ bytes: message, address: run.address, request, controls: run.controls });
-    }
-  }
-}
-
-function firstLength(run: Run): number {
-  return Math.min(run.segmentSize, run.length);
 }

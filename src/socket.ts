@@ -6,7 +6,7 @@
 import { AsyncResource } from "node:async_hooks";
 import { channel } from "node:diagnostics_channel";
 import { errorMonitor } from "node:events";
-import process from "../ffi/process.ts";
+import { nextTick } from "../ffi/process.ts";
 import { closeOnAbort } from "./abort.ts";
 import { adoptableVersion } from "./adoption.ts";
 import { descriptorOfHandle } from "./child_processes.ts";
@@ -157,7 +157,7 @@ export class Socket extends ControlLevel {
     const address = given || ANY[endpoint.version];
     const failure = this.#bindNow(endpoint, address, port);
     if (failure) throw failure;
-    this.#nowBound(() => process.nextTick(() => this.#emitIfOpen("listening")));
+    this.#nowBound(() => nextTick(() => this.#emitIfOpen("listening")));
     return this.address();
   }
 
@@ -209,7 +209,7 @@ export class Socket extends ControlLevel {
     const failure = this.#connectNow(endpoint, address || LOOPBACK[endpoint.version], validPort, address);
     if (failure) throw failure;
     this.#connectState = "connected";
-    process.nextTick(() => this.#emitIfOpen("connect"));
+    nextTick(() => this.#emitIfOpen("connect"));
   }
 
   /**
@@ -359,7 +359,7 @@ export class Socket extends ControlLevel {
     const endpoint = this.#running();
     detach(this);
     endpoint.close();
-    process.nextTick(() => this.emit("close"));
+    nextTick(() => this.emit("close"));
     return this;
   }
 
@@ -474,7 +474,7 @@ export class Socket extends ControlLevel {
     if (typeof endpoint.remoteAddress() !== "number") this.#connectState = "connected";
     const local = endpoint.localAddress();
     if (typeof local === "number" || local.port === 0) return;
-    this.#receiveFromAdopted(endpoint, () => process.nextTick(() => this.#emitIfOpen("listening")));
+    this.#receiveFromAdopted(endpoint, () => nextTick(() => this.#emitIfOpen("listening")));
   }
 
   /** A descriptor that an option cannot be set on stays its owner's. */
@@ -629,7 +629,7 @@ export class Socket extends ControlLevel {
       if (this.#endpoint !== endpoint) return;
       const failure = error ?? this.#connectNow(endpoint, ip, port, address);
       this.#connectState = failure ? "disconnected" : "connected";
-      process.nextTick(() => {
+      nextTick(() => {
         if (!failure) return this.#emitIfOpen("connect");
         if (!callback) return this.emit("error", failure);
         this.removeListener("connect", callback);

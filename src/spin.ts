@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { now as monotonicNow } from "../ffi/process.ts";
 
 /** How long to look on after activity, in milliseconds. */
 const LONGEST = 0.1;
@@ -46,7 +47,7 @@ export class Spin {
   #off = new Mean();
 
   /** @param now The clock, in milliseconds. */
-  constructor(now: () => number = () => performance.now()) {
+  constructor(now: () => number = monotonicNow) {
     this.#now = now;
   }
 

@@ -3,13 +3,12 @@
  *
  * @module
  */
+import { now as clock } from "../ffi/process.ts";
 
 /** In milliseconds. */
 const LONGEST_TURN = 5;
 /** Steps between two looks at the clock at most: looking takes as long as a step. */
 const MAX_INTERVAL = 32;
-
-const clock = performance.now.bind(performance);
 
 /** The time of one turn, looked at seldom while steps are short. */
 export class TurnBudget {

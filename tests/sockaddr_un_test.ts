@@ -62,17 +62,18 @@ test("macOS has no abstract paths, and a shorter limit, and says so", () => {
   assertEquals(validatePath(LINUX, "./@name", "path", "bind"), "./@name");
 });
 
-test("a queue gives out entries on trial and takes the last ones back, whatever its size", () => {
+test("a queue shows its first entries, and gives up as many as are taken off, whatever its size", () => {
   const queue = new MessageQueue<number>();
   const out: number[] = [];
   let pushed = 0;
   while (out.length < 10_000) {
     for (let i = 0; i < 30 && pushed < 10_000; i++) queue.push(pushed++);
-    const taken = queue.take(1 + out.length % 23);
-    const kept = taken.length - out.length % 3;
-    out.push(...taken.slice(0, Math.max(kept, 1)));
-    queue.putBack(taken.slice(Math.max(kept, 1)));
+    const wanted = 1 + out.length % 23;
+    const taken = Math.min(wanted, queue.length);
+    for (let i = 0; i < taken; i++) out.push(queue.at(i)!);
+    assertEquals(queue.at(queue.length), undefined);
+    queue.drop(wanted);
   }
   assertEquals(out, Array.from({ length: 10_000 }, (_, i) => i));
-  assertEquals([queue.length, queue.take(5)], [0, []]);
+  assertEquals([queue.length, queue.at(0)], [0, undefined]);
 });

@@ -3,11 +3,10 @@
  *
  * @module
  */
-import { clearTimeout, setTimeout } from "node:timers";
 import { type DenoBinding, denoCore, type DenoNamespace } from "../deno.ts";
 import type { Libc } from "../libc.ts";
 import type { Pointer } from "../memory.ts";
-import process from "../process.ts";
+import { clearTimeout, nextTick, setTimeout } from "../process.ts";
 import type { InterestSet } from "./interest_set.ts";
 import { pollfdSize, readablePollfd } from "./pollfd.ts";
 import type { Waiter } from "./waiter.ts";
@@ -136,7 +135,7 @@ export class PoolWaiter implements Waiter {
 
   /** Outside the promise's reaction, so that what a listener throws is an uncaught exception, not a rejection. */
   #dispatch(): void {
-    process.nextTick(() => {
+    nextTick(() => {
       if (!this.#released) this.#onReady();
     });
   }

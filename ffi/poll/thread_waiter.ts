@@ -8,10 +8,9 @@
  *
  * @module
  */
-import { clearImmediate, clearTimeout, setImmediate, setTimeout } from "node:timers";
 import { Worker } from "node:worker_threads";
 import type { Libc } from "../libc.ts";
-import process from "../process.ts";
+import process, { clearImmediate, clearTimeout, setImmediate, setTimeout } from "../process.ts";
 import type { InterestSet } from "./interest_set.ts";
 import { readablePollfd } from "./pollfd.ts";
 import type { Waiter } from "./waiter.ts";

@@ -6,10 +6,9 @@
  *
  * @module
  */
-import { clearImmediate, setImmediate } from "node:timers";
 import { UV_POLL, UV_READABLE } from "../abi/uv.ts";
 import type { NodeFfi, NodeLibrary } from "../node.ts";
-import process from "../process.ts";
+import process, { clearImmediate, setImmediate } from "../process.ts";
 import type { InterestSet } from "./interest_set.ts";
 import type { Waiter } from "./waiter.ts";
 

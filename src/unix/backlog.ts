@@ -8,9 +8,9 @@
  *
  * @module
  */
-import { clearTimeout, setTimeout } from "node:timers";
 import { Descriptor } from "../../ffi/descriptor.ts";
 import type { Libc } from "../../ffi/libc.ts";
+import { clearTimeout, setTimeout } from "../../ffi/process.ts";
 import type { EncodedAddress } from "../../ffi/sockaddr.ts";
 import type { PollLoop, Watcher } from "../loop.ts";
 import type { WaitingMessage } from "../queueing_sender.ts";
@@ -35,11 +35,8 @@ export interface BackloggedSocket {
 export class Backlog {
   /** Undefined: the peer of a connected socket. */
   readonly address: EncodedAddress | undefined;
-  /** Whether there may be room just now. */
-  isOpen = false;
-  readonly #queue = new MessageQueue<WaitingMessage>();
-  /** What found no room in the trial that is under way. */
-  #refused: WaitingMessage[] | undefined;
+  /** The messages. */
+  readonly queue = new MessageQueue<WaitingMessage>();
   readonly #libc: Libc;
   readonly #loop: PollLoop;
   readonly #socket: BackloggedSocket;
@@ -50,7 +47,6 @@ export class Backlog {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #delay = FIRST_DELAY;
   #falseAlarms = 0;
-  #errno = 0;
 
   /** @param resume Called when there may be room: not before `wait`, and not after `close`. */
   constructor(
@@ -67,35 +63,9 @@ export class Backlog {
     this.#resume = resume;
   }
 
-  /** How many messages wait. */
-  get length(): number {
-    return this.#queue.length;
-  }
-
-  /** Adds a message behind the others. */
-  add(message: WaitingMessage): void {
-    if (this.#refused) this.#refused.push(message);
-    else this.#queue.push(message);
-  }
-
-  /** There is no room. @param errno How it is known: EAGAIN or ENOBUFS. */
-  block(errno: number): void {
-    this.isOpen = false;
-    this.#errno = errno;
-  }
-
-  /**
-   * Tries some messages. Those that are added meanwhile go back to where they were.
-   *
-   * @param send Sends them: what finds no room is to be added again, in the same order.
-   */
-  try(count: number, send: (messages: readonly WaitingMessage[]) => void): void {
-    const messages = this.#queue.take(count);
-    const refused: WaitingMessage[] = this.#refused = [];
-    send(messages);
-    this.#refused = undefined;
-    this.#queue.putBack(refused);
-    if (refused.length === messages.length) {
+  /** Notes how a trial went. @param settled How many messages have left. */
+  note(settled: number): void {
+    if (settled === 0) {
       this.#falseAlarms++;
     } else {
       this.#falseAlarms = 0;
@@ -103,10 +73,10 @@ export class Backlog {
     }
   }
 
-  /** Waits until there may be room. */
-  wait(): void {
+  /** Waits until there may be room. @param errno How it is known that there is none: EAGAIN or ENOBUFS; 0: there may be some. */
+  wait(errno: number): void {
     this.#stopTimer();
-    const mayListen = this.#errno !== this.#libc.abi.errno.ENOBUFS && this.#falseAlarms < MAX_FALSE_ALARMS;
+    const mayListen = errno !== this.#libc.abi.errno.ENOBUFS && this.#falseAlarms < MAX_FALSE_ALARMS;
     if (!this.#listen(mayListen)) {
       this.#startTimer(this.#delay);
       this.#delay = Math.min(this.#delay * 2, LONGEST_DELAY);
@@ -115,11 +85,10 @@ export class Backlog {
     }
   }
 
-  /** Waits no more. @returns What has waited. */
-  close(): readonly WaitingMessage[] {
+  /** Waits no more. */
+  close(): void {
     this.#stopTimer();
     this.#listen(false);
-    return this.#queue.take(this.#queue.length);
   }
 
   /** Has the kernel say when there is room, or no more. @returns Whether it will. */

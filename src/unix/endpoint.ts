@@ -6,14 +6,14 @@
 import type { Buffer } from "node:buffer";
 import type { EventEmitter } from "node:events";
 import type { EncodedControls } from "../../ffi/control.ts";
-import process from "../../ffi/process.ts";
+import { nextTick } from "../../ffi/process.ts";
 import type { EncodedAddress, SocketAddress } from "../../ffi/sockaddr.ts";
 import { decodePath } from "../../ffi/sockaddr_un.ts";
 import type { OptionName } from "../../ffi/sockopt.ts";
 import { Endpoint, type Listeners } from "../endpoint.ts";
 import type { Engine } from "../engine.ts";
 import { type ControlDecoder, Inbox } from "../inbox.ts";
-import type { Payload } from "../outbox.ts";
+import type { Payload } from "../payload.ts";
 import { permissionsOf } from "../permissions.ts";
 import type { Offload } from "../segments.ts";
 import type { MessageSender, SendRequest } from "../sender.ts";
@@ -88,7 +88,7 @@ export class UnixEndpoint extends Endpoint implements UnixSendingSocket {
     return result;
   }
 
-  override send(
+  override collect(
     payload: Payload,
     length: number,
     address: EncodedAddress | undefined,
@@ -97,7 +97,7 @@ export class UnixEndpoint extends Endpoint implements UnixSendingSocket {
   ): void {
     const opened = this.open();
     if (opened < 0) request?.finish(opened);
-    else super.send(payload, length, address, request, controls);
+    else super.collect(payload, length, address, request, controls);
   }
 
   override setOption(name: OptionName, value: number): number {
@@ -143,7 +143,7 @@ export class UnixEndpoint extends Endpoint implements UnixSendingSocket {
   /** For the sender. The events come at the next tick: a listener must not run in the midst of others' messages. */
   congested(address: EncodedAddress | undefined, isCongested: boolean): void {
     const path = address ? this.#pathIn(address) : this.#peerPath();
-    process.nextTick(() => {
+    nextTick(() => {
       if (this.fd >= 0) this.#listeners.emit(isCongested ? "congestion" : "writable", path);
     });
   }

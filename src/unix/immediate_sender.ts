@@ -6,7 +6,8 @@
 import type { EncodedControls } from "../../ffi/control.ts";
 import { type Libc, uninterrupted } from "../../ffi/libc.ts";
 import type { EncodedAddress } from "../../ffi/sockaddr.ts";
-import type { Collected, Outbox, Payload, Transmitter } from "../outbox.ts";
+import type { Collected, Outbox, Transmitter } from "../outbox.ts";
+import type { Payload } from "../payload.ts";
 import type { MessageSender, SendingSocket, SendRequest } from "../sender.ts";
 
 /** Hands messages over, each with its result: EAGAIN is one. */
@@ -27,8 +28,8 @@ export class ImmediateSender implements Transmitter, MessageSender {
     this.#hasRoom = hasRoom;
   }
 
-  /** Sends a message; the request has its result when this returns. */
-  send(
+  /** Takes a message; the request has its result when {@linkcode ImmediateSender.leave} returns. */
+  add(
     payload: Payload,
     length: number,
     address: EncodedAddress | undefined,
@@ -36,17 +37,23 @@ export class ImmediateSender implements Transmitter, MessageSender {
     controls?: EncodedControls,
   ): void {
     const fits = this.#outbox.add(this, payload, length, address, request, controls);
-    if (fits) this.#outbox.flush();
-    else request?.finish(-this.#libc.abi.errno.EMSGSIZE);
+    if (!fits) request?.finish(-this.#libc.abi.errno.EMSGSIZE);
+  }
+
+  /** Sends it. */
+  leave(): void {
+    this.#outbox.flush();
   }
 
   /** Called by the outbox. */
   transmit({ vector, runs, requests }: Collected, first: number, end: number): void {
     const libc = this.#libc;
     for (let slot = first; slot < end; slot++) {
-      const { offset, length, address, controls, firstRequest } = runs[slot];
+      const { offset, length, count, address, controls, firstRequest } = runs[slot];
+      if (count === 0) continue;
       vector.setOutgoing(slot, offset, length, address, 0, controls);
       const sent = uninterrupted(libc.abi, () => libc.sendmmsg(this.#socket.fd, vector.at(slot), 1, 0));
+      runs[slot].count = 0;
       requests[firstRequest]?.finish(sent < 0 ? sent : length);
     }
   }

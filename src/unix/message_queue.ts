@@ -7,9 +7,9 @@
 /** Entries taken at least before the room in front of the rest is given up. */
 const MIN_TAKEN = 1024;
 
-/** A queue that gives entries out on trial: those that were of no use come back to its front. */
+/** A queue whose first entries can be looked at before they are taken off. */
 export class MessageQueue<Entry> {
-  #entries: Entry[] = [];
+  #entries: (Entry | undefined)[] = [];
   /** Where the first entry is. */
   #head = 0;
 
@@ -23,18 +23,17 @@ export class MessageQueue<Entry> {
     this.#entries.push(entry);
   }
 
-  /** Takes as many as there are, but no more than `count`, from the front. */
-  take(count: number): Entry[] {
-    const taken = this.#entries.slice(this.#head, this.#head + count);
-    this.#head += taken.length;
-    return taken;
+  /** The entry behind `index` others, if there are as many. */
+  at(index: number): Entry | undefined {
+    return this.#entries[this.#head + index];
   }
 
-  /** Puts the last of what was taken last back in front of the others. */
-  putBack(entries: readonly Entry[]): void {
-    this.#head -= entries.length;
-    for (const [i, entry] of entries.entries()) this.#entries[this.#head + i] = entry;
-    // A shift for each entry would cost as much as the queue is long.
+  /** Takes off as many as there are, but no more than `count`, from the front. */
+  drop(count: number): void {
+    const end = Math.min(this.#head + count, this.#entries.length);
+    // What has left is not to be kept alive.
+    while (this.#head < end) this.#entries[this.#head++] = undefined;
+    // Moving the rest for each entry would cost as much as the queue is long.
     if (this.#head < MIN_TAKEN || this.#head < this.#entries.length / 2) return;
     this.#entries = this.#entries.slice(this.#head);
     this.#head = 0;

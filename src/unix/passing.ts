@@ -27,19 +27,20 @@ export function checkPassed(libc: Libc, { fds, credentials }: Passed): CheckedPa
   if (fds === undefined && credentials === undefined) return undefined;
   if (fds !== undefined) validateFds(fds);
   if (credentials !== undefined) validateCredentials(libc, credentials);
-  return { fds: fds ?? [], credentials: credentials as UnixCredentials | undefined };
+  const { pid = 0, uid = 0, gid = 0 } = credentials as Partial<UnixCredentials> ?? {};
+  return { fds: [...fds ?? []], credentials: credentials === undefined ? undefined : { pid, uid, gid } };
 }
 
 /** One message's load, from `send()` until the kernel has it or has refused it. */
 export class Load implements SendRequest {
   readonly controls: EncodedControls | undefined;
   readonly #libc: Libc;
-  readonly #fds: readonly number[];
+  readonly #fds: number[];
   readonly #request: SendRequest | undefined;
 
   private constructor(
     libc: Libc,
-    fds: readonly number[],
+    fds: number[],
     credentials: UnixCredentials | undefined,
     request: SendRequest | undefined,
   ) {
@@ -60,21 +61,36 @@ export class Load implements SendRequest {
    */
   static take(libc: Libc, { fds, credentials }: CheckedPassed, request: SendRequest | undefined): Load | number {
     const own: number[] = [];
-    for (const fd of fds) {
-      const duplicate = libc.fcntl(fd, libc.abi.constants.F_DUPFD_CLOEXEC, 0);
-      if (duplicate < 0) {
-        for (const fd of own) libc.close(fd);
-        return duplicate;
+    try {
+      for (const fd of fds) {
+        const duplicate = libc.fcntl(fd, libc.abi.constants.F_DUPFD_CLOEXEC, 0);
+        if (duplicate < 0) {
+          closeAll(libc, own);
+          return duplicate;
+        }
+        own[own.length] = duplicate;
       }
-      own.push(duplicate);
+      return new Load(libc, own, credentials, request);
+    } catch (error) {
+      closeAll(libc, own);
+      throw error;
     }
-    return new Load(libc, own, credentials, request);
   }
 
   finish(result: number): void {
-    for (const fd of this.#fds) this.#libc.close(fd);
+    this.close();
     this.#request?.finish(result);
   }
+
+  /** Closes the descriptors: the message was not taken, or has left. */
+  close(): void {
+    closeAll(this.#libc, this.#fds);
+  }
+}
+
+/** Closes descriptors and forgets them, each before it is closed: if this is interrupted, none is closed twice. */
+function closeAll(libc: Libc, fds: number[]): void {
+  while (fds.length > 0) libc.close(fds.pop()!);
 }
 
 function validateFds(fds: unknown): asserts fds is number[] {

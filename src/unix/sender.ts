@@ -8,8 +8,9 @@ import type { EncodedControls } from "../../ffi/control.ts";
 import { type Libc, uninterrupted } from "../../ffi/libc.ts";
 import type { EncodedAddress } from "../../ffi/sockaddr.ts";
 import type { PollLoop } from "../loop.ts";
-import type { Collected, Outbox, Payload, Run } from "../outbox.ts";
-import { joined, QueueingSender } from "../queueing_sender.ts";
+import type { Collected, Outbox, Run } from "../outbox.ts";
+import { ownCopy, type Payload } from "../payload.ts";
+import { QueueingSender } from "../queueing_sender.ts";
 import type { MessageSender, SendingSocket, SendRequest } from "../sender.ts";
 import { Backlog } from "./backlog.ts";
 
@@ -31,6 +32,8 @@ export class UnixSender extends QueueingSender implements MessageSender {
   readonly #loop: PollLoop;
   readonly #socket: UnixSendingSocket;
   readonly #backlogs = new Map<string, Backlog>();
+  /** How it is known that there is no room, since the last call: EAGAIN or ENOBUFS; 0: there is. */
+  #noRoom = 0;
 
   constructor(libc: Libc, loop: PollLoop, outbox: Outbox, socket: UnixSendingSocket) {
     super(libc, outbox);
@@ -41,23 +44,39 @@ export class UnixSender extends QueueingSender implements MessageSender {
   /** Takes a message, if others wait that it must not overtake. @returns Whether it did. */
   override queueBehind(
     payload: Payload,
-    length: number,
+    _length: number,
     address: EncodedAddress | undefined,
     request: SendRequest | undefined,
     controls: EncodedControls | undefined,
   ): boolean {
     const backlog = this.#backlogOf(address);
-    if (!backlog || backlog.isOpen) return false;
-    backlog.add({ bytes: joined(payload, length), address, request, controls });
+    if (!backlog) return false;
+    backlog.queue.push({ bytes: ownCopy(payload), address, request, controls });
     return true;
   }
 
-  /** Called by the outbox. */
-  override transmit(collected: Collected, first: number, end: number): void {
-    let runs = collected.runs.slice(first, end);
-    while (runs.length > 0) {
-      if (this.#backlogs.size > 0) runs = runs.filter((run) => !this.#keepsBack(collected, run));
-      runs = this.#sendUntilRefused(collected, first, runs);
+  protected override transmitRuns(collected: Collected, first: number, end: number): void {
+    const { runs } = collected;
+    const isDone = (slot: number): boolean => runs[slot].count === 0;
+    for (let next = first; next < end;) {
+      if (isDone(next) || this.#keepsBack(collected, runs[next])) {
+        next++;
+        continue;
+      }
+      let until = next + 1;
+      while (until < end && !isDone(until) && !this.#backlogOf(runs[until].address)) until++;
+      next = this.#sendRuns(collected, next, until);
+      // It finds the backlog that there is from now on.
+      if (next < until) this.#hold(runs[next].address);
+    }
+  }
+
+  override retransmit(collected: Collected, end: number): void {
+    try {
+      this.#sendRuns(collected, 0, end);
+    } catch (error) {
+      this.recover(collected, 0, end);
+      throw error;
     }
   }
 
@@ -68,71 +87,74 @@ export class UnixSender extends QueueingSender implements MessageSender {
     else this.#socket.awaitRoom(false);
   }
 
-  /** Fails all that waits: the socket is closing. */
-  cancel(): void {
-    const backlogs = [...this.#backlogs.values()];
-    this.#backlogs.clear();
-    for (const backlog of backlogs) this.cancelWaiting(backlog.close());
+  override tryWaiting(): void {
+    for (const { queue } of this.#backlogs.values()) this.outbox.retry(this, queue, Infinity);
   }
 
-  /** @returns The runs from the first on that found no room at its destination, for which there is a backlog from now on. */
-  #sendUntilRefused({ vector, requests }: Collected, slot: number, runs: readonly Run[]): Run[] {
-    const libc = this.libc;
-    for (const [i, { offset, length, address, controls }] of runs.entries()) {
-      vector.setOutgoing(slot + i, offset, length, address, 0, controls);
+  /** Fails all that waits: the socket is closing. */
+  cancel(): void {
+    for (const [key, backlog] of this.#backlogs) {
+      backlog.close();
+      while (backlog.queue.length > 0) this.failFirst(backlog.queue, -this.libc.abi.errno.ECANCELED);
+      this.#backlogs.delete(key);
     }
-    for (let next = 0; next < runs.length;) {
+    this.outbox.waiting.delete(this);
+  }
+
+  /** @returns The index of the first run that found no room at its destination, or `end`. */
+  #sendRuns(collected: Collected, first: number, end: number): number {
+    const { libc } = this;
+    const { vector, runs } = collected;
+    this.#noRoom = 0;
+    let next = first;
+    for (let i = next; i < end; i++) this.submit(collected, i, 1);
+    while (next < end) {
       const { fd } = this.#socket;
-      const sent = uninterrupted(libc.abi, () => libc.sendmmsg(fd, vector.at(slot + next), runs.length - next, 0));
-      for (const until = next + Math.max(sent, 0); next < until; next++) {
-        this.finish(runs[next].length, requests[runs[next].firstRequest], 0);
-      }
+      const sent = uninterrupted(libc.abi, () => libc.sendmmsg(fd, vector.at(next), end - next, 0));
+      for (const until = next + Math.max(sent, 0); next < until; next++) this.settle(collected, runs[next]);
       if (sent >= 0) continue;
       if (this.isNoRoom(sent)) {
-        this.#hold(runs[next].address, -sent);
-        return runs.slice(next);
+        this.#noRoom = -sent;
+        return next;
       }
-      this.finish(runs[next].length, requests[runs[next].firstRequest], sent);
+      this.settleFailed(collected, runs[next], sent);
       next++;
     }
-    return [];
+    return end;
   }
 
   /** Nothing may overtake what waits for the same destination. @returns Whether the run's message waits now, too. */
-  #keepsBack({ vector, requests }: Collected, { address, controls, offset, length, firstRequest }: Run): boolean {
-    const backlog = this.#backlogOf(address);
-    if (!backlog || backlog.isOpen) return false;
-    const bytes = vector.data.bytes.slice(offset, offset + length);
-    backlog.add({ bytes, address, request: requests[firstRequest], controls });
+  #keepsBack(collected: Collected, run: Run): boolean {
+    const backlog = this.#backlogOf(run.address);
+    if (!backlog) return false;
+    this.keep(collected, run, backlog.queue);
     return true;
   }
 
   /** A destination has no room. */
-  #hold(address: EncodedAddress | undefined, errno: number): void {
-    // Where there is one, its messages are being tried.
-    const known = this.#backlogOf(address);
-    if (known) return known.block(errno);
+  #hold(address: EncodedAddress | undefined): void {
     const backlog = new Backlog(this.libc, this.#loop, this.#socket, address, () => this.#resume(backlog));
+    // Whatever is interrupted here: a backlog that messages wait in is asked to resume.
+    backlog.wait(this.#noRoom);
     this.#backlogs.set(keyOf(address), backlog);
+    this.outbox.waiting.add(this);
     this.#socket.congested(address, true);
-    backlog.block(errno);
-    backlog.wait();
   }
 
   /** There may be room at a destination. */
   #resume(backlog: Backlog): void {
     this.outbox.flush();
-    backlog.isOpen = true;
-    for (let tried = 0, count = FIRST_TRIAL; backlog.isOpen && backlog.length > 0 && tried < PER_TURN; count *= 2) {
-      backlog.try(count, (messages) => this.sendWaiting(messages));
+    const { queue } = backlog;
+    this.#noRoom = 0;
+    for (let tried = 0, count = FIRST_TRIAL; queue.length > 0 && tried < PER_TURN; count *= 2) {
+      backlog.note(this.outbox.retry(this, queue, count));
+      if (this.#noRoom !== 0) break;
       tried += count;
     }
-    if (backlog.length > 0) {
-      backlog.isOpen = false;
-      return backlog.wait();
-    }
+    if (queue.length > 0) return backlog.wait(this.#noRoom);
     backlog.close();
-    this.#backlogs.delete(keyOf(backlog.address));
+    if (!this.#backlogs.delete(keyOf(backlog.address))) return;
+    if (this.#backlogs.size === 0) this.outbox.waiting.delete(this);
     this.#socket.congested(backlog.address, false);
   }
 

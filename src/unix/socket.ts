@@ -4,7 +4,7 @@
  * @module
  */
 import type { Buffer } from "node:buffer";
-import process from "../../ffi/process.ts";
+import { nextTick } from "../../ffi/process.ts";
 import { closeOnAbort } from "../abort.ts";
 import { adoptableUnix } from "../adoption.ts";
 import { currentEngine, type Engine } from "../engine.ts";
@@ -83,7 +83,7 @@ export class UnixSocket extends UnixStatus {
     };
     attach(this, engine, this.#endpointOrNone);
     if (typeof listener === "function") this.on("message", listener);
-    if (fd !== undefined) this.#adopt(fd, () => process.nextTick(() => this.#emitIfOpen("listening")));
+    if (fd !== undefined) this.#adopt(fd, () => nextTick(() => this.#emitIfOpen("listening")));
     this.#configure(checked);
     closeOnAbort(this, signal);
   }
@@ -122,7 +122,7 @@ export class UnixSocket extends UnixStatus {
     const failure = this.#bindNow(this.#bindable(path));
     const listening = typeof callback === "function" ? callback as () => void : undefined;
     if (listening && !failure) this.once("listening", listening);
-    process.nextTick(() => {
+    nextTick(() => {
       if (!failure) this.#emitIfOpen("listening");
       else if (endpointOf(this)) this.emit("error", failure);
     });
@@ -143,7 +143,7 @@ export class UnixSocket extends UnixStatus {
     const { path } = bindOptionsOf(options);
     const failure = this.#bindNow(this.#bindable(path));
     if (failure) throw failure;
-    process.nextTick(() => this.#emitIfOpen("listening"));
+    nextTick(() => this.#emitIfOpen("listening"));
     return this.address();
   }
 
@@ -162,7 +162,7 @@ export class UnixSocket extends UnixStatus {
     if (callback !== undefined) validateFunction(callback, "callback");
     const failure = this.#connectNow(path);
     if (callback && !failure) this.once("connect", callback);
-    process.nextTick(() => {
+    nextTick(() => {
       if (!failure) this.#emitIfOpen("connect");
       else if (callback) callback(failure);
       else if (endpointOf(this)) this.emit("error", failure);
@@ -178,7 +178,7 @@ export class UnixSocket extends UnixStatus {
   connectSync(path: string): void {
     const failure = this.#connectNow(path);
     if (failure) throw failure;
-    process.nextTick(() => this.#emitIfOpen("connect"));
+    nextTick(() => this.#emitIfOpen("connect"));
   }
 
   /**
@@ -218,8 +218,9 @@ export class UnixSocket extends UnixStatus {
     const message = parseUnixSend<SendCallback>(this.#libc, this.#destinationsIfAny, values);
     const { callback, path } = message;
     const operation = callback && new SendOperation(this.#operations, callback, path, undefined);
-    this.#dispatch(endpoint, message, operation);
+    if (operation) this.#engine.outbox.schedule();
     operation?.schedule();
+    this.#dispatch(endpoint, message, operation);
   }
 
   /**
@@ -240,7 +241,6 @@ export class UnixSocket extends UnixStatus {
     if (callback !== undefined) validateFunction(callback, "callback");
     const operation = callback && new SendManyOperation(this.#operations, items.length, callback);
     for (const message of items) this.#dispatch(endpoint, message, operation);
-    operation?.schedule();
   }
 
   /**
@@ -256,7 +256,7 @@ export class UnixSocket extends UnixStatus {
     detach(this);
     this.#file?.remove();
     endpoint.close();
-    process.nextTick(() => this.emit("close"));
+    nextTick(() => this.emit("close"));
     return this;
   }
 
@@ -293,15 +293,20 @@ export class UnixSocket extends UnixStatus {
   }
 
   #dispatch(
-    endpoint: { send: UnixEndpoint["send"] },
+    endpoint: Pick<UnixEndpoint, "collect">,
     { payload, length, destination, passed }: UnixSendArguments,
     operation: SendOperation | SendManyOperation | undefined,
   ): void {
     if (destination instanceof Error) return operation?.finish(destination);
-    if (!passed) return endpoint.send(payload, length, destination, operation);
+    if (!passed) return endpoint.collect(payload, length, destination, operation);
     const load = Load.take(this.#libc, passed, operation);
-    if (typeof load === "number") operation?.finish(load);
-    else endpoint.send(payload, length, destination, load, load.controls);
+    if (typeof load === "number") return operation?.finish(load);
+    try {
+      endpoint.collect(payload, length, destination, load, load.controls);
+    } catch (error) {
+      load.close();
+      throw error;
+    }
   }
 
   #configure({ recvBufferSize, sendBufferSize, recvCredentials }: Partial<UnixSocketOptions>): void {
