@@ -4,11 +4,13 @@
  * @module
  */
 import { Buffer } from "node:buffer";
+import process from "node:process";
 import { MessageChannel } from "node:worker_threads";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { MessageBatch, Socket } from "../mod.ts";
 import { nextMessages, type Received, test, testBoth, type Tools } from "./support/harness.ts";
 import { testBothAlike } from "./support/reference.ts";
+import { ended, runtime, type RuntimeName, startFixture } from "./support/runtime.ts";
 import { boundUnix } from "./support/unix.ts";
 
 const SIZES = [0, 1, 3, 63, 64, 65, 200, 1200, 8192, 30_000];
@@ -170,4 +172,19 @@ test("a batch is empty once its listener has returned", async (t) => {
   });
   assertEquals([batch.length, batch.bytes.byteLength], [0, 0]);
   assertThrows(() => batch.view(0), RangeError);
+});
+
+/** Flags and environment that make the engine collect and move memory all the time. */
+const COLLECTING: Record<RuntimeName, { flags: string[]; env: Record<string, string> }> = {
+  deno: { flags: ["--v8-flags=--expose-gc,--stress-compaction"], env: {} },
+  bun: { flags: [], env: { BUN_JSC_collectContinuously: "1" } },
+  node: { flags: ["--expose-gc", "--stress-compaction"], env: {} },
+  koffi: { flags: ["--expose-gc", "--stress-compaction"], env: {} },
+};
+
+test("messages are right while the collector runs, whatever their listeners do with them", async () => {
+  const { flags, env } = COLLECTING[runtime];
+  const child = startFixture("transfers", ["4000", "gc"], { env: { ...process.env, ...env } }, flags);
+  const { code, signal, stdout, stderr } = await ended(child, 50_000);
+  assertEquals([code, signal, stdout.trim()], [0, null, "ok 4000"], stderr);
 });
