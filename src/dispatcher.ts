@@ -132,7 +132,12 @@ export class Dispatcher {
       for (const message of messages) collect(endpoint, message, route, operation);
       for (const part of segments) collectSegments(endpoint, part, route, operation);
     }
-    if (groups[0]?.port === undefined) endpoint.leave();
+    if (groups[0]?.port !== undefined) return;
+    try {
+      endpoint.leave();
+    } catch {
+      // They were taken: they leave at the end of the turn.
+    }
   }
 
   /** At the end of the turn the messages leave first. */

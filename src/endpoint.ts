@@ -253,7 +253,12 @@ export class Endpoint extends EndpointControls
     controls?: EncodedControls,
   ): void {
     this.collect(payload, length, address, request, controls);
-    if (address === undefined) this.#sender?.leave();
+    if (address !== undefined) return;
+    try {
+      this.#sender?.leave();
+    } catch {
+      // The message was taken: it leaves at the end of the turn. If that fails, too, it is heard there.
+    }
   }
 
   /** Takes a message that leaves at the end of the turn, or when {@linkcode Endpoint.leave} is called. */

@@ -74,6 +74,8 @@ export abstract class QueueingSender implements RetryingTransmitter {
     request: SendRequest | undefined,
     controls?: EncodedControls,
   ): void {
+    // What was interrupted must not be overtaken.
+    if (this.#isTransmitting) this.outbox.flush();
     const isTaken = this.queueBehind(payload, length, address, request, controls) ||
       this.outbox.add(this, payload, length, address, request, controls);
     if (!isTaken) {
@@ -82,24 +84,25 @@ export abstract class QueueingSender implements RetryingTransmitter {
     }
     this.queuedCount++;
     this.queuedBytes += length;
-    if (this.outbox.isEnding) this.#flush();
-  }
-
-  /** Has what was collected leave at once, but once in a turn only: what follows leaves at the turn's end. */
-  leave(): void {
-    const { turn } = this.outbox;
-    if (this.#turn === turn) return;
-    this.#turn = turn;
-    this.#flush();
-  }
-
-  #flush(): void {
-    const { outbox } = this;
+    if (!this.outbox.isEnding) return;
     try {
-      outbox.flush();
+      this.leave(true);
     } catch {
-      // What was collected is still there and leaves at the end of the turn. Then it fails again, if it has to.
+      // The message was taken, and there is nothing more to be done for it.
     }
+  }
+
+  /**
+   * Has what was collected leave at once, but once in a turn only: what follows leaves at the turn's end. If this throws, so does all
+   * of it: nothing is lost.
+   *
+   * @param again Even if some left before in this turn.
+   */
+  leave(again = false): void {
+    const { turn } = this.outbox;
+    if (this.#turn === turn && !again) return;
+    this.#turn = turn;
+    this.outbox.flush();
   }
 
   /** Called by the outbox: sends the runs from `first` up to `end`. */

@@ -128,16 +128,12 @@ export class Sender extends QueueingSender {
   /** There may be room again. */
   resume(): void {
     this.#stopTimer();
-    this.outbox.flush();
-    // After ENOBUFS the first alone, as it may be the one that no queue takes; after each success twice as many.
-    let count = this.#noRoom === this.libc.abi.errno.ENOBUFS ? 1 : RETRY_BATCH;
-    for (let tried = 0; this.#waits && tried < RETRY_BATCH; tried += count, count *= 2) {
-      this.#noRoom = 0;
-      const settled = this.outbox.retry(this, this.#queue, Math.min(count, RETRY_BATCH));
-      this.#note(settled);
-      if (this.#noRoom !== 0 && !this.#giveUpFirst()) break;
+    try {
+      this.outbox.flush();
+      this.#retry();
+    } finally {
+      this.#wait();
     }
-    this.#wait();
   }
 
   override tryWaiting(): void {
@@ -174,6 +170,16 @@ export class Sender extends QueueingSender {
 
   get #queue(): MessageQueue<WaitingMessage> {
     return this.#waiting ??= new MessageQueue();
+  }
+
+  /** Tries those that wait. After ENOBUFS the first alone, as it may be the one that no queue takes; after a success twice as many. */
+  #retry(): void {
+    let count = this.#noRoom === this.libc.abi.errno.ENOBUFS ? 1 : RETRY_BATCH;
+    for (let tried = 0; this.#waits && tried < RETRY_BATCH; tried += count, count *= 2) {
+      this.#noRoom = 0;
+      this.#note(this.outbox.retry(this, this.#queue, Math.min(count, RETRY_BATCH)));
+      if (this.#noRoom !== 0 && !this.#giveUpFirst()) break;
+    }
   }
 
   /** Notes how a trial went. */

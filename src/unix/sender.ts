@@ -143,15 +143,19 @@ export class UnixSender extends QueueingSender implements MessageSender {
 
   /** There may be room at a destination. */
   #resume(backlog: Backlog): void {
-    this.outbox.flush();
     const { queue } = backlog;
     this.#noRoom = 0;
-    for (let tried = 0, count = FIRST_TRIAL; queue.length > 0 && tried < PER_TURN; count *= 2) {
-      backlog.note(this.outbox.retry(this, queue, count));
-      if (this.#noRoom !== 0) break;
-      tried += count;
+    try {
+      this.outbox.flush();
+      for (let tried = 0, count = FIRST_TRIAL; queue.length > 0 && tried < PER_TURN; count *= 2) {
+        backlog.note(this.outbox.retry(this, queue, count));
+        if (this.#noRoom !== 0) break;
+        tried += count;
+      }
+    } finally {
+      if (queue.length > 0) backlog.wait(this.#noRoom);
     }
-    if (queue.length > 0) return backlog.wait(this.#noRoom);
+    if (queue.length > 0) return;
     backlog.close();
     if (!this.#backlogs.delete(keyOf(backlog.address))) return;
     if (this.#backlogs.size === 0) this.outbox.waiting.delete(this);
