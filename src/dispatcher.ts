@@ -6,10 +6,11 @@
 import process from "../ffi/process.ts";
 import type { EncodedControls } from "../ffi/control.ts";
 import type { EncodedAddress } from "../ffi/sockaddr.ts";
+import { UNCHANGING } from "../ffi/network_permission.ts";
 import { Destinations } from "./destinations.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { Engine } from "./engine.ts";
-import { isDefaultLookup, LOOPBACK, needsNoLookup, resolve } from "./lookup.ts";
+import { addressText, defaultLookup, LOOPBACK, needsNoLookup, resolve } from "./lookup.ts";
 import type { Payload } from "./outbox.ts";
 import type { Permissions } from "./permissions.ts";
 import type { CheckedControls, SendControlsEncoder } from "./send_controls.ts";
@@ -43,15 +44,18 @@ export class Dispatcher {
   readonly #socket: DispatchingSocket;
   readonly #lookup: LookupFunction;
   readonly #permissions: Permissions;
-  readonly #destinations = new Destinations();
+  readonly #destinations: Destinations;
   readonly #operations: OperationOwner;
   readonly #EINVAL: number;
   #encoder: SendControlsEncoder | undefined;
+  /** With which permissions the peer was found to be permitted last. */
+  #peerRevision = UNCHANGING;
 
   constructor(socket: DispatchingSocket, engine: Engine, lookup: LookupFunction, permissions: Permissions) {
     this.#socket = socket;
     this.#lookup = lookup;
     this.#permissions = permissions;
+    this.#destinations = new Destinations(permissions);
     this.#EINVAL = engine.runtime.libc.abi.errno.EINVAL;
     this.#operations = {
       // Nothing is sent by a socket that is closed.
@@ -75,7 +79,7 @@ export class Dispatcher {
     const canTake = endpoint !== undefined && message instanceof Uint8Array &&
       typeof port === "number" && typeof address === "string" &&
       (callback === undefined || typeof callback === "function") && !rest &&
-      !this.#permissions.hasSendBlockList && isDefaultLookup(this.#lookup);
+      !this.#permissions.hasSendBlockList && this.#lookup === defaultLookup;
     if (!canTake) return false;
     const destination = this.#destinations.find(address, port);
     if (destination === undefined) return false;
@@ -100,7 +104,7 @@ export class Dispatcher {
     if (port === undefined) {
       hand(endpoint, payload, this.#routeTo(endpoint, address, port, controls), operation);
       operation?.schedule();
-    } else if (!connecting && this.#needsNoLookup(address, port)) {
+    } else if (!connecting && this.#needsNoLookup(endpoint, address, port)) {
       const ip = address || LOOPBACK[endpoint.version];
       hand(endpoint, payload, this.#routeTo(endpoint, ip, port, controls), operation);
       operation?.scheduleAfterLookup();
@@ -110,7 +114,7 @@ export class Dispatcher {
           const report = callback as ((error: Error) => void) | undefined;
           process.nextTick(report ?? ((error: Error) => this.#socket.emitError(error)), error);
         } else if (this.#socket.endpoint() === endpoint) {
-          hand(endpoint, payload, this.#routeTo(endpoint, ip, port, controls), operation);
+          hand(endpoint, payload, this.#routeToAnswer(endpoint, ip, port, controls), operation);
           operation?.schedule();
         }
       });
@@ -130,13 +134,27 @@ export class Dispatcher {
   }
 
   /** What was sent to before is an IP address. */
-  #needsNoLookup(address: string, port: number): boolean {
-    const isKnown = isDefaultLookup(this.#lookup) && this.#destinations.find(address, port) !== undefined;
-    return isKnown || needsNoLookup(this.#lookup, address);
+  #needsNoLookup({ version }: Endpoint, address: string, port: number): boolean {
+    const isKnown = this.#lookup === defaultLookup && this.#destinations.find(address, port) !== undefined;
+    return isKnown || needsNoLookup(this.#lookup, version, address);
   }
 
   #encoderOf(endpoint: Endpoint): SendControlsEncoder {
     return this.#encoder ??= endpoint.controlsEncoder();
+  }
+
+  /** @param ip What a lookup gave, of any type. */
+  #routeToAnswer(
+    endpoint: Endpoint,
+    ip: unknown,
+    port: number,
+    controls: CheckedControls | undefined,
+  ): Route | NoRoute {
+    try {
+      return this.#routeTo(endpoint, addressText(ip), port, controls);
+    } catch (error) {
+      return error as Error;
+    }
   }
 
   /** @param port Undefined on a connected socket. */
@@ -146,11 +164,21 @@ export class Dispatcher {
     port: number | undefined,
     controls: CheckedControls | undefined,
   ): Route | NoRoute {
-    const destination = port === undefined ? undefined : this.#destinationOf(endpoint, ip, port);
+    const destination = port === undefined ? this.#peerRefusal(endpoint) : this.#destinationOf(endpoint, ip, port);
     if (destination instanceof Error || typeof destination === "number") return destination;
     if (!controls) return { destination, controls: undefined };
     const encoded = this.#encoderOf(endpoint).encode(controls, endpoint.wireTo(destination));
     return typeof encoded === "number" ? encoded : { destination, controls: encoded };
+  }
+
+  /** Why nothing may be sent to the peer any more. Asked if permissions may have changed since the last message. */
+  #peerRefusal(endpoint: Endpoint): Error | undefined {
+    const { revision } = this.#permissions;
+    if (revision === this.#peerRevision) return undefined;
+    const peer = endpoint.remoteAddress();
+    const refused = typeof peer === "number" ? undefined : this.#permissions.refused(peer.address, peer.port);
+    if (!refused) this.#peerRevision = revision;
+    return refused;
   }
 
   #destinationOf(endpoint: Endpoint, ip: string, port: number): EncodedAddress | NoRoute {
