@@ -7,7 +7,7 @@ import type { Abi } from "./abi/abi.ts";
 import type { AsyncContexts, EventContext } from "./async_context.ts";
 import { type Binding, type NativeFunction, openFirst, openInSteps, translatePrototypes } from "./binding.ts";
 import { Memory } from "./memory.ts";
-import type { NetworkPermission } from "./network_permission.ts";
+import { type NetworkPermission, UNCHANGING } from "./network_permission.ts";
 import process from "./process.ts";
 import { COMMON_PROTOTYPES, type CType, type Prototype } from "./prototypes.ts";
 
@@ -25,6 +25,8 @@ export interface DenoNamespace {
     requestSync(descriptor: PermissionDescriptor): PermissionStatus;
   };
   errors: { NotCapable: new (message: string) => Error };
+  stdin: { isTerminal(): boolean };
+  stderr: { isTerminal(): boolean };
   internal: symbol;
 }
 
@@ -33,6 +35,7 @@ interface PermissionStatus {
   readonly state: string;
   /** Granted, but for something that `--deny-net` names. */
   readonly partial: boolean;
+  addEventListener(event: "change", listener: () => void): void;
 }
 
 interface DenoSymbol {
@@ -176,53 +179,170 @@ export function denoBinding(deno: DenoNamespace, abi: Abi): DenoBinding {
   };
 }
 
-/** How many single grants are remembered. */
+/** How many single grants are remembered at most; beyond that all are forgotten. */
 const MAX_REMEMBERED = 4096;
 
 /** A permission, as Deno's queries describe it. */
-type PermissionDescriptor = { name: "net"; host?: string } | { name: "read" | "write"; path: string };
+type PermissionDescriptor = { name: "net"; host?: string } | { name: "read" | "write"; path?: string };
+
+/**
+ * A descriptor that Deno forgets. Deno keeps an object for each host and each path that was ever asked about, under a key that it
+ * reads from the descriptor after the question was answered. So what is asked about is there only as often as it is read for the
+ * question; for the key there is what is neither a host nor a path. Should a Deno read in another order, the question is refused as
+ * malformed, and never answered for something else.
+ */
+class PassingDescriptor {
+  readonly name: "net" | "read" | "write";
+  readonly #target: string;
+  #reads: number;
+
+  constructor({ name, target }: Question) {
+    this.name = name;
+    this.#target = target;
+    // A path is read once more, as it may be a URL.
+    this.#reads = name === "net" ? 1 : 2;
+    const property = { get: () => this.#reads-- > 0 ? this.#target : MALFORMED[name], set() {}, enumerable: true };
+    Object.defineProperty(this, name === "net" ? "host" : "path", property);
+  }
+}
+
+/** What Deno takes for no host, and for no path. */
+const MALFORMED = { net: "!", read: "", write: "" } as const;
+
+/** What is asked: whether a host with a port, or a path, may be used. */
+interface Question {
+  readonly name: "net" | "read" | "write";
+  readonly target: string;
+}
+
+/**
+ * Deno's permissions, asked without growing: neither Deno's memory nor the time that an answer takes depends on how many questions
+ * there were.
+ */
+class DenoPermissions {
+  readonly #deno: DenoNamespace;
+  readonly #whole = new Map<string, PermissionStatus>();
+  readonly #granted = new Set<string>();
+  /** See {@linkcode NetworkPermission}. */
+  revision = UNCHANGING + 1;
+
+  constructor(deno: DenoNamespace) {
+    this.#deno = deno;
+    hearRevocations(deno, () => {
+      this.#granted.clear();
+      this.revision++;
+    });
+  }
+
+  /** Whether all of a permission is granted. Deno keeps its status up to date. */
+  hasAll(name: "net" | "read" | "write"): boolean {
+    let status = this.#whole.get(name);
+    if (!status) {
+      status = this.#deno.permissions.querySync({ name });
+      status.addEventListener("change", () => this.revision++);
+      this.#whole.set(name, status);
+    }
+    return status.state === "granted" && !status.partial;
+  }
+
+  /** The same, but it is asked for if nobody has decided. */
+  requestAll(name: "net"): boolean {
+    if (this.hasAll(name)) return true;
+    return this.#canPrompt() && this.#deno.permissions.requestSync({ name }).state === "granted";
+  }
+
+  /** Whether a permission was granted. If nobody has decided, it is asked for as Deno's own sockets would: on a terminal. */
+  has({ name, target }: Question): boolean {
+    if (this.hasAll(name)) return true;
+    const { permissions } = this.#deno;
+    const state = this.#query({ name, target });
+    if (state !== "prompt") return state === "granted";
+    // Without a terminal it would be denied; and Deno would remember each denial, and look through all of them from then on.
+    if (!this.#canPrompt()) return false;
+    return permissions.requestSync(descriptorOf({ name, target })).state === "granted";
+  }
+
+  /** Answers a question, or remembers that the answer was no refusal. */
+  remembered(key: string, ask: () => Error | undefined): Error | undefined {
+    if (this.#granted.has(key)) return undefined;
+    const refused = ask();
+    if (refused) return refused;
+    if (this.#granted.size >= MAX_REMEMBERED) this.#granted.clear();
+    this.#granted.add(key);
+  }
+
+  #query(question: Question): string {
+    const { permissions } = this.#deno;
+    try {
+      return permissions.querySync(new PassingDescriptor(question) as PermissionDescriptor).state;
+    } catch {
+      return permissions.querySync(descriptorOf(question)).state;
+    }
+  }
+
+  #canPrompt(): boolean {
+    const { stdin, stderr } = this.#deno;
+    return stdin.isTerminal() && stderr.isTerminal();
+  }
+}
+
+function descriptorOf({ name, target }: Question): PermissionDescriptor {
+  return name === "net" ? { name, host: target } : { name, path: target };
+}
+
+/** Calls back whenever the program has given up a permission. There is no event for a permission that was granted in part. */
+function hearRevocations({ permissions }: DenoNamespace, heard: () => void): void {
+  const prototype = Object.getPrototypeOf(permissions);
+  for (const name of ["revoke", "revokeSync"] as const) {
+    const revoke = prototype[name] as (descriptor: PermissionDescriptor) => unknown;
+    const replacement = {
+      [name](this: unknown, descriptor: PermissionDescriptor) {
+        try {
+          return revoke.call(this, descriptor);
+        } finally {
+          heard();
+        }
+      },
+    };
+    Object.defineProperty(prototype, name, { value: replacement[name], writable: true, configurable: true });
+  }
+}
 
 /**
  * Deno's `net` permission. A state of `prompt` is asked for as Deno's own sockets would: on a terminal Deno asks the user.
- * That all of it is granted, for as long as it is, and single grants are remembered.
+ * What was granted is remembered until the program gives up a permission (`Deno.permissions.revoke`).
  *
  * A Unix socket's path takes `read` and `write` as well; an abstract one, which is no file, all of `net`.
  */
 export function denoNetworkPermission(deno: DenoNamespace): NetworkPermission {
-  const granted = new Set<string>();
-  let everything: PermissionStatus | undefined;
-  const hasEverything = (): boolean => {
-    everything ??= deno.permissions.querySync({ name: "net" });
-    return everything.state === "granted" && !everything.partial;
-  };
-  const refusal = (target: string, wanted: PermissionDescriptor): Error | undefined => {
-    if (deno.permissions.requestSync(wanted).state === "granted") return undefined;
-    return new deno.errors.NotCapable(
-      `Requires ${wanted.name} access to "${target}", run again with the --allow-${wanted.name} flag`,
+  const permissions = new DenoPermissions(deno);
+  const notCapable = (name: string, target: string): Error =>
+    new deno.errors.NotCapable(
+      `Requires ${name} access to "${target}", run again with the --allow-${name} flag`,
     );
+  const refusal = (question: Question): Error | undefined =>
+    permissions.has(question) ? undefined : notCapable(question.name, question.target);
+  const abstractRefusal = (target: string): Error | undefined => {
+    return permissions.requestAll("net") ? undefined : notCapable("net", target);
   };
-  const remembered = (target: string, ask: () => Error | undefined): Error | undefined => {
-    if (granted.has(target)) return undefined;
-    const refused = ask();
-    if (!refused && granted.size < MAX_REMEMBERED) granted.add(target);
-    return refused;
+  const fileRefusal = (path: string): Error | undefined => {
+    const files = refusal({ name: "read", target: path }) ?? refusal({ name: "write", target: path });
+    if (files || permissions.hasAll("net")) return files;
+    const host = `unix:${process.getBuiltinModule("node:path").resolve(path)}`;
+    return refusal({ name: "net", target: host });
   };
   return {
+    get revision() {
+      return permissions.revision;
+    },
     refusal(host, port) {
-      if (hasEverything()) return undefined;
+      if (permissions.hasAll("net")) return undefined;
       const target = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
-      return remembered(target, () => refusal(target, { name: "net", host: target }));
+      return permissions.remembered(target, () => refusal({ name: "net", target }));
     },
     pathRefusal(path) {
-      if (path.startsWith("\0")) {
-        return hasEverything() ? undefined : refusal(`unix:@${path.slice(1)}`, { name: "net" });
-      }
-      return remembered(`unix:${path}`, () => {
-        const files = refusal(path, { name: "read", path }) ?? refusal(path, { name: "write", path });
-        if (files || hasEverything()) return files;
-        const host = `unix:${process.getBuiltinModule("node:path").resolve(path)}`;
-        return refusal(host, { name: "net", host });
-      });
+      if (path.startsWith("\0")) return abstractRefusal(`unix:@${path.slice(1)}`);
+      return permissions.remembered(`unix:${path}`, () => fileRefusal(path));
     },
   };
 }

@@ -7,6 +7,11 @@
 /** Asks the runtime whether the program may use the network. */
 export interface NetworkPermission {
   /**
+   * Another number each time that something which was permitted may be so no longer: answers may be remembered until then.
+   * {@linkcode UNCHANGING} where that does not happen.
+   */
+  readonly revision: number;
+  /**
    * The error the runtime's own network API would raise for this host and port, or undefined where it is allowed.
    *
    * @param host An IP address.
@@ -16,5 +21,12 @@ export interface NetworkPermission {
   pathRefusal(path: string): Error | undefined;
 }
 
+/** The revision where nothing is ever given up. */
+export const UNCHANGING = 0;
+
 /** For runtimes without a network permission. */
-export const UNRESTRICTED: NetworkPermission = { refusal: () => undefined, pathRefusal: () => undefined };
+export const UNRESTRICTED: NetworkPermission = {
+  revision: UNCHANGING,
+  refusal: () => undefined,
+  pathRefusal: () => undefined,
+};

@@ -86,7 +86,7 @@ export function nodeBinding(ffi: NodeFfi, abi: Abi): Binding {
   };
 }
 
-/** The `net` scope of Node's permission model (`--permission`), all or nothing. */
+/** The `net` scope of Node's permission model (`--permission`), all or nothing. A program may drop it (`process.permission.drop`). */
 export function nodeNetworkPermission(): NetworkPermission {
   const { permission } = process as { permission?: { has(scope: string, reference?: string): boolean } };
   if (!permission) return UNRESTRICTED;
@@ -95,5 +95,11 @@ export function nodeNetworkPermission(): NetworkPermission {
     const error = new Error("Access to this API has been restricted. Use --allow-net to manage permissions.");
     return Object.assign(error, { code: "ERR_ACCESS_DENIED", permission: "Net", resource });
   };
-  return { refusal, pathRefusal: refusal };
+  return {
+    get revision() {
+      return permission.has("net") ? 1 : 2;
+    },
+    refusal,
+    pathRefusal: refusal,
+  };
 }

@@ -20,6 +20,8 @@ export interface Runtime {
   readonly libc: Libc;
   /** The runtime's network sandbox. */
   readonly network: NetworkPermission;
+  /** Whether sockets of the runtime's own are in `process.getActiveResourcesInfo()`. */
+  readonly listsSockets: boolean;
   /** The fast way to keep an asynchronous context. */
   readonly asyncContexts: AsyncContexts;
   /** Delivers one event after the other, as the event loop would. */

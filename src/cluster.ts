@@ -37,6 +37,14 @@ interface ClusteredSocket {
   address(): { address: string; port: number };
 }
 
+/** What becomes of a socket that asks. */
+export interface ShareWatcher {
+  /** Whether it is open still. */
+  isOpen(): boolean;
+  /** Called if the cluster closes what it gave: the worker is being disconnected. */
+  onClosed(): void;
+}
+
 /** Node's is one of its UDP handles, which never reads here; Bun's is an object with a descriptor. */
 interface ClusterHandle {
   readonly fd?: number;
@@ -67,22 +75,33 @@ export function isClusterWorker(): boolean {
  * Asks the primary for a socket.
  *
  * @param wanted Its address, or the number that its descriptor has in the primary.
- * @param onClosed Called if the cluster closes it: the worker is being disconnected.
  * @param callback Gets it, or a negative errno: ENOTSUP where the runtime's cluster shares no UDP sockets (Deno).
  */
 export function shareDescriptor(
   socket: ClusteredSocket,
   wanted: WantedAddress | number,
   ENOTSUP: number,
-  onClosed: () => void,
+  watcher: ShareWatcher,
   callback: (result: SharedDescriptor | number) => void,
 ): void {
   const workers = cluster();
   if (!workers?._getServer) return callback(-ENOTSUP);
-  workers._getServer(socket, inNodesWords(socket.type, wanted), (errno, handle) => {
+  workers._getServer(whileOpen(socket, watcher), inNodesWords(socket.type, wanted), (errno, handle) => {
     const fd = handle?.sharedFd ?? handle?.fd;
-    callback(handle && fd !== undefined ? watched(handle, fd, onClosed) : errno || -ENOTSUP);
+    callback(handle && fd !== undefined ? watched(handle, fd, watcher.onClosed) : errno || -ENOTSUP);
   });
+}
+
+/**
+ * The socket as the cluster gets it. The cluster asks for the address in `'listening'`; Deno's does so even if another listener has
+ * closed the socket before, which then throws.
+ */
+function whileOpen(socket: ClusteredSocket, { isOpen }: ShareWatcher): ClusteredSocket {
+  const once = (event: "listening", listener: () => void): unknown =>
+    socket.once(event, () => {
+      if (isOpen()) listener.call(socket);
+    });
+  return Object.create(socket, { once: { value: once } });
 }
 
 function inNodesWords(addressType: SocketType, wanted: WantedAddress | number): Wanted {

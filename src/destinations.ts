@@ -4,12 +4,15 @@
  * @module
  */
 import type { EncodedAddress } from "../ffi/sockaddr.ts";
+import type { Permissions } from "./permissions.ts";
 
-/** Addresses remembered at most; beyond that all are forgotten and it starts anew. */
+/** Addresses remembered at most; beyond that all are forgotten. */
 const MAX_ADDRESSES = 4096;
 
-/** One socket's destinations. */
+/** One socket's destinations. All are forgotten if the program may have given up a permission. */
 export class Destinations {
+  readonly #permissions: Permissions;
+  #revision: number;
   readonly #byAddress = new Map<string, Map<number, EncodedAddress>>();
   #count = 0;
   // The last one, as most sockets send to one for some time.
@@ -17,8 +20,14 @@ export class Destinations {
   #port = 0;
   #encoded: EncodedAddress | undefined;
 
+  constructor(permissions: Permissions) {
+    this.#permissions = permissions;
+    this.#revision = permissions.revision;
+  }
+
   /** The encoded form of an address, where it is known. The same object each time. */
   find(address: string, port: number): EncodedAddress | undefined {
+    if (this.#permissions.revision !== this.#revision) this.#forget();
     if (port === this.#port && address === this.#address) return this.#encoded;
     const encoded = this.#byAddress.get(address)?.get(port);
     if (encoded) this.#setLast(address, port, encoded);
@@ -28,14 +37,18 @@ export class Destinations {
   /** Remembers one. Not for an address with a zone: an interface's number can change. */
   remember(address: string, port: number, encoded: EncodedAddress): void {
     if (address.includes("%")) return;
-    if (this.#count >= MAX_ADDRESSES) {
-      this.#byAddress.clear();
-      this.#count = 0;
-    }
+    if (this.#count >= MAX_ADDRESSES) this.#forget();
     const ports = this.#byAddress.get(address) ?? new Map<number, EncodedAddress>();
     this.#byAddress.set(address, ports.set(port, encoded));
     this.#count++;
     this.#setLast(address, port, encoded);
+  }
+
+  #forget(): void {
+    this.#revision = this.#permissions.revision;
+    this.#byAddress.clear();
+    this.#count = 0;
+    this.#encoded = undefined;
   }
 
   #setLast(address: string, port: number, encoded: EncodedAddress): void {

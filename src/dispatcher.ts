@@ -6,10 +6,11 @@
 import { nextTick } from "../ffi/process.ts";
 import type { EncodedControls } from "../ffi/control.ts";
 import type { EncodedAddress } from "../ffi/sockaddr.ts";
+import { UNCHANGING } from "../ffi/network_permission.ts";
 import { Destinations } from "./destinations.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { Engine } from "./engine.ts";
-import { isDefaultLookup, LOOPBACK, needsNoLookup, resolve } from "./lookup.ts";
+import { addressText, defaultLookup, LOOPBACK, needsNoLookup, resolve } from "./lookup.ts";
 import type { Outbox } from "./outbox.ts";
 import { byteLength, isBytes, lengthOf, type Payload } from "./payload.ts";
 import type { Permissions } from "./permissions.ts";
@@ -44,17 +45,20 @@ export class Dispatcher {
   readonly #socket: DispatchingSocket;
   readonly #lookup: LookupFunction;
   readonly #permissions: Permissions;
-  readonly #destinations = new Destinations();
+  readonly #destinations: Destinations;
   readonly #operations: OperationOwner;
   readonly #EINVAL: number;
   readonly #outbox: Outbox;
   #encoder: SendControlsEncoder | undefined;
+  /** With which permissions the peer was found to be permitted last. */
+  #peerRevision = UNCHANGING;
 
   constructor(socket: DispatchingSocket, engine: Engine, lookup: LookupFunction, permissions: Permissions) {
     this.#socket = socket;
     this.#lookup = lookup;
     this.#permissions = permissions;
     this.#outbox = engine.outbox;
+    this.#destinations = new Destinations(permissions);
     this.#EINVAL = engine.runtime.libc.abi.errno.EINVAL;
     this.#operations = {
       // Nothing is sent by a socket that is closed.
@@ -78,7 +82,7 @@ export class Dispatcher {
     const canTake = endpoint !== undefined && isBytes(message) &&
       typeof port === "number" && typeof address === "string" &&
       (callback === undefined || typeof callback === "function") && !rest &&
-      !this.#permissions.hasSendBlockList && isDefaultLookup(this.#lookup);
+      !this.#permissions.hasSendBlockList && this.#lookup === defaultLookup;
     if (!canTake) return false;
     const destination = this.#destinations.find(address, port);
     if (destination === undefined) return false;
@@ -104,7 +108,7 @@ export class Dispatcher {
       const route = this.#routeTo(endpoint, address, port, controls);
       this.#schedule(operation);
       hand(endpoint, payload, route, operation);
-    } else if (!connecting && this.#needsNoLookup(address, port)) {
+    } else if (!connecting && this.#needsNoLookup(endpoint, address, port)) {
       const ip = address || LOOPBACK[endpoint.version];
       const route = this.#routeTo(endpoint, ip, port, controls);
       operation?.scheduleAfterLookup();
@@ -115,7 +119,7 @@ export class Dispatcher {
           const report = callback as ((error: Error) => void) | undefined;
           nextTick(report ?? ((error: Error) => this.#socket.emitError(error)), error);
         } else if (this.#socket.endpoint() === endpoint) {
-          const route = this.#routeTo(endpoint, ip, port, controls);
+          const route = this.#routeToAnswer(endpoint, ip, port, controls);
           this.#schedule(operation);
           hand(endpoint, payload, route, operation);
         }
@@ -148,13 +152,27 @@ export class Dispatcher {
   }
 
   /** What was sent to before is an IP address. */
-  #needsNoLookup(address: string, port: number): boolean {
-    const isKnown = isDefaultLookup(this.#lookup) && this.#destinations.find(address, port) !== undefined;
-    return isKnown || needsNoLookup(this.#lookup, address);
+  #needsNoLookup({ version }: Endpoint, address: string, port: number): boolean {
+    const isKnown = this.#lookup === defaultLookup && this.#destinations.find(address, port) !== undefined;
+    return isKnown || needsNoLookup(this.#lookup, version, address);
   }
 
   #encoderOf(endpoint: Endpoint): SendControlsEncoder {
     return this.#encoder ??= endpoint.controlsEncoder();
+  }
+
+  /** @param ip What a lookup gave, of any type. */
+  #routeToAnswer(
+    endpoint: Endpoint,
+    ip: unknown,
+    port: number,
+    controls: CheckedControls | undefined,
+  ): Route | NoRoute {
+    try {
+      return this.#routeTo(endpoint, addressText(ip), port, controls);
+    } catch (error) {
+      return error as Error;
+    }
   }
 
   /** @param port Undefined on a connected socket. */
@@ -164,11 +182,21 @@ export class Dispatcher {
     port: number | undefined,
     controls: CheckedControls | undefined,
   ): Route | NoRoute {
-    const destination = port === undefined ? undefined : this.#destinationOf(endpoint, ip, port);
+    const destination = port === undefined ? this.#peerRefusal(endpoint) : this.#destinationOf(endpoint, ip, port);
     if (destination instanceof Error || typeof destination === "number") return destination;
     if (!controls) return { destination, controls: undefined };
     const encoded = this.#encoderOf(endpoint).encode(controls, endpoint.wireTo(destination));
     return typeof encoded === "number" ? encoded : { destination, controls: encoded };
+  }
+
+  /** Why nothing may be sent to the peer any more. Asked if permissions may have changed since the last message. */
+  #peerRefusal(endpoint: Endpoint): Error | undefined {
+    const { revision } = this.#permissions;
+    if (revision === this.#peerRevision) return undefined;
+    const peer = endpoint.remoteAddress();
+    const refused = typeof peer === "number" ? undefined : this.#permissions.refused(peer.address, peer.port);
+    if (!refused) this.#peerRevision = revision;
+    return refused;
   }
 
   #destinationOf(endpoint: Endpoint, ip: string, port: number): EncodedAddress | NoRoute {

@@ -53,6 +53,8 @@ export class Endpoint extends EndpointControls
   readonly #context: EventContext;
   readonly #offload: Offload;
   #descriptor: Descriptor | undefined;
+  /** What there was before a descriptor was adopted, until that is settled. */
+  #before: { descriptor: Descriptor | undefined; wasBound: boolean; connected: boolean; isShared: boolean } | undefined;
   /** The descriptor as it was given to this process, where it was. */
   #shared: SharedDescriptor | undefined;
   /** For the receiver: whether other processes receive from the socket, too. */
@@ -110,25 +112,45 @@ export class Endpoint extends EndpointControls
     return 0;
   }
 
-  /** Takes over a descriptor that was found fit, in the place of one that is not bound yet. */
+  /**
+   * Takes over a descriptor that was found fit, in the place of one that is not bound yet. Either {@linkcode Endpoint.settle} or
+   * {@linkcode Endpoint.release} is to follow.
+   */
   adopt(fd: number): void {
-    this.#descriptor?.close();
+    this.#before = {
+      descriptor: this.#descriptor,
+      wasBound: this.#wasBound,
+      connected: this.#connected,
+      isShared: this.isShared,
+    };
     this.#hold(Descriptor.adopt(this.#engine.runtime.libc, fd));
     this.#wasBound = true;
     this.#connected = typeof this.remoteAddress() !== "number";
   }
 
-  /** Takes a descriptor that other processes have, too, and receives. It is closed as its owner wants it. */
+  /** Keeps the adopted descriptor: closes the one it took the place of. */
+  settle(): void {
+    this.#before?.descriptor?.close();
+    this.#before = undefined;
+  }
+
+  /** Takes a descriptor that other processes have, too, and receives. {@linkcode Endpoint.settle} is to follow. */
   share(shared: SharedDescriptor): number {
     this.adopt(shared.fd);
     this.#shared = shared;
     this.isShared = true;
     const result = this.startReceiving();
-    if (result < 0) {
-      this.abandon();
-      shared.close();
-    }
+    if (result < 0) this.giveBackShared();
     return result;
+  }
+
+  /** Undoes `share`: its owner closes the descriptor, and the socket has the one that it had. */
+  giveBackShared(): void {
+    const shared = this.#shared;
+    this.#shared = undefined;
+    this.stopReceiving();
+    this.release();
+    shared?.close();
   }
 
   /** Another descriptor of this socket, for another process, which may not know UDP_GRO; or a negative errno. */
@@ -141,34 +163,71 @@ export class Endpoint extends EndpointControls
   /** Lets go of a descriptor that its owner is about to close. From now on all calls give EBADF. */
   abandon(): void {
     this.#engine.outbox.flush();
-    this.#leaveLoop();
+    this.stopReceiving();
     this.release();
     this.#shared = undefined;
   }
 
-  /** Gives an adopted descriptor back: it is not to be closed with this socket. */
+  /** Gives an adopted descriptor back: it is not closed with this socket, which has what it had before. */
   release(): void {
+    const before = this.#before;
+    this.#before = undefined;
     this.#engine.endpoints?.delete(this);
     this.#descriptor = undefined;
+    if (!before) return;
+    this.#wasBound = before.wasBound;
+    this.#connected = before.connected;
+    this.isShared = before.isShared;
+    if (before.descriptor) this.#hold(before.descriptor);
   }
 
-  /** bind(2) with the options that must be set before it. Opens the descriptor. */
-  bind(address: string, port: number, flags: BindFlags): number {
+  /**
+   * bind(2) with the options that must be set before it, and receives. Opens the descriptor. Receiving starts before bind(2), which
+   * cannot be undone: whatever fails, the socket can be bound afterwards.
+   */
+  bindAndReceive(address: string, port: number, flags: BindFlags): number {
+    return this.#bind(address, port, flags, true);
+  }
+
+  #bind(address: string, port: number, flags: BindFlags, receives: boolean): number {
     const { libc } = this.#engine.runtime;
     const encoded = encodeAddress(libc, this.family, address, port);
     if (!encoded || (flags.ipv6Only && this.version === 4)) return -libc.abi.errno.EINVAL;
     const result = this.setBindFlags(flags) || this.requestDetails();
     if (result < 0) return result;
-    this.#wasBound = true;
-    const bound = this.#descriptor!.bind(encoded);
+    const bound = receives ? this.receiveWith(() => this.#bindDescriptor(encoded)) : this.#bindDescriptor(encoded);
     // macOS says EAFNOSUPPORT where Linux says EINVAL.
     return bound === -libc.abi.errno.EAFNOSUPPORT ? -libc.abi.errno.EINVAL : bound;
+  }
+
+  #bindDescriptor(address: EncodedAddress): number {
+    this.#wasBound = true;
+    return this.#descriptor!.bind(address);
+  }
+
+  /** Starts to receive and then makes a call upon which datagrams can come. If that fails, the socket does not receive either. */
+  protected receiveWith(call: () => number): number {
+    if (this.token > 0) return call();
+    try {
+      const started = this.startReceiving();
+      const result = started < 0 ? started : call();
+      if (result < 0) this.stopReceiving();
+      return result;
+    } catch (error) {
+      this.stopReceiving();
+      throw error;
+    }
   }
 
   /** Binds to any address and a port of the system's choice, unless `bind` was called before; as in Node, even if it failed. */
   bindIfUnbound(): number {
     if (this.#wasBound) return 0;
-    return this.bind(ANY[this.version], 0, { reuseAddr: false, reusePort: false, ipv6Only: false });
+    return this.#bind(ANY[this.version], 0, { reuseAddr: false, reusePort: false, ipv6Only: false }, false);
+  }
+
+  /** The runtime's error where binding by itself is not permitted: joining a multicast group does that. */
+  implicitBindRefusal(): Error | undefined {
+    return this.#wasBound ? undefined : this.#permissions.refused(ANY[this.version], 0);
   }
 
   /** Lets datagrams come in. EEXIST where the descriptor is another socket's already. */
@@ -209,9 +268,10 @@ export class Endpoint extends EndpointControls
     this.#sender?.resume();
   }
 
-  /** connect(2) */
+  /** connect(2). A UDP socket that has a peer gives EISCONN, as libuv has it: a lookup may answer twice. */
   connect(address: string, port: number): number {
     const { libc } = this.#engine.runtime;
+    if (this.#connected && this.family !== "unix") return -libc.abi.errno.EISCONN;
     const encoded = encodeAddress(libc, this.family, address, port);
     if (!encoded) return -libc.abi.errno.EINVAL;
     const result = this.with((descriptor) => descriptor.connect(encoded));
@@ -412,7 +472,8 @@ export class Endpoint extends EndpointControls
   /** Sends what this turn has collected, leaves the loop, closes the descriptor, and cancels what still waits. */
   close(): void {
     this.#engine.outbox.flush();
-    this.#leaveLoop();
+    this.stopReceiving();
+    this.settle();
     if (this.#shared) this.#shared.close();
     else this.#descriptor?.close();
     this.#descriptor = undefined;
@@ -421,7 +482,8 @@ export class Endpoint extends EndpointControls
     this.#context.emitDestroy();
   }
 
-  #leaveLoop(): void {
+  /** Leaves the poll loop. */
+  protected stopReceiving(): void {
     this.#engine.loop.end(this);
     this.#receiver?.stop();
     this.#errorReceiver?.stop();

@@ -8,6 +8,7 @@ import { ErrorQueue } from "../ffi/error_queue.ts";
 import { currentRuntime } from "../ffi/load.ts";
 import process from "../ffi/process.ts";
 import type { Runtime } from "../ffi/runtime.ts";
+import { ActiveResources } from "./active_resources.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Inbox } from "./inbox.ts";
 import { PollLoop } from "./loop.ts";
@@ -24,6 +25,7 @@ export interface Engine {
   readonly inbox: Inbox;
   readonly errors: SystemErrors;
   readonly errorQueue: ErrorQueue;
+  readonly resources: ActiveResources;
   /** Those with a descriptor, in a Worker: it closes them when it ends. Elsewhere nobody has to know. */
   readonly endpoints: Set<Endpoint> | undefined;
 }
@@ -44,6 +46,7 @@ export function currentEngine(): Engine {
       inbox: new Inbox(runtime),
       errors: new SystemErrors(libc.abi),
       errorQueue: new ErrorQueue(libc),
+      resources: new ActiveResources(runtime.listsSockets),
       endpoints: isMainThread ? undefined : new Set(),
     };
     engines.set(runtime, engine);

@@ -158,10 +158,10 @@ export function hostPortError(
   errno: number,
   code: string,
   syscall: string,
-  address: string | undefined,
-  port: number | undefined | null,
+  address: unknown,
+  port: unknown,
 ): SystemError {
-  const details = port && port > 0 ? ` ${address}:${port}` : address ? ` ${address}` : "";
+  const details = port && port as number > 0 ? ` ${address}:${port}` : address ? ` ${address}` : "";
   const error = new Error(`${syscall} ${code}${details}`);
   return Object.assign(error, { errno: -errno, code, syscall, address }, port ? { port } : {}) as SystemError;
 }

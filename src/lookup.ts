@@ -7,7 +7,8 @@ import dns from "node:dns";
 import { ipVersionOf } from "../ffi/inet.ts";
 import { nextTick } from "../ffi/process.ts";
 import type { IpVersion } from "../ffi/sockaddr.ts";
-import type { LookupCallback, LookupFunction } from "./types.ts";
+import type { LookupFunction } from "./types.ts";
+import { validateString } from "./validate.ts";
 
 /** Where datagrams go whose destination has a port but no address. */
 export const LOOPBACK: Record<IpVersion, string> = { 4: "127.0.0.1", 6: "::1" };
@@ -15,36 +16,48 @@ export const LOOPBACK: Record<IpVersion, string> = { 4: "127.0.0.1", 6: "::1" };
 /** The address that stands for all local ones. */
 export const ANY: Record<IpVersion, string> = { 4: "0.0.0.0", 6: "::" };
 
-/** The system's resolver, as it was when this module was loaded. */
-const dnsLookup = dns.lookup as LookupFunction;
+/** `dns.lookup` as it was when this module was loaded: it hands back what is an address. */
+const dnsLookup = dns.lookup;
 
-/** What a socket resolves names with if it is given nothing: `dns.lookup`, even where a program has put in its own. */
-export function defaultLookup(): LookupFunction {
-  return dns.lookup as LookupFunction;
-}
+/**
+ * What a socket resolves names with if it is given nothing. As in Node an address of the socket's family needs no resolver;
+ * all else is for `dns.lookup` as it is at the time: a program may have put in its own.
+ */
+export const defaultLookup: LookupFunction = (address, family, callback) => {
+  if (ipVersionOf(`${address}`) === family) return nextTick(callback, null, address, family);
+  // In the same words in each runtime.
+  if (dns.lookup === dnsLookup) validateString(address, "hostname");
+  (dns.lookup as LookupFunction)(address, family, callback);
+};
 
-/** Whether names are resolved by the system's resolver, and addresses, which it only hands back, need not be given to it. */
-export function isDefaultLookup(lookup: LookupFunction): boolean {
-  return lookup === dnsLookup;
-}
-
-/** Whether resolving a text is only a matter of handing it back at the next tick. */
-export function needsNoLookup(lookup: LookupFunction, address: string): boolean {
-  return isDefaultLookup(lookup) && (address === "" || ipVersionOf(address) !== 0);
+/** Whether resolving a text is only a matter of handing it back at the next tick. An empty one is the loopback address. */
+export function needsNoLookup(lookup: LookupFunction, version: IpVersion, address: string): boolean {
+  if (lookup !== defaultLookup) return false;
+  const found = address === "" ? version : ipVersionOf(address);
+  return found === version || (found !== 0 && dns.lookup === dnsLookup);
 }
 
 /**
- * Resolves a host name for a socket; the callback never runs before this returns. An empty name is the loopback address.
+ * Resolves a host name for a socket; unless a user's function calls back at once, the callback does not run before this returns. An
+ * empty name is the loopback address.
  *
- * @param lookup The user's function, which is asked even for IP addresses, as in Node; or `dns.lookup`.
+ * @param lookup The user's function, which is asked even for IP addresses, as in Node; or the default one.
  */
 export function resolve(
   lookup: LookupFunction,
   version: IpVersion,
   hostname: string,
-  callback: LookupCallback,
+  callback: (error: Error | null, address: unknown) => void,
 ): void {
-  const name = hostname || LOOPBACK[version];
-  if (needsNoLookup(lookup, name)) nextTick(callback, null, name, ipVersionOf(name));
-  else lookup(name, version, callback);
+  lookup(hostname || LOOPBACK[version], version, callback);
+}
+
+/**
+ * The text of what a user's function gave for an address. As in Node it may be of any type: the text is no address then, unless the
+ * value reads as one.
+ *
+ * @throws What the value throws when it is made a text.
+ */
+export function addressText(address: unknown): string {
+  return typeof address === "string" ? address : `${address}`;
 }

@@ -8,6 +8,7 @@ import type { OptionName } from "../ffi/sockopt.ts";
 import { missingArg } from "./errors.ts";
 import { IpLevel, setHops } from "./ip_level.ts";
 import { getInt, setInt } from "./option_access.ts";
+import type { Endpoint } from "./endpoint.ts";
 import { engineOf, runningEndpoint, setOption, type SocketBase } from "./socket_base.ts";
 import { validateBoolean, validateString } from "./validate.ts";
 
@@ -148,6 +149,7 @@ export abstract class MulticastLevel extends IpLevel {
 function setMembership(socket: SocketBase, join: boolean, group: string, interface_: string | undefined): true {
   const endpoint = runningEndpoint(socket);
   if (!group) throw missingArg("multicastAddress");
+  checkImplicitBind(endpoint);
   const result = endpoint.setMembership(join, `${group}`, optionalText(interface_));
   return check(socket, result, join ? "addMembership" : "dropMembership");
 }
@@ -170,8 +172,15 @@ function setSource(
   const endpoint = runningEndpoint(socket);
   validateString(source, "sourceAddress");
   validateString(group, "groupAddress");
+  checkImplicitBind(endpoint);
   const result = endpoint.setSource(operation, source, group, optionalText(interface_));
   return check(socket, result, SOURCE_METHODS[operation]);
+}
+
+/** An unbound socket is bound first, which takes the runtime's permission. @throws Its error where it is not given. */
+function checkImplicitBind(endpoint: Endpoint): void {
+  const refusal = endpoint.implicitBindRefusal();
+  if (refusal) throw refusal;
 }
 
 function multicastAll(socket: SocketBase): OptionName {

@@ -54,7 +54,7 @@ export function checkOptions(given: SocketType | SocketOptions | AdoptOptions): 
   const type = onlyType(given);
   if (type === undefined) return check(given);
   const known = ofType.get(type);
-  if (known?.lookup === defaultLookup()) return known;
+  if (known) return known;
   const options = check(given);
   ofType.set(type, options);
   return options;
@@ -89,7 +89,7 @@ function check(given: SocketType | SocketOptions | AdoptOptions): CheckedOptions
     ipv6Only: Boolean(options.ipv6Only),
     recvBufferSize: options.recvBufferSize || 0,
     sendBufferSize: options.sendBufferSize || 0,
-    lookup: lookup ?? defaultLookup(),
+    lookup: lookup ?? defaultLookup,
     signal,
     receiveBlockList: receiveBlockList || undefined,
     sendBlockList: sendBlockList || undefined,

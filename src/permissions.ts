@@ -40,14 +40,19 @@ export class Permissions {
     return this.#sendBlockList !== undefined;
   }
 
+  /** See {@linkcode NetworkPermission}. */
+  get revision(): number {
+    return this.#network.revision;
+  }
+
   /** The error for an address that the block list keeps from being sent to. */
   blocked(ip: string): Error | undefined {
     return isListed(this.#sendBlockList, ip) ? ipBlocked(ip) : undefined;
   }
 
-  /** The runtime's error where it does not permit the use of an address. */
+  /** The runtime's error where it does not permit the use of an address. A text that is no address fails by itself. */
   refused(ip: string, port: number): Error | undefined {
-    return this.#network.refusal(ip, port);
+    return ipVersionOf(ip) === 0 ? undefined : this.#network.refusal(ip, port);
   }
 
   /** The same for a Unix socket's path. */
@@ -66,5 +71,6 @@ function isListed(list: BlockList | undefined, ip: string): boolean {
   if (list === undefined) return false;
   const percent = ip.indexOf("%");
   const address = percent < 0 ? ip : ip.slice(0, percent);
-  return list.check(address, ipVersionOf(address) === 6 ? "ipv6" : "ipv4");
+  const version = ipVersionOf(address);
+  return version !== 0 && list.check(address, version === 6 ? "ipv6" : "ipv4");
 }

@@ -1,5 +1,5 @@
 /**
- * What every part of a socket stands on: its endpoint, which the classes of this folder reach and nobody else does.
+ * What every part of a socket stands on: its state, which the functions of this folder reach.
  *
  * @module
  */
@@ -17,34 +17,46 @@ export type AnySocket = SocketBase<any>;
 /** What each event has for its listeners. */
 export type EventMap<Events> = Record<keyof Events, unknown[]>;
 
-/** Gives a new socket what it stands on. */
-export let attach: (socket: AnySocket, engine: Engine, endpoint: Endpoint) => void;
-/** Takes the endpoint away: the socket is closed. */
-export let detach: (socket: AnySocket) => void;
-/** Undefined once the socket is closed. */
-export let endpointOf: (socket: AnySocket) => Endpoint | undefined;
-/** What the socket shares with others of its thread. */
-export let engineOf: (socket: AnySocket) => Engine;
-
-/** The foot of all sockets: events, and an endpoint in private. */
-export abstract class SocketBase<Events extends EventMap<Events> = SocketEvents> extends EventEmitter<Events> {
-  #engine: Engine | undefined;
-  #endpoint: Endpoint | undefined;
-
-  static {
-    attach = (socket, engine, endpoint) => {
-      socket.#engine = engine;
-      socket.#endpoint = endpoint;
-    };
-    detach = (socket) => void (socket.#endpoint = undefined);
-    endpointOf = (socket) => socket.#endpoint;
-    engineOf = (socket) => socket.#engine!;
-  }
+/** What every socket has. */
+export interface SocketState {
+  /** What the socket shares with others of its thread. */
+  readonly engine: Engine;
+  /** Undefined once the socket is closed. */
+  endpoint: Endpoint | undefined;
 }
 
+/**
+ * The key of a socket's state. A property, as in Node, and not private fields: those are not found through a Proxy of the socket,
+ * from an object that inherits from it, or in an object that `Socket.call(this)` makes a socket.
+ */
+const STATE = Symbol("state");
+
+/** Gives a new socket its state. */
+export function attach(socket: object, state: SocketState): void {
+  Object.defineProperty(socket, STATE, { value: state });
+}
+
+/** A socket's state, as the class that attached it knows it. */
+export function stateOf<State extends SocketState = SocketState>(socket: object): State {
+  return (socket as { [STATE]: State })[STATE];
+}
+
+/** Undefined once the socket is closed. */
+export function endpointOf(socket: object): Endpoint | undefined {
+  return stateOf(socket).endpoint;
+}
+
+/** What the socket shares with others of its thread. */
+export function engineOf(socket: object): Engine {
+  return stateOf(socket).engine;
+}
+
+/** The foot of all sockets: events. */
+export abstract class SocketBase<Events extends EventMap<Events> = SocketEvents> extends EventEmitter<Events> {}
+
 /** The endpoint. @throws {Error} ERR_SOCKET_DGRAM_NOT_RUNNING once the socket is closed. */
-export function runningEndpoint(socket: AnySocket): Endpoint {
-  const endpoint = endpointOf(socket);
+export function runningEndpoint(socket: object): Endpoint {
+  const { endpoint } = stateOf(socket);
   if (!endpoint) throw notRunning();
   return endpoint;
 }

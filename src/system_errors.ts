@@ -20,8 +20,8 @@ export class SystemErrors {
     return errnoError(errno, errnoName(this.#abi, errno), call);
   }
 
-  /** A failed call that concerns an address. */
-  ofAddress(errno: number, call: string, address: string | undefined, port: number | undefined): SystemError {
+  /** A failed call that concerns an address: that and the port as they were given, of whatever type. */
+  ofAddress(errno: number, call: string, address: unknown, port: unknown): SystemError {
     return hostPortError(errno, errnoName(this.#abi, errno), call, address, port);
   }
 

@@ -133,9 +133,9 @@ test("only ffi/abi/ holds numbers from headers", () => {
   assertEquals(numbers, []);
 });
 
-test("no file is longer than 600 lines, the Socket class apart", () => {
-  const long = SOURCES.filter(({ text }) => text.split("\n").length > 600).map(({ path }) => path);
-  assertEquals(long, ["src/socket.ts"]);
+test("no file is longer than 500 lines", () => {
+  const long = SOURCES.filter(({ text }) => text.split("\n").length > 500).map(({ path }) => path);
+  assertEquals(long, []);
 });
 
 test("every module says what it is for", () => {

@@ -9,18 +9,20 @@ import type { EncodedAddress } from "../../ffi/sockaddr.ts";
 import { encodePath } from "../../ffi/sockaddr_un.ts";
 import { validatePath } from "./path.ts";
 
-/** Paths remembered at most; beyond that all are forgotten and it starts anew. */
+/** Paths remembered at most; beyond that all are forgotten. */
 const MAX_PATHS = 4096;
 
-/** One socket's destinations. */
+/** One socket's destinations. All are forgotten if the program may have given up a permission. */
 export class UnixDestinations {
   readonly #abi: Abi;
   readonly #network: NetworkPermission;
   readonly #byPath = new Map<unknown, EncodedAddress>();
+  #revision: number;
 
   constructor(abi: Abi, network: NetworkPermission) {
     this.#abi = abi;
     this.#network = network;
+    this.#revision = network.revision;
   }
 
   /**
@@ -29,6 +31,10 @@ export class UnixDestinations {
    * @throws What `validatePath` throws.
    */
   find(given: unknown): EncodedAddress | Error {
+    if (this.#network.revision !== this.#revision) {
+      this.#revision = this.#network.revision;
+      this.#byPath.clear();
+    }
     const known = this.#byPath.get(given);
     if (known) return known;
     const path = validatePath(this.#abi, given, "path", "send");

@@ -70,15 +70,15 @@ export class UnixEndpoint extends Endpoint implements UnixSendingSocket {
     this.#decoder = new UnixDecoder(engine.runtime.libc, wanted);
   }
 
-  /** Binds to a path; to one of the system's choice where it is empty. */
+  /** Binds to a path, to one of the system's choice where it is empty, and receives. */
   bindPath(path: string): number {
-    return this.bind(path, 0, { reuseAddr: false, reusePort: false, ipv6Only: false });
+    return this.bindAndReceive(path, 0, { reuseAddr: false, reusePort: false, ipv6Only: false });
   }
 
-  /** connect(2) */
+  /** connect(2), and receives: what a peer sends that knows of the socket. */
   connectPath(path: string): number {
     const opened = this.open();
-    return opened < 0 ? opened : this.connect(path, 0);
+    return opened < 0 ? opened : this.receiveWith(() => this.connect(path, 0));
   }
 
   override startReceiving(): number {

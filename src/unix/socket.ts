@@ -4,7 +4,9 @@
  * @module
  */
 import type { Buffer } from "node:buffer";
+import { UNCHANGING } from "../../ffi/network_permission.ts";
 import { nextTick } from "../../ffi/process.ts";
+import type { EncodedAddress } from "../../ffi/sockaddr.ts";
 import { closeOnAbort } from "../abort.ts";
 import { adoptableUnix } from "../adoption.ts";
 import { currentEngine, type Engine } from "../engine.ts";
@@ -12,7 +14,8 @@ import { alreadyBound, isConnected, notConnected, unavailable } from "../errors.
 import type { MessageBatch } from "../message_batch.ts";
 import { SendManyOperation } from "../send_many_operation.ts";
 import { type OperationOwner, SendOperation } from "../send_operation.ts";
-import { attach, detach, endpointOf, engineOf, runningEndpoint, setOption } from "../socket_base.ts";
+import { callableClass } from "../callable_class.ts";
+import { attach, endpointOf, engineOf, runningEndpoint, setOption, type SocketState, stateOf } from "../socket_base.ts";
 import type { Bytes, SendCallback, SendManyCallback } from "../types.ts";
 import { validateFunction, validateObject } from "../validate.ts";
 import { UnixDestinations } from "./destinations.ts";
@@ -33,6 +36,41 @@ import type {
   UnixSocketOptions,
 } from "./types.ts";
 
+/** What a Unix socket is. */
+class UnixState implements SocketState {
+  readonly engine: Engine;
+  endpoint: UnixEndpoint | undefined;
+  readonly destinations: UnixDestinations;
+  readonly operations: OperationOwner;
+  readonly unlinkOnClose: boolean;
+  isBound = false;
+  isConnected = false;
+  /** With which permissions the peer was found to be permitted last. */
+  peerRevision = UNCHANGING;
+  /** What is to be removed at the end. */
+  file: SocketFile | undefined = undefined;
+
+  constructor(engine: Engine, endpoint: UnixEndpoint, unlinkOnClose: boolean) {
+    const { asyncContexts, libc, network } = engine.runtime;
+    this.engine = engine;
+    this.endpoint = endpoint;
+    this.unlinkOnClose = unlinkOnClose;
+    this.destinations = new UnixDestinations(libc.abi, network);
+    this.operations = {
+      asyncId: endpoint.asyncId,
+      contexts: asyncContexts,
+      callbacks: engine.sendCallbacks,
+      isOpen: () => this.endpoint !== undefined,
+      sendError: (errno, path) => engine.errors.ofAddress(errno, "send", path && readable(path), undefined),
+    };
+  }
+
+  /** Undefined on a connected socket, which has one only. */
+  get destinationsIfAny(): UnixDestinations | undefined {
+    return this.isConnected ? undefined : this.destinations;
+  }
+}
+
 /**
  * A Unix datagram socket (unix(7)) with the surface of a UDP socket, where paths stand in the place of addresses and ports.
  *
@@ -44,15 +82,7 @@ import type {
  */
 export class UnixSocket extends UnixStatus {
   /** Always that. */
-  readonly type = "unix_dgram" as const;
-  readonly #endpointOrNone: UnixEndpoint;
-  readonly #unlinkOnClose: boolean;
-  readonly #destinations: UnixDestinations;
-  readonly #operations: OperationOwner;
-  #isBound = false;
-  #isConnected = false;
-  /** What is to be removed at the end. */
-  #file: SocketFile | undefined;
+  declare readonly type: "unix_dgram";
 
   /**
    * See {@linkcode createSocket}, which is the way to make one.
@@ -65,27 +95,7 @@ export class UnixSocket extends UnixStatus {
     listener?: (message: Buffer<ArrayBuffer>, remote: UnixRemoteInfo) => void,
   ) {
     super();
-    const checked = checkUnixOptions(options);
-    const { fd, signal, unlinkOnClose = false, recvFds = false, recvCredentials = false } = checked;
-    const engine = currentEngine();
-    const { libc, network } = engine.runtime;
-    if (recvCredentials && !libc.abi.linux) throw unavailable("recvCredentials", libc.abi.platform);
-    if (fd !== undefined) adoptableUnix(libc, fd);
-    this.#unlinkOnClose = unlinkOnClose;
-    this.#destinations = new UnixDestinations(libc.abi, network);
-    this.#endpointOrNone = new UnixEndpoint(engine, this, { fds: recvFds, credentials: recvCredentials });
-    this.#operations = {
-      asyncId: this.#endpointOrNone.asyncId,
-      contexts: engine.runtime.asyncContexts,
-      callbacks: engine.sendCallbacks,
-      isOpen: () => endpointOf(this) !== undefined,
-      sendError: (errno, path) => engine.errors.ofAddress(errno, "send", path && readable(path), undefined),
-    };
-    attach(this, engine, this.#endpointOrNone);
-    if (typeof listener === "function") this.on("message", listener);
-    if (fd !== undefined) this.#adopt(fd, () => nextTick(() => this.#emitIfOpen("listening")));
-    this.#configure(checked);
-    closeOnAbort(this, signal);
+    initialize(this, options, listener);
   }
 
   /**
@@ -110,20 +120,22 @@ export class UnixSocket extends UnixStatus {
   bind(options: UnixBindOptions, callback?: () => void): this;
   bind(...values: unknown[]): this {
     runningEndpoint(this);
-    if (this.#isBound) throw alreadyBound();
+    const { isBound, engine } = unixStateOf(this);
+    if (isBound) throw alreadyBound();
     const callback = values.at(-1);
     const { path, fd } = bindOptionsOf(values[0]);
     if (fd !== undefined) {
-      adoptableUnix(this.#libc, fd);
+      adoptableUnix(engine.runtime.libc, fd);
+      adopt(this, fd);
       if (typeof callback === "function") this.once("listening", callback as () => void);
-      this.#adopt(fd, () => this.emit("listening"));
+      announceAdopted(this, () => this.emit("listening"));
       return this;
     }
-    const failure = this.#bindNow(this.#bindable(path));
+    const failure = bindNow(this, bindable(this, path));
     const listening = typeof callback === "function" ? callback as () => void : undefined;
     if (listening && !failure) this.once("listening", listening);
     nextTick(() => {
-      if (!failure) this.#emitIfOpen("listening");
+      if (!failure) emitIfOpen(this, "listening");
       else if (endpointOf(this)) this.emit("error", failure);
     });
     return this;
@@ -138,12 +150,12 @@ export class UnixSocket extends UnixStatus {
    */
   bindSync(options: string | { path?: string | undefined } = {}): UnixAddress {
     runningEndpoint(this);
-    if (this.#isBound) throw alreadyBound();
+    if (unixStateOf(this).isBound) throw alreadyBound();
     if (typeof options !== "string") validateObject(options, "options");
     const { path } = bindOptionsOf(options);
-    const failure = this.#bindNow(this.#bindable(path));
+    const failure = bindNow(this, bindable(this, path));
     if (failure) throw failure;
-    nextTick(() => this.#emitIfOpen("listening"));
+    nextTick(() => emitIfOpen(this, "listening"));
     return this.address();
   }
 
@@ -160,10 +172,10 @@ export class UnixSocket extends UnixStatus {
    */
   connect(path: string, callback?: (error?: Error) => void): void {
     if (callback !== undefined) validateFunction(callback, "callback");
-    const failure = this.#connectNow(path);
+    const failure = connectNow(this, path);
     if (callback && !failure) this.once("connect", callback);
     nextTick(() => {
-      if (!failure) this.#emitIfOpen("connect");
+      if (!failure) emitIfOpen(this, "connect");
       else if (callback) callback(failure);
       else if (endpointOf(this)) this.emit("error", failure);
     });
@@ -176,9 +188,9 @@ export class UnixSocket extends UnixStatus {
    * @throws What `connect()` throws; the failed call's errno.
    */
   connectSync(path: string): void {
-    const failure = this.#connectNow(path);
+    const failure = connectNow(this, path);
     if (failure) throw failure;
-    nextTick(() => this.#emitIfOpen("connect"));
+    nextTick(() => emitIfOpen(this, "connect"));
   }
 
   /**
@@ -187,9 +199,10 @@ export class UnixSocket extends UnixStatus {
    * @throws {Error} ERR_SOCKET_DGRAM_NOT_CONNECTED where there is none.
    */
   disconnect(): void {
-    if (!this.#isConnected) throw notConnected();
-    this.#engine.errors.check(runningEndpoint(this).disconnect(), "connect");
-    this.#isConnected = false;
+    const state = unixStateOf(this);
+    if (!state.isConnected) throw notConnected();
+    state.engine.errors.check(runningEndpoint(this).disconnect(), "connect");
+    state.isConnected = false;
   }
 
   /**
@@ -215,12 +228,13 @@ export class UnixSocket extends UnixStatus {
   send(message: Bytes, offset: number, length: number, callback?: SendCallback): void;
   send(...values: unknown[]): void {
     const endpoint = runningEndpoint(this);
-    const message = parseUnixSend<SendCallback>(this.#libc, this.#destinationsIfAny, values);
+    const state = unixStateOf(this);
+    const message = parseUnixSend<SendCallback>(state.engine.runtime.libc, state.destinationsIfAny, values);
     const { callback, path } = message;
-    const operation = callback && new SendOperation(this.#operations, callback, path, undefined);
-    if (operation) this.#engine.outbox.schedule();
+    const operation = callback && new SendOperation(state.operations, callback, path, undefined);
+    if (operation) state.engine.outbox.schedule();
+    dispatch(state, endpoint, message, operation);
     operation?.schedule();
-    this.#dispatch(endpoint, message, operation);
   }
 
   /**
@@ -237,10 +251,11 @@ export class UnixSocket extends UnixStatus {
     callback?: SendManyCallback,
   ): void {
     const endpoint = runningEndpoint(this);
-    const items = parseUnixSendMany(this.#libc, this.#destinationsIfAny, messages, path);
+    const state = unixStateOf(this);
+    const items = parseUnixSendMany(state.engine.runtime.libc, state.destinationsIfAny, messages, path);
     if (callback !== undefined) validateFunction(callback, "callback");
-    const operation = callback && new SendManyOperation(this.#operations, items.length, callback);
-    for (const message of items) this.#dispatch(endpoint, message, operation);
+    const operation = callback && new SendManyOperation(state.operations, items.length, callback);
+    for (const message of items) dispatch(state, endpoint, message, operation);
   }
 
   /**
@@ -253,8 +268,9 @@ export class UnixSocket extends UnixStatus {
   close(callback?: () => void): this {
     if (typeof callback === "function") this.on("close", callback);
     const endpoint = runningEndpoint(this);
-    detach(this);
-    this.#file?.remove();
+    const state = unixStateOf(this);
+    state.endpoint = undefined;
+    state.file?.remove();
     endpoint.close();
     nextTick(() => this.emit("close"));
     return this;
@@ -273,105 +289,150 @@ export class UnixSocket extends UnixStatus {
    */
   remoteAddress(): UnixAddress {
     const endpoint = runningEndpoint(this);
-    if (!this.#isConnected) throw notConnected();
+    if (!unixStateOf(this).isConnected) throw notConnected();
     const peer = endpoint.remoteAddress();
-    if (typeof peer === "number") throw this.#engine.errors.ofCall(-peer, "getpeername");
+    if (typeof peer === "number") throw engineOf(this).errors.ofCall(-peer, "getpeername");
     return { family: "unix", path: peer.address };
   }
+}
 
-  get #engine(): Engine {
-    return engineOf(this);
-  }
+function unixStateOf(socket: UnixSocket): UnixState {
+  return stateOf<UnixState>(socket);
+}
 
-  get #libc(): Engine["runtime"]["libc"] {
-    return this.#engine.runtime.libc;
+function initialize(
+  socket: UnixSocket,
+  options: "unix_dgram" | UnixSocketOptions,
+  listener: ((message: Buffer<ArrayBuffer>, remote: UnixRemoteInfo) => void) | undefined,
+): void {
+  const checked = checkUnixOptions(options);
+  const { fd, signal, unlinkOnClose = false, recvFds = false, recvCredentials = false } = checked;
+  const engine = currentEngine();
+  const { libc } = engine.runtime;
+  if (recvCredentials && !libc.abi.linux) throw unavailable("recvCredentials", libc.abi.platform);
+  if (fd !== undefined) adoptableUnix(libc, fd);
+  (socket as { type: "unix_dgram" }).type = "unix_dgram";
+  const endpoint = new UnixEndpoint(engine, socket, { fds: recvFds, credentials: recvCredentials });
+  attach(socket, new UnixState(engine, endpoint, unlinkOnClose));
+  if (typeof listener === "function") socket.on("message", listener);
+  if (fd !== undefined) {
+    adopt(socket, fd);
+    announceAdopted(socket, () => nextTick(emitIfOpen, socket, "listening"));
   }
+  configure(socket, checked);
+  closeOnAbort(socket, signal);
+}
 
-  /** Undefined on a connected socket, which has one only. */
-  get #destinationsIfAny(): UnixDestinations | undefined {
-    return this.#isConnected ? undefined : this.#destinations;
-  }
+function configure(socket: UnixSocket, options: Partial<UnixSocketOptions>): void {
+  const { recvBufferSize, sendBufferSize, recvCredentials } = options;
+  if (recvBufferSize) socket.setRecvBufferSize(recvBufferSize);
+  if (sendBufferSize) socket.setSendBufferSize(sendBufferSize);
+  if (recvCredentials) setOption(socket, "SO_PASSCRED", 1, "recvCredentials");
+}
 
-  #dispatch(
-    endpoint: Pick<UnixEndpoint, "collect">,
-    { payload, length, destination, passed }: UnixSendArguments,
-    operation: SendOperation | SendManyOperation | undefined,
-  ): void {
-    if (destination instanceof Error) return operation?.finish(destination);
-    if (!passed) return endpoint.collect(payload, length, destination, operation);
-    const load = Load.take(this.#libc, passed, operation);
-    if (typeof load === "number") return operation?.finish(load);
-    try {
-      endpoint.collect(payload, length, destination, load, load.controls);
-    } catch (error) {
-      load.close();
-      throw error;
-    }
-  }
+/** An open socket's endpoint: who calls has asked whether it is. */
+function openEndpoint(socket: UnixSocket): UnixEndpoint {
+  return unixStateOf(socket).endpoint!;
+}
 
-  #configure({ recvBufferSize, sendBufferSize, recvCredentials }: Partial<UnixSocketOptions>): void {
-    if (recvBufferSize) this.setRecvBufferSize(recvBufferSize);
-    if (sendBufferSize) this.setSendBufferSize(sendBufferSize);
-    if (recvCredentials) setOption(this, "SO_PASSCRED", 1, "recvCredentials");
-  }
+/** Why nothing may be sent to the peer any more. Asked if permissions may have changed since the last message. */
+function peerRefusal(state: UnixState): Error | undefined {
+  const { network } = state.engine.runtime;
+  const { revision } = network;
+  if (revision === state.peerRevision) return undefined;
+  const peer = state.endpoint!.remoteAddress();
+  // The peers of pairs have no path.
+  const refused = typeof peer === "number" || peer.address === "" ? undefined : network.pathRefusal(peer.address);
+  if (!refused) state.peerRevision = revision;
+  return refused;
+}
 
-  /** Takes over a descriptor that was found fit. It receives if anybody can send to it. */
-  #adopt(fd: number, announce: () => void): void {
-    const endpoint = this.#endpointOrNone;
-    endpoint.adopt(fd);
-    this.#isConnected = typeof endpoint.remoteAddress() !== "number";
-    const { path } = this.address();
-    this.#isBound = path !== "";
-    if (!this.#isBound && !this.#isConnected) return;
-    const result = endpoint.startReceiving();
-    if (result < 0) {
-      endpoint.release();
-      throw this.#engine.errors.ofCall(-result, "open");
-    }
-    if (this.#isBound) this.#hasFile(path);
-    announce();
+function dispatch(
+  state: UnixState,
+  endpoint: Pick<UnixEndpoint, "collect">,
+  { payload, length, destination, passed }: UnixSendArguments,
+  operation: SendOperation | SendManyOperation | undefined,
+): void {
+  const refused = destination instanceof Error ? destination : state.isConnected ? peerRefusal(state) : undefined;
+  if (refused) return operation?.finish(refused);
+  const address = destination as EncodedAddress | undefined;
+  if (!passed) return endpoint.collect(payload, length, address, operation);
+  const load = Load.take(state.engine.runtime.libc, passed, operation);
+  if (typeof load === "number") return operation?.finish(load);
+  try {
+    endpoint.collect(payload, length, address, load, load.controls);
+  } catch (error) {
+    load.close();
+    throw error;
   }
+}
 
-  #bindable(path: string | undefined): string {
-    return path === undefined || path === "" ? "" : validatePath(this.#libc.abi, path, "path", "bind");
+/** Takes over a descriptor that was found fit. It receives if anybody can send to it. */
+function adopt(socket: UnixSocket, fd: number): void {
+  const state = unixStateOf(socket);
+  const endpoint = openEndpoint(socket);
+  endpoint.adopt(fd);
+  try {
+    const isConnected = typeof endpoint.remoteAddress() !== "number";
+    const { path } = socket.address();
+    const result = path !== "" || isConnected ? endpoint.startReceiving() : 0;
+    if (result < 0) throw state.engine.errors.ofCall(-result, "open");
+    endpoint.settle();
+    state.isConnected = isConnected;
+    state.isBound = path !== "";
+    if (state.isBound) hasFile(state, path);
+  } catch (error) {
+    endpoint.release();
+    throw error;
   }
+}
 
-  /** @returns The error, if it fails. */
-  #bindNow(path: string): Error | undefined {
-    const endpoint = this.#endpointOrNone;
-    const refused = this.#engine.runtime.network.pathRefusal(path || "\0");
-    if (refused) return refused;
-    const bound = endpoint.bindPath(path);
-    const result = bound < 0 ? bound : endpoint.startReceiving();
-    if (result < 0) return this.#engine.errors.ofAddress(-result, "bind", readable(path), undefined);
-    this.#isBound = true;
-    this.#hasFile(path);
-    return undefined;
-  }
+/** An adopted descriptor is announced if it receives. */
+function announceAdopted(socket: UnixSocket, announce: () => void): void {
+  const { isBound, isConnected } = unixStateOf(socket);
+  if (isBound || isConnected) announce();
+}
 
-  /** @returns The error, if it fails. */
-  #connectNow(given: string): Error | undefined {
-    runningEndpoint(this);
-    const path = validatePath(this.#libc.abi, given, "path", "connect");
-    if (this.#isConnected) throw isConnected();
-    const refused = this.#engine.runtime.network.pathRefusal(path);
-    if (refused) return refused;
-    const endpoint = this.#endpointOrNone;
-    const connected = endpoint.connectPath(path);
-    const result = connected < 0 ? connected : endpoint.startReceiving();
-    if (result < 0) return this.#engine.errors.ofAddress(-result, "connect", readable(path), undefined);
-    this.#isConnected = true;
-    return undefined;
-  }
+function bindable(socket: UnixSocket, path: string | undefined): string {
+  const { abi } = engineOf(socket).runtime.libc;
+  return path === undefined || path === "" ? "" : validatePath(abi, path, "path", "bind");
+}
 
-  #hasFile(path: string): void {
-    const isFile = path !== "" && !path.startsWith("\0");
-    if (this.#unlinkOnClose && isFile) this.#file = new SocketFile(path);
-  }
+/** @returns The error, if it fails. */
+function bindNow(socket: UnixSocket, path: string): Error | undefined {
+  const state = unixStateOf(socket);
+  const { errors, runtime } = state.engine;
+  const refused = runtime.network.pathRefusal(path || "\0");
+  if (refused) return refused;
+  const result = openEndpoint(socket).bindPath(path);
+  if (result < 0) return errors.ofAddress(-result, "bind", readable(path), undefined);
+  state.isBound = true;
+  hasFile(state, path);
+  return undefined;
+}
 
-  #emitIfOpen(event: "listening" | "connect"): void {
-    if (endpointOf(this)) this.emit(event);
-  }
+/** @returns The error, if it fails. */
+function connectNow(socket: UnixSocket, given: string): Error | undefined {
+  runningEndpoint(socket);
+  const state = unixStateOf(socket);
+  const { errors, runtime } = state.engine;
+  const path = validatePath(runtime.libc.abi, given, "path", "connect");
+  if (state.isConnected) throw isConnected();
+  const refused = runtime.network.pathRefusal(path);
+  if (refused) return refused;
+  const result = openEndpoint(socket).connectPath(path);
+  if (result < 0) return errors.ofAddress(-result, "connect", readable(path), undefined);
+  state.isConnected = true;
+  return undefined;
+}
+
+function hasFile(state: UnixState, path: string): void {
+  const isFile = path !== "" && !path.startsWith("\0");
+  if (state.unlinkOnClose && isFile) state.file = new SocketFile(path);
+}
+
+function emitIfOpen(socket: UnixSocket, event: "listening" | "connect"): void {
+  if (endpointOf(socket)) socket.emit(event);
 }
 
 /** `bind`'s forms brought into one. */
@@ -381,3 +442,7 @@ function bindOptionsOf(given: unknown): UnixBindOptions {
 }
 
 refuseWhatIsUdps(UnixSocket);
+// As with Socket.
+// @ts-expect-error: TypeScript takes it for a constant.
+// deno-lint-ignore no-class-assign
+UnixSocket = callableClass(UnixSocket, initialize);
