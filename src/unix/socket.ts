@@ -233,8 +233,8 @@ export class UnixSocket extends UnixStatus {
     const { callback, path } = message;
     const operation = callback && new SendOperation(state.operations, callback, path, undefined);
     if (operation) state.engine.outbox.schedule();
-    dispatch(state, endpoint, message, operation);
     operation?.schedule();
+    dispatch(state, endpoint, message, operation);
   }
 
   /**
