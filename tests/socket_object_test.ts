@@ -7,7 +7,7 @@ import { EventEmitter } from "node:events";
 import process from "node:process";
 import { inherits } from "node:util";
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
-import { Socket, type SocketType, UnixSocket } from "../mod.ts";
+import { type Socket, type SocketType, UnixSocket } from "../mod.ts";
 import { nextEvent, nextMessage, sent, test, type Tools } from "./support/harness.ts";
 import { type CreateSocket, testAlike } from "./support/reference.ts";
 import { runtime } from "./support/runtime.ts";
