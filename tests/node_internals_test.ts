@@ -102,6 +102,25 @@ testBoth("a socket of the primary's works, until the cluster takes it away", asy
   assertThrows(() => socket.address(), Error, "getsockname EBADF");
 });
 
+/** Deno's cluster shares nothing, and asks for the address whether the socket is open or not. */
+testBoth("a socket that is closed in 'listening' is not asked for its address by the cluster", async (t, family) => {
+  inCluster(t, (callback) => callback(-numberOf("ENOTSUP"), null));
+  const cluster = process.getBuiltinModule("node:cluster") as unknown as {
+    _getServer(socket: Socket, request: object, callback: Answer): void;
+  };
+  const answer = cluster._getServer;
+  const heard: unknown[] = [];
+  cluster._getServer = (socket, request, callback) => {
+    socket.once("listening", () => heard.push(socket.address().address));
+    answer(socket, request, callback);
+  };
+  const [closing, staying] = [t.socket(family.type), t.socket(family.type)];
+  await new Promise<void>((resolve) => closing.bind(0, family.loopback, () => closing.close(resolve)));
+  await new Promise<void>((resolve) => staying.bind(0, family.loopback, resolve));
+  await new Promise((resolve) => setImmediate(resolve));
+  assertEquals(heard, [family.loopback]);
+});
+
 /** Node: test-cluster-dgram-bind-fd */
 testBoth("bind({ fd }) in a cluster worker means a descriptor of the primary's", async (t, family) => {
   const peer = await t.bound(family.type);

@@ -88,6 +88,44 @@ test("what the program gives up at run time is refused from then on", async () =
   assertEquals(failure(await outcomeWith(["--allow-ffi", "--allow-net"], "revoke")).name, "NotCapable");
 }, deno);
 
+for (const what of ["revoke after use", "revoke after connect"]) {
+  test(`what was sent to before is refused after the permission was given up (${what})`, async (t) => {
+    const { port } = await ports(t);
+    const all = await outcomeWith(["--allow-ffi", "--allow-net"], what, port);
+    assertEquals(failure(all).name, "NotCapable");
+    const some = await outcomeWith(["--allow-ffi", `--allow-net=0.0.0.0:0,127.0.0.1:${port}`], what, port);
+    assertEquals(failure(some).name, "NotCapable");
+  }, deno);
+
+  test(`under --permission it is refused as well (${what})`, async (t) => {
+    const { port } = await ports(t);
+    assertEquals(failure(await outcomeWith(["--allow-ffi", "--allow-net"], what, port)).code, "ERR_ACCESS_DENIED");
+  }, node);
+}
+
+test("a single host that is given up is refused from then on", async (t) => {
+  const { port } = await ports(t);
+  const flags = ["--allow-ffi", `--allow-net=0.0.0.0:0,127.0.0.1:${port}`];
+  assertEquals(failure(await outcomeWith(flags, "revoke a host after use", port)).name, "NotCapable");
+}, deno);
+
+test("joining a group takes the permission to bind", async () => {
+  const { name, message } = failure(await outcomeWith(["--allow-ffi"], "addMembership"));
+  assertEquals([name, message], notCapable("0.0.0.0:0"));
+}, deno);
+
+test("under --permission without --allow-net, joining a group is refused", async () => {
+  assertEquals(failure(await outcomeWith(["--allow-ffi"], "addMembership")).code, "ERR_ACCESS_DENIED");
+}, node);
+
+for (const flags of [["--allow-net", "--deny-net=9.9.9.9"], ["--allow-net=9.9.9.9"]]) {
+  test(`asking about ever new addresses and paths takes no memory for each (${flags.join(" ")})`, async () => {
+    const { message } = failure(await outcomeWith(["--allow-ffi", "--v8-flags=--expose-gc", ...flags], "growth"));
+    // Deno's own objects take some 500 bytes each.
+    assert(Number(message) < 60, `${message} bytes`);
+  }, deno);
+}
+
 test("--allow-ffi and --allow-net are all it takes", async () => {
   assertEquals(await outcomeWith(["--allow-ffi", "--allow-net"], "exchange"), "done");
 }, deno);
