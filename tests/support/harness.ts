@@ -217,6 +217,16 @@ function openSockets(inodes: ReadonlySet<string>): string[] {
   return openDescriptors().flatMap((link) => /^socket:\[(\d+)\]$/.exec(link)?.[1] ?? []).filter((i) => inodes.has(i));
 }
 
+/** Where those of this process's descriptors lead that were not open before. Others may be closed meanwhile: Deno takes a moment. */
+export function openedSince(before: readonly string[]): string[] {
+  const left = [...before];
+  return openDescriptors().filter((link) => {
+    const at = left.indexOf(link);
+    if (at >= 0) left.splice(at, 1);
+    return at < 0;
+  });
+}
+
 /** Where each of this process's descriptors leads (Linux). */
 export function openDescriptors(): string[] {
   return readdirSync("/proc/self/fd").flatMap((fd) => {
