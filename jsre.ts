@@ -18,7 +18,7 @@
 import dns from "node:dns";
 import { linuxAbi } from "./ffi/abi/linux.ts";
 import { invalidArgValue } from "./src/errors.ts";
-import { Socket } from "./src/socket.ts";
+import { bindFrom, Socket } from "./src/socket.ts";
 import type {
   AdoptOptions,
   BindOptions,
@@ -46,6 +46,7 @@ export type {
   SendCallback,
   SendControls,
   SendManyCallback,
+  SendManyError,
   SendOptions,
   SocketEvents,
   SocketOptions,
@@ -148,7 +149,7 @@ export class Dgram extends CommonSocketClass {
   bind(options?: unknown, ...values: unknown[]): this {
     const isObject = options !== null && typeof options === "object";
     const nodeOptions = isObject ? withNumericFd(options as JsreBindOptions) : options;
-    (node.bind as (...values: unknown[]) => unknown).call(this, nodeOptions, ...values);
+    bindFrom(this as unknown as Socket, 0, [nodeOptions, ...values]);
     return this;
   }
 

@@ -179,8 +179,17 @@ export function denoBinding(deno: DenoNamespace, abi: Abi): DenoBinding {
 /** How many single grants are remembered. */
 const MAX_REMEMBERED = 4096;
 
+/** A variable of the environment, if this program may read it; nobody is asked for the permission. */
+export function denoVariable(deno: DenoNamespace, variable: string): string | undefined {
+  const { state } = deno.permissions.querySync({ name: "env", variable });
+  return state === "granted" ? process.env[variable] : undefined;
+}
+
 /** A permission, as Deno's queries describe it. */
-type PermissionDescriptor = { name: "net"; host?: string } | { name: "read" | "write"; path: string };
+type PermissionDescriptor =
+  | { name: "env"; variable: string }
+  | { name: "net"; host?: string }
+  | { name: "read" | "write"; path: string };
 
 /**
  * Deno's `net` permission. A state of `prompt` is asked for as Deno's own sockets would: on a terminal Deno asks the user.

@@ -17,6 +17,7 @@ import {
   denoNamespace,
   denoNetworkPermission,
   denoTicks,
+  denoVariable,
 } from "./deno.ts";
 import { koffiBinding, koffiPath, loadKoffi } from "./koffi.ts";
 import type { Libc } from "./libc.ts";
@@ -34,6 +35,9 @@ import { stepPerTurn, stepsAsTicks, stepsWithTicks } from "./turns.ts";
 
 /** Bun ends with a thread in native code. Coming back is all that an idle thread costs, so it is rare there. In milliseconds. */
 const BUN_LONGEST_POLL = 30_000;
+
+/** The variable by which a whole process does without offload, whatever its sockets are made with. */
+const OFFLOAD = "DGRAM_FFI_OFFLOAD";
 
 let loaded: Runtime | undefined;
 
@@ -74,6 +78,10 @@ function load(): Runtime {
   return onKoffi(abi);
 }
 
+function allowsOffload(value: string | undefined): boolean {
+  return value !== "off" && value !== "0";
+}
+
 function onDeno(deno: DenoNamespace, abi: Abi): Runtime {
   const binding = denoBinding(deno, abi);
   const libc = new NativeLibc(abi, binding);
@@ -81,6 +89,7 @@ function onDeno(deno: DenoNamespace, abi: Abi): Runtime {
   return {
     binding: "deno",
     libc,
+    offload: allowsOffload(denoVariable(deno, OFFLOAD)),
     network: denoNetworkPermission(deno),
     asyncContexts: denoAsyncContexts(deno) ?? resourceContexts,
     runSteps: stepsWithTicks(denoTicks(deno)),
@@ -95,6 +104,7 @@ function onBun(bun: BunFfi, abi: Abi): Runtime {
   return {
     binding: "bun",
     libc,
+    offload: allowsOffload(process.env[OFFLOAD]),
     network: UNRESTRICTED,
     asyncContexts: resourceContexts,
     runSteps: drain ? stepsAsTicks(drain, nextTick) : stepPerTurn,
@@ -115,6 +125,7 @@ function onNode(node: NodeFfi, abi: Abi): Runtime {
   return {
     binding: "node:ffi",
     libc,
+    offload: allowsOffload(process.env[OFFLOAD]),
     network: nodeNetworkPermission(),
     asyncContexts: resourceContexts,
     runSteps: stepsWithTicks(nodeTicks()),
@@ -138,6 +149,7 @@ function onKoffi(abi: Abi): Runtime {
   return {
     binding: "koffi",
     libc,
+    offload: allowsOffload(process.env[OFFLOAD]),
     network: nodeNetworkPermission(),
     asyncContexts: resourceContexts,
     runSteps: stepsWithTicks(nodeTicks()),

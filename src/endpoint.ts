@@ -17,9 +17,10 @@ import {
   type IpVersion,
   type SocketAddress,
 } from "../ffi/sockaddr.ts";
+import type { OptionName } from "../ffi/sockopt.ts";
 import type { SharedDescriptor } from "./cluster.ts";
 import { EndpointControls } from "./endpoint_controls.ts";
-import type { BindFlags, FilterPlace } from "./endpoint_options.ts";
+import type { ApartReason, BindFlags } from "./endpoint_options.ts";
 import type { Engine } from "./engine.ts";
 import { ErrorReceiver, type ErrorReceivingSocket } from "./error_receiver.ts";
 import { ANY } from "./lookup.ts";
@@ -32,7 +33,7 @@ import { lengthOf, type Payload } from "./payload.ts";
 import { Receiver, type ReceivingSocket } from "./receiver.ts";
 import type { Permissions } from "./permissions.ts";
 import type { ReceiveDetails, RemoteInfo, SocketEvents, TransmitTimestamp } from "./types.ts";
-import type { Offload, Segments } from "./segments.ts";
+import { NO_OFFLOAD, type Offload, type Segments } from "./segments.ts";
 import { type MessageSender, Sender, type SendingSocket, type SendRequest } from "./sender.ts";
 
 /** Who hears what the endpoint receives: the socket. */
@@ -57,11 +58,17 @@ export class Endpoint extends EndpointControls
   #shared: SharedDescriptor | undefined;
   /** For the receiver: whether other processes receive from the socket, too. */
   isShared = false;
-  #filtered: Set<FilterPlace> | undefined;
+  /** Why datagrams are not to come together; undefined: for no reason. */
+  #apart: Set<ApartReason> | undefined;
+  /** Whether others may be bound to the same port (SO_REUSEPORT), and the port that it is in a group for; 0: none. */
+  #sharesPort = false;
+  #groupPort = 0;
   /** For the poll loop; 0 while it does not receive. */
   token = 0;
   /** Whether bind(2) was tried, or somebody else did: then nothing here binds by itself. */
   #wasBound = false;
+  /** Whether its protocol has segments: an adopted socket's may be another, as ICMP's for echo requests. */
+  #isUdp = true;
   #connected = false;
   #referenced = true;
   #awaitsRoom = false;
@@ -83,7 +90,7 @@ export class Endpoint extends EndpointControls
     this.#context = engine.runtime.asyncContexts.open();
     this.#permissions = permissions;
     this.#listeners = listeners;
-    this.#offload = offload;
+    this.#offload = engine.runtime.offload ? offload : NO_OFFLOAD;
   }
 
   /** The IP version of a UDP socket. A Unix socket has none, and nothing asks it for one. */
@@ -114,7 +121,10 @@ export class Endpoint extends EndpointControls
   adopt(fd: number): void {
     this.#descriptor?.close();
     this.#hold(Descriptor.adopt(this.#engine.runtime.libc, fd));
+    this.optionsChanged();
+    this.#isUdp = this.#descriptor!.isUdp;
     this.#wasBound = true;
+    this.#sharesPort = this.peekOption("SO_REUSEPORT") > 0;
     this.#connected = typeof this.remoteAddress() !== "number";
   }
 
@@ -160,6 +170,7 @@ export class Endpoint extends EndpointControls
     const result = this.setBindFlags(flags) || this.requestDetails();
     if (result < 0) return result;
     this.#wasBound = true;
+    this.#sharesPort = flags.reusePort;
     const bound = this.#descriptor!.bind(encoded);
     // macOS says EAFNOSUPPORT where Linux says EINVAL.
     return bound === -libc.abi.errno.EAFNOSUPPORT ? -libc.abi.errno.EINVAL : bound;
@@ -177,20 +188,36 @@ export class Endpoint extends EndpointControls
     if (asked < 0) return asked;
     const watched = this.#engine.loop.watch(this);
     if (watched < 0) return watched;
+    if (this.#sharesPort) this.#joinGroup();
     // Where the kernel has no UDP_GRO, datagrams come singly.
-    if (this.#offload.gro && !this.isShared && !this.#filtered) this.setOption("UDP_GRO", 1);
+    if (this.#offload.gro && !this.isShared && !this.#apart) this.setOption("UDP_GRO", 1);
     this.#updateReference();
     return 0;
   }
 
-  /** A filter has to see each datagram: while there is one the kernel must not hand over several as one. */
-  setFiltered(place: FilterPlace, filtered: boolean): void {
-    const places = this.#filtered ?? new Set();
-    if (filtered) places.add(place);
-    else places.delete(place);
-    this.#filtered = places.size > 0 ? places : undefined;
+  override keepApart(reason: ApartReason, apart: boolean): void {
+    const reasons = this.#apart ?? new Set();
+    const before = reasons.size > 0;
+    if (apart) reasons.add(reason);
+    else reasons.delete(reason);
+    this.#apart = reasons.size > 0 ? reasons : undefined;
     const receives = this.token > 0 && this.#offload.gro && !this.isShared;
-    if (receives) this.setOption("UDP_GRO", this.#filtered ? 0 : 1);
+    if (receives && before !== reasons.size > 0) this.setOption("UDP_GRO", this.#apart ? 0 : 1);
+  }
+
+  /** A program chooses among the sockets of this one's port, or does so no more. */
+  setPortFiltered(filtered: boolean): void {
+    this.keepApart("portFilter", filtered);
+    if (this.#groupPort > 0) this.#engine.reusePortGroups.setFiltered(this.#groupPort, filtered);
+  }
+
+  #joinGroup(): void {
+    const local = this.localAddress();
+    if (typeof local === "number") return;
+    const { reusePortGroups } = this.#engine;
+    this.#groupPort = local.port;
+    reusePortGroups.join(this, local.port);
+    if (this.#apart?.has("portFilter")) reusePortGroups.setFiltered(local.port, true);
   }
 
   /** For the poll loop. */
@@ -423,6 +450,8 @@ export class Endpoint extends EndpointControls
 
   #leaveLoop(): void {
     this.#engine.loop.end(this);
+    if (this.#groupPort > 0) this.#engine.reusePortGroups.leave(this, this.#groupPort);
+    this.#groupPort = 0;
     this.#receiver?.stop();
     this.#errorReceiver?.stop();
   }
@@ -438,9 +467,13 @@ export class Endpoint extends EndpointControls
     return new Sender(runtime.libc, outbox, this, this.#mayJoinSegments());
   }
 
-  /** Whether several messages may go to the kernel as one payload: not where each is to have a timestamp. */
+  /** Whether several messages may go to the kernel as one payload: not if each is to have a timestamp. */
   #mayJoinSegments(): boolean {
-    return this.#offload.gso && !this.tellsSending;
+    return this.#offload.gso && this.#isUdp && !this.tellsSending;
+  }
+
+  protected override peekOption(name: OptionName): number {
+    return this.#descriptor?.getOption(name) ?? this.#notOpen;
   }
 
   get #notOpen(): number {

@@ -12,6 +12,7 @@ import type { Endpoint } from "./endpoint.ts";
 import { Inbox } from "./inbox.ts";
 import { PollLoop } from "./loop.ts";
 import { Outbox } from "./outbox.ts";
+import { ReusePortGroups } from "./reuse_port_groups.ts";
 import { SendCallbacks } from "./send_callbacks.ts";
 import { SystemErrors } from "./system_errors.ts";
 
@@ -24,6 +25,7 @@ export interface Engine {
   readonly inbox: Inbox;
   readonly errors: SystemErrors;
   readonly errorQueue: ErrorQueue;
+  readonly reusePortGroups: ReusePortGroups;
   /** Those with a descriptor, in a Worker: it closes them when it ends. Elsewhere nobody has to know. */
   readonly endpoints: Set<Endpoint> | undefined;
 }
@@ -44,6 +46,7 @@ export function currentEngine(): Engine {
       inbox: new Inbox(runtime),
       errors: new SystemErrors(libc.abi),
       errorQueue: new ErrorQueue(libc),
+      reusePortGroups: new ReusePortGroups(),
       endpoints: isMainThread ? undefined : new Set(),
     };
     engines.set(runtime, engine);

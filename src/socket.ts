@@ -38,19 +38,15 @@ import type {
   SocketOptions,
   SocketType,
 } from "./types.ts";
-import {
-  validateFunction,
-  validateIp,
-  validateNumber,
-  validateObject,
-  validatePort,
-  validateString,
-} from "./validate.ts";
+import { validateIp, validateNumber, validateObject, validatePort, validateString } from "./validate.ts";
 
 const socketChannel = channel("udp.socket");
 
 type BindState = "unbound" | "binding" | "bound";
 type ConnectState = "disconnected" | "connecting" | "connected";
+
+/** `bind()` where descriptors count from `leastFd`: for `jsre`, which has 0, too. */
+export let bindFrom: (socket: Socket, leastFd: 0 | 1, values: readonly unknown[]) => Socket;
 
 /**
  * A UDP socket with the surface of Node's `dgram.Socket`.
@@ -122,6 +118,14 @@ export class Socket extends ControlLevel {
    */
   bind(options: BindOptions, callback?: () => void): this;
   bind(...values: unknown[]): this {
+    return this.#bind(values, 1);
+  }
+
+  static {
+    bindFrom = (socket, leastFd, values) => socket.#bind(values, leastFd);
+  }
+
+  #bind(values: readonly unknown[], leastFd: 0 | 1): this {
     this.#running();
     if (this.#bindState !== "unbound") throw alreadyBound();
     this.#bindState = "binding";
@@ -132,7 +136,7 @@ export class Socket extends ControlLevel {
       this.#receiveFromShared(shared);
       return this;
     }
-    const options = bindOptionsOf(values);
+    const options = bindOptionsOf(values, leastFd);
     if (options.fd !== undefined) this.#bindDescriptor(options.fd, Boolean(options.exclusive));
     else this.#bindAddress(options);
     return this;
@@ -297,11 +301,12 @@ export class Socket extends ControlLevel {
   /**
    * Sends several datagrams with one callback. Not in Node. Otherwise as {@linkcode Socket.send}: order, copying, implicit binding.
    *
-   * @param messages The datagrams: bytes, text, or either with a destination of its own; or a batch as `'messages'` gave it, to
-   * pass it on as it came.
-   * @param port The destination of those that have none; not on a connected socket.
+   * @param messages The datagrams: bytes, text, or either with a destination or options ({@linkcode AddressedMessage}); or a batch
+   * as `'messages'` gave it, to pass it on as it came.
+   * @param port The destination of those with neither a port nor an address; not on a connected socket.
    * @param address Its IP address, not a host name; left out: the loopback address.
-   * @param callback Called once, with the first error or null, and the number of messages that were handed to the kernel.
+   * @param callback Called once, with the first message's error that has one ({@linkcode SendManyError}) or null, and the number
+   * of messages that were handed to the kernel. It may stand in the place of `port` or `address`.
    * @throws What `send` throws, before anything is sent; ERR_INVALID_ARG_VALUE for a host name.
    *
    * @example A forwarder.
@@ -314,15 +319,23 @@ export class Socket extends ControlLevel {
     port?: number,
     address?: string,
     callback?: SendManyCallback,
-  ): void {
+  ): void;
+  /** Sends several datagrams to a port of the loopback address. */
+  sendMany(
+    messages: MessageBatch | readonly (Bytes | AddressedMessage)[],
+    port: number,
+    callback: SendManyCallback,
+  ): void;
+  /** Sends several datagrams that have destinations, or to the peer of a connected socket. */
+  sendMany(messages: MessageBatch | readonly (Bytes | AddressedMessage)[], callback: SendManyCallback): void;
+  sendMany(messages: unknown, ...rest: readonly unknown[]): void {
     const connected = this.#connectState === "connected";
-    const parsed = parseSendManyArguments(connected, messages, port, address);
-    if (callback !== undefined) validateFunction(callback, "callback");
+    const { groups, callback } = parseSendManyArguments(connected, messages, rest[0], rest[1], rest[2]);
     this.#running();
-    for (const message of parsed) if (message.controls) this.#dispatcher.check(message);
+    for (const group of groups) if (group.controls) this.#dispatcher.check(group);
     if (this.#bindState === "unbound") this.bind({ port: 0, exclusive: true });
-    if (this.#bindState === "bound") return this.#dispatcher.sendMany(parsed, callback);
-    const own = parsed.map(withOwnBytes);
+    if (this.#bindState === "bound") return this.#dispatcher.sendMany(groups, callback);
+    const own = groups.map(withOwnBytes);
     const inContext = callback && AsyncResource.bind(callback);
     this.#enqueue(() => {
       this.#running();
@@ -660,12 +673,12 @@ function lowBits(port: number | undefined): number {
   return (Number(port) || 0) & 0xffff;
 }
 
-/** `bind`'s forms brought into one. */
-function bindOptionsOf(values: readonly unknown[]): BindOptions {
+/** `bind`'s forms brought into one. @param leastFd A smaller descriptor is none: in Node 0 is not taken, as is nothing. */
+function bindOptionsOf(values: readonly unknown[], leastFd: 0 | 1): BindOptions {
   const [port, address] = values;
   if (port !== null && typeof port === "object") {
     const { fd, ...options } = port as BindOptions;
-    const adopts = typeof fd === "number" && fd === (fd | 0) && fd > 0;
+    const adopts = typeof fd === "number" && fd === (fd | 0) && fd >= leastFd;
     return adopts ? { ...options, fd } : options;
   }
   return {

@@ -6,12 +6,13 @@
 import type { Buffer } from "node:buffer";
 import { nextTick } from "../../ffi/process.ts";
 import { closeOnAbort } from "../abort.ts";
-import { adoptableUnix } from "../adoption.ts";
+import { adoptableUnix, isUnixDatagram } from "../adoption.ts";
 import { currentEngine, type Engine } from "../engine.ts";
 import { alreadyBound, isConnected, notConnected, unavailable } from "../errors.ts";
 import type { MessageBatch } from "../message_batch.ts";
-import { SendManyOperation } from "../send_many_operation.ts";
+import { type GroupRequest, SendManyOperation } from "../send_many_operation.ts";
 import { type OperationOwner, SendOperation } from "../send_operation.ts";
+import { Socket } from "../socket.ts";
 import { attach, detach, endpointOf, engineOf, runningEndpoint, setOption } from "../socket_base.ts";
 import type { Bytes, SendCallback, SendManyCallback } from "../types.ts";
 import { validateFunction, validateObject } from "../validate.ts";
@@ -32,6 +33,12 @@ import type {
   UnixSendOptions,
   UnixSocketOptions,
 } from "./types.ts";
+
+/** A socket of a descriptor that came with a message. */
+function socketOf(fd: number): Socket | UnixSocket {
+  const isUnix = isUnixDatagram(currentEngine().runtime.libc, fd);
+  return isUnix ? new UnixSocket({ type: "unix_dgram", fd }) : new Socket({ fd });
+}
 
 /**
  * A Unix datagram socket (unix(7)) with the surface of a UDP socket, where paths stand in the place of addresses and ports.
@@ -73,7 +80,7 @@ export class UnixSocket extends UnixStatus {
     if (fd !== undefined) adoptableUnix(libc, fd);
     this.#unlinkOnClose = unlinkOnClose;
     this.#destinations = new UnixDestinations(libc.abi, network);
-    this.#endpointOrNone = new UnixEndpoint(engine, this, { fds: recvFds, credentials: recvCredentials });
+    this.#endpointOrNone = new UnixEndpoint(engine, this, { fds: recvFds, credentials: recvCredentials }, socketOf);
     this.#operations = {
       asyncId: this.#endpointOrNone.asyncId,
       contexts: engine.runtime.asyncContexts,
@@ -228,19 +235,30 @@ export class UnixSocket extends UnixStatus {
    *
    * @param messages The datagrams: bytes, text, or either with a path of its own; or a batch as `'messages'` gave it, to pass it on.
    * @param path The destination of those that have none; not on a connected socket.
-   * @param callback Called once, with the first error or null, and the number of messages that were handed to the kernel.
+   * @param callback Called once, with the first message's error that has one ({@linkcode SendManyError}) or null, and the number
+   * of messages that were handed to the kernel. It may stand in the place of `path`.
    * @throws What `send` throws, before anything is sent.
    */
   sendMany(
     messages: MessageBatch | readonly (Bytes | UnixMessage)[],
     path?: string,
     callback?: SendManyCallback,
+  ): void;
+  /** Sends several datagrams that have paths, or to the peer of a connected socket. */
+  sendMany(messages: MessageBatch | readonly (Bytes | UnixMessage)[], callback: SendManyCallback): void;
+  sendMany(
+    messages: MessageBatch | readonly (Bytes | UnixMessage)[],
+    path?: string | SendManyCallback,
+    callback?: SendManyCallback,
   ): void {
     const endpoint = runningEndpoint(this);
+    if (typeof path === "function") [path, callback] = [undefined, path];
     const items = parseUnixSendMany(this.#libc, this.#destinationsIfAny, messages, path);
     if (callback !== undefined) validateFunction(callback, "callback");
     const operation = callback && new SendManyOperation(this.#operations, items.length, callback);
-    for (const message of items) this.#dispatch(endpoint, message, operation);
+    items.forEach((message, i) =>
+      this.#dispatch(endpoint, message, operation?.requestFrom(i, message.path, undefined))
+    );
   }
 
   /**
@@ -295,7 +313,7 @@ export class UnixSocket extends UnixStatus {
   #dispatch(
     endpoint: Pick<UnixEndpoint, "collect">,
     { payload, length, destination, passed }: UnixSendArguments,
-    operation: SendOperation | SendManyOperation | undefined,
+    operation: SendOperation | GroupRequest | undefined,
   ): void {
     if (destination instanceof Error) return operation?.finish(destination);
     if (!passed) return endpoint.collect(payload, length, destination, operation);
