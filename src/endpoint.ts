@@ -9,6 +9,7 @@ import type { Buffer } from "node:buffer";
 import { EventEmitter } from "node:events";
 import type { EventContext } from "../ffi/async_context.ts";
 import type { EncodedControls } from "../ffi/control.ts";
+import { parseIp } from "../ffi/inet.ts";
 import { Descriptor } from "../ffi/descriptor.ts";
 import {
   type AddressFamily,
@@ -31,6 +32,7 @@ import type { MessageBatch } from "./message_batch.ts";
 import type { NetworkError } from "./network_error.ts";
 import { lengthOf, type Payload } from "./payload.ts";
 import { Receiver, type ReceivingSocket } from "./receiver.ts";
+import { type Path, Paths, pathTo } from "./path.ts";
 import type { Permissions } from "./permissions.ts";
 import type { ReceiveDetails, RemoteInfo, SocketEvents, TransmitTimestamp } from "./types.ts";
 import { NO_OFFLOAD, type Offload, type Segments } from "./segments.ts";
@@ -69,6 +71,12 @@ export class Endpoint extends EndpointControls
   #wasBound = false;
   /** Whether its protocol has segments: an adopted socket's may be another, as ICMP's for echo requests. */
   #isUdp = true;
+  /** Whether somebody else made the descriptor, who may use it still. */
+  #wasAdopted = false;
+  /** What the sender has asked for since it may have changed. */
+  #wantsPathMtu: boolean | undefined;
+  #paths: Paths | undefined;
+  #peerPath: Path | undefined;
   #connected = false;
   #referenced = true;
   #awaitsRoom = false;
@@ -123,6 +131,8 @@ export class Endpoint extends EndpointControls
     this.#hold(Descriptor.adopt(this.#engine.runtime.libc, fd));
     this.optionsChanged();
     this.#isUdp = this.#descriptor!.isUdp;
+    this.#wasAdopted = true;
+    this.#peerPath = undefined;
     this.#wasBound = true;
     this.#sharesPort = this.peekOption("SO_REUSEPORT") > 0;
     this.#connected = typeof this.remoteAddress() !== "number";
@@ -242,6 +252,7 @@ export class Endpoint extends EndpointControls
     const encoded = encodeAddress(libc, this.family, address, port);
     if (!encoded) return -libc.abi.errno.EINVAL;
     const result = this.with((descriptor) => descriptor.connect(encoded));
+    this.#peerPath = undefined;
     this.#connected ||= result === 0;
     return result;
   }
@@ -249,6 +260,7 @@ export class Endpoint extends EndpointControls
   /** connect(2) to nobody. */
   disconnect(): number {
     const result = this.with((descriptor) => descriptor.disconnect());
+    this.#peerPath = undefined;
     this.#connected &&= result !== 0;
     return result;
   }
@@ -420,6 +432,50 @@ export class Endpoint extends EndpointControls
   /** For the sender. */
   refusal(): number {
     return this.#errorReceiver?.takesNetworkErrors ? this.#errorReceiver.localError() : 0;
+  }
+
+  /** For the sender: read once after each change. */
+  wantsPathMtu(): boolean {
+    const { linux } = this.#engine.runtime.libc.abi;
+    return this.#wantsPathMtu ??= linux !== undefined && this.peekOption("IP_MTU_DISCOVER") === linux.IP_PMTUDISC_WANT;
+  }
+
+  /** For the sender. */
+  get isSole(): boolean {
+    return !this.isShared && !this.#wasAdopted;
+  }
+
+  /** For the sender. */
+  get keepsRefusals(): boolean {
+    return this.#errorReceiver?.takesNetworkErrors ?? false;
+  }
+
+  /** For the sender. */
+  forbidFragments(forbidden: boolean): number {
+    const { IP_PMTUDISC_DO, IP_PMTUDISC_WANT } = this.#engine.runtime.libc.abi.linux!;
+    const mode = forbidden ? IP_PMTUDISC_DO : IP_PMTUDISC_WANT;
+    return this.#descriptor?.setOption("IP_MTU_DISCOVER", mode) ?? 0;
+  }
+
+  /** For the sender. */
+  pathTo(address: EncodedAddress | undefined): Path | undefined {
+    return address ? (this.#paths ??= this.#makePaths()).to(address) : this.#peerPath ??= this.#pathToPeer();
+  }
+
+  #makePaths(): Paths {
+    const { sockaddr_in, sockaddr_in6 } = this.#engine.runtime.libc.abi.layouts;
+    return new Paths(this.version, this.version === 4 ? sockaddr_in.sin_addr : sockaddr_in6.sin6_addr);
+  }
+
+  #pathToPeer(): Path | undefined {
+    const peer = this.remoteAddress();
+    const ip = typeof peer === "number" ? undefined : parseIp(peer.address);
+    return ip && pathTo(this.version, ip.bytes);
+  }
+
+  protected override optionsChanged(): void {
+    super.optionsChanged();
+    this.#wantsPathMtu = undefined;
   }
 
   /** For the sender. */
