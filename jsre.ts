@@ -18,6 +18,7 @@
 import dns from "node:dns";
 import { linuxAbi } from "./ffi/abi/linux.ts";
 import { invalidArgValue } from "./src/errors.ts";
+import { bind } from "./src/bind.ts";
 import { Socket } from "./src/socket.ts";
 import type {
   AdoptOptions,
@@ -46,6 +47,7 @@ export type {
   SendCallback,
   SendControls,
   SendManyCallback,
+  SendManyError,
   SendOptions,
   SocketEvents,
   SocketOptions,
@@ -148,7 +150,7 @@ export class Dgram extends CommonSocketClass {
   bind(options?: unknown, ...values: unknown[]): this {
     const isObject = options !== null && typeof options === "object";
     const nodeOptions = isObject ? withNumericFd(options as JsreBindOptions) : options;
-    (node.bind as (...values: unknown[]) => unknown).call(this, nodeOptions, ...values);
+    bind(this as unknown as Socket, [nodeOptions, ...values], 0);
     return this;
   }
 

@@ -65,6 +65,7 @@ export type {
   SendCallback,
   SendControls,
   SendManyCallback,
+  SendManyError,
   SendOptions,
   SocketEvents,
   SocketOptions,

@@ -5,30 +5,33 @@
  */
 import type { Libc } from "./libc.ts";
 import type { Memory } from "./memory.ts";
-import { now } from "./process.ts";
 import { decodeAddress, type SocketAddress } from "./sockaddr.ts";
 
 /** Entries; each address has one place where it can be. A power of two. */
 const PLACES = 4096;
 /** 2^32 divided by the golden ratio: multiplying by it spreads addresses that differ little. */
 const HASH_FACTOR = 2654435761;
-/** How long an entry with the name of an interface holds, in milliseconds: interfaces can be renamed. */
-const ZONE_LIFETIME = 1000;
-
 interface Entry {
   readonly words: Uint32Array;
   readonly length: number;
   readonly address: SocketAddress;
-  readonly expires: number;
+  /** Of what was received together with it, if it has the name of an interface: interfaces can be renamed. */
+  readonly batch: number | undefined;
 }
 
 /** Decodes addresses that often repeat. */
 export class AddressCache {
   readonly #libc: Libc;
   readonly #entries: (Entry | undefined)[] = [];
+  #batch = 0;
 
   constructor(libc: Libc) {
     this.#libc = libc;
+  }
+
+  /** From now on the names of interfaces are asked for again. */
+  beginBatch(): void {
+    this.#batch++;
   }
 
   /**
@@ -47,18 +50,15 @@ export class AddressCache {
     for (let i = 0; i < count; i++) hash = Math.imul(hash ^ words[first + i], HASH_FACTOR);
     const place = (hash >>> 15) & (PLACES - 1);
     const entry = this.#entries[place];
-    if (entry?.length === length && isSame(entry.words, words, first) && !isExpired(entry)) return entry.address;
+    const isKnown = entry?.length === length && isSame(entry.words, words, first);
+    if (isKnown && (entry.batch === undefined || entry.batch === this.#batch)) return entry.address;
     const address = decodeAddress(this.#libc, memory, offset, length);
     if (address) {
-      const expires = hasZone(address) ? now() + ZONE_LIFETIME : Infinity;
-      this.#entries[place] = { words: words.slice(first, first + count), length, address, expires };
+      const batch = hasZone(address) ? this.#batch : undefined;
+      this.#entries[place] = { words: words.slice(first, first + count), length, address, batch };
     }
     return address;
   }
-}
-
-function isExpired({ expires }: Entry): boolean {
-  return expires !== Infinity && now() > expires;
 }
 
 function hasZone({ address, family }: SocketAddress): boolean {

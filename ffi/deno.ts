@@ -182,8 +182,17 @@ export function denoBinding(deno: DenoNamespace, abi: Abi): DenoBinding {
 /** How many single grants are remembered at most; beyond that all are forgotten. */
 const MAX_REMEMBERED = 4096;
 
+/** A variable of the environment, if this program may read it; nobody is asked for the permission. */
+export function denoVariable(deno: DenoNamespace, variable: string): string | undefined {
+  const { state } = deno.permissions.querySync({ name: "env", variable });
+  return state === "granted" ? process.env[variable] : undefined;
+}
+
 /** A permission, as Deno's queries describe it. */
-type PermissionDescriptor = { name: "net"; host?: string } | { name: "read" | "write"; path?: string };
+type PermissionDescriptor =
+  | { name: "env"; variable: string }
+  | { name: "net"; host?: string }
+  | { name: "read" | "write"; path?: string };
 
 /**
  * A descriptor that Deno forgets. Deno keeps an object for each host and each path that was ever asked about, under a key that it

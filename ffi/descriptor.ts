@@ -180,6 +180,12 @@ export class Descriptor {
     return this.setEncodedOption({ level: abi.constants.SOL_SOCKET, name: abi.linux.SO_BINDTODEVICE, value });
   }
 
+  /** Whether its protocol is UDP (SO_PROTOCOL): Linux has datagram sockets for ICMP's echo requests, too. macOS cannot tell. */
+  get isUdp(): boolean {
+    const { linux } = this.#libc.abi;
+    return !linux || this.getOption("SO_PROTOCOL") === linux.SOL_UDP;
+  }
+
   /** Another descriptor of the same socket, for somebody else to close; or a negative errno. */
   duplicate(): number {
     return this.#libc.fcntl(this.#fd, this.#libc.abi.constants.F_DUPFD_CLOEXEC, 0);

@@ -4,13 +4,20 @@
  * @module
  */
 import type { Libc } from "./libc.ts";
-import { now } from "./process.ts";
 
-/** The index of an interface given by name or by number; a negative errno where there is none of that name. */
+/**
+ * The index of an interface given by name or by number; a negative errno if there is none. Digits can be a name, which comes
+ * first: of a number nothing else is checked.
+ */
 export function interfaceIndex(libc: Libc, interface_: string): number {
-  if (/^[0-9]{1,9}$/.test(interface_)) return Number(interface_);
+  const index = interfaceNamed(libc, interface_);
+  return index <= 0 && /^[0-9]{1,9}$/.test(interface_) ? Number(interface_) : index;
+}
+
+/** The index of an interface given by name (if_nametoindex(3)); a negative errno if there is none. */
+export function interfaceNamed(libc: Libc, text: string): number {
   const { IF_NAMESIZE } = libc.abi.constants;
-  const name = new TextEncoder().encode(interface_);
+  const name = new TextEncoder().encode(text);
   if (name.length === 0 || name.length >= IF_NAMESIZE || name.includes(0)) return -libc.abi.errno.ENODEV;
   const memory = libc.allocate(IF_NAMESIZE);
   memory.bytes.set(name);
@@ -24,26 +31,22 @@ export function interfaceName(libc: Libc, index: number): string {
   return new TextDecoder().decode(memory.bytes.subarray(0, memory.bytes.indexOf(0)));
 }
 
-/** How long a name is remembered, in milliseconds: interfaces can be renamed. */
-const NAME_LIFETIME = 1000;
-
-/** Names of interfaces, remembered for a short time. */
+/** Names of interfaces, each asked for once for what was received together: interfaces can be renamed. */
 export class InterfaceNames {
   readonly #libc: Libc;
   readonly #names = new Map<number, string>();
-  #expires = 0;
 
   constructor(libc: Libc) {
     this.#libc = libc;
   }
 
+  /** From now on names are asked for again. */
+  beginBatch(): void {
+    if (this.#names.size > 0) this.#names.clear();
+  }
+
   /** As {@linkcode interfaceName}. */
   of(index: number): string {
-    const time = now();
-    if (time > this.#expires) {
-      this.#names.clear();
-      this.#expires = time + NAME_LIFETIME;
-    }
     let name = this.#names.get(index);
     if (name === undefined) this.#names.set(index, name = interfaceName(this.#libc, index));
     return name;

@@ -58,6 +58,10 @@ export interface Libc {
   sendto(fd: number, buf: Pointer, n: number, flags: number, addr: Pointer | null, len: number): number;
   /** `ssize_t recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *addr, socklen_t *len)` */
   recvfrom(fd: number, buf: Pointer, n: number, flags: number, addr: Pointer | null, len: Pointer | null): number;
+  /** `ssize_t read(int fd, void *buf, size_t n)` */
+  read(fd: number, buf: Pointer, n: number): number;
+  /** `ssize_t write(int fd, const void *buf, size_t n)` */
+  write(fd: number, buf: Pointer, n: number): number;
   /** `int close(int fd)` */
   close(fd: number): number;
   /** `int fcntl(int fd, int cmd, int arg)` */

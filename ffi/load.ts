@@ -17,6 +17,7 @@ import {
   denoNamespace,
   denoNetworkPermission,
   denoTicks,
+  denoVariable,
 } from "./deno.ts";
 import { koffiBinding, koffiPath, loadKoffi } from "./koffi.ts";
 import type { Libc } from "./libc.ts";
@@ -34,6 +35,9 @@ import { stepPerTurn, stepsAsTicks, stepsWithTicks } from "./turns.ts";
 
 /** Bun ends with a thread in native code. Coming back is all that an idle thread costs, so it is rare there. In milliseconds. */
 const BUN_LONGEST_POLL = 30_000;
+
+/** The variable by which a whole process does without offload, whatever its sockets are made with. */
+const OFFLOAD = "DGRAM_FFI_OFFLOAD";
 
 let loaded: Runtime | undefined;
 
@@ -74,6 +78,10 @@ function load(): Runtime {
   return onKoffi(abi);
 }
 
+function allowsOffload(value: string | undefined): boolean {
+  return value !== "off" && value !== "0";
+}
+
 function onDeno(deno: DenoNamespace, abi: Abi): Runtime {
   const binding = denoBinding(deno, abi);
   const libc = new NativeLibc(abi, binding);
@@ -81,6 +89,7 @@ function onDeno(deno: DenoNamespace, abi: Abi): Runtime {
   return {
     binding: "deno",
     libc,
+    offload: allowsOffload(denoVariable(deno, OFFLOAD)),
     network: denoNetworkPermission(deno),
     listsSockets: false,
     asyncContexts: denoAsyncContexts(deno) ?? resourceContexts,
@@ -96,6 +105,7 @@ function onBun(bun: BunFfi, abi: Abi): Runtime {
   return {
     binding: "bun",
     libc,
+    offload: allowsOffload(process.env[OFFLOAD]),
     network: UNRESTRICTED,
     listsSockets: false,
     asyncContexts: resourceContexts,
@@ -117,6 +127,7 @@ function onNode(node: NodeFfi, abi: Abi): Runtime {
   return {
     binding: "node:ffi",
     libc,
+    offload: allowsOffload(process.env[OFFLOAD]),
     network: nodeNetworkPermission(),
     listsSockets: true,
     asyncContexts: resourceContexts,
@@ -141,6 +152,7 @@ function onKoffi(abi: Abi): Runtime {
   return {
     binding: "koffi",
     libc,
+    offload: allowsOffload(process.env[OFFLOAD]),
     network: nodeNetworkPermission(),
     listsSockets: true,
     asyncContexts: resourceContexts,

@@ -22,6 +22,11 @@ export class LocalAddresses {
     this.#at = { ...sockaddr_in, ...sockaddr_in6 };
   }
 
+  /** From now on the names of interfaces are asked for again. */
+  beginBatch(): void {
+    this.#cache.beginBatch();
+  }
+
   /** The four bytes at an offset. */
   ipv4(view: DataView, offset: number): string {
     const { memory, words } = this.#names[4];

@@ -7,7 +7,7 @@
  * @module
  */
 import { parseIp } from "./inet.ts";
-import { interfaceIndex } from "./interfaces.ts";
+import { interfaceIndex, interfaceNamed } from "./interfaces.ts";
 import type { Libc } from "./libc.ts";
 import { encodeAddress, type IpVersion } from "./sockaddr.ts";
 import { type OptionName, optionOf } from "./sockopt.ts";
@@ -149,8 +149,7 @@ function findInterface(libc: Libc, version: IpVersion, interface_: string | unde
     if (version === 4) return { address: ip.bytes, index: 0 };
     return { index: ip.zone ? Math.max(interfaceIndex(libc, ip.zone), 0) : 0 };
   }
-  // Text that is no address: the name of an interface. What can't be a name either is a bad address.
-  if (!/^[A-Za-z]/.test(interface_)) return -libc.abi.errno.EINVAL;
-  const index = interfaceIndex(libc, interface_);
+  // Text that is no address is the name of an interface; if there is none, it is a bad address, as in Node.
+  const index = interfaceNamed(libc, interface_);
   return index < 0 ? -libc.abi.errno.EINVAL : { index };
 }

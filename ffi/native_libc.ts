@@ -116,6 +116,14 @@ export class NativeLibc implements Libc {
     );
   }
 
+  read(fd: number, buf: Pointer, n: number): number {
+    return this.#result(this.#c.read(fd, readable(buf, n), this.#binding.word(n)));
+  }
+
+  write(fd: number, buf: Pointer, n: number): number {
+    return this.#result(this.#c.write(fd, readable(buf, n), this.#binding.word(n)));
+  }
+
   close(fd: number): number {
     return this.#result(this.#c.close(fd));
   }

@@ -93,6 +93,16 @@ export const COMMON_PROTOTYPES = {
       ["pointer", "len"],
     ],
   },
+  read: {
+    declaration: "ssize_t read(int fd, void *buf, size_t n)",
+    result: "ssize_t",
+    parameters: [["int", "fd"], ["pointer", "buf"], ["size_t", "n"]],
+  },
+  write: {
+    declaration: "ssize_t write(int fd, const void *buf, size_t n)",
+    result: "ssize_t",
+    parameters: [["int", "fd"], ["pointer", "buf"], ["size_t", "n"]],
+  },
   close: {
     declaration: "int close(int fd)",
     result: "int",

@@ -8,11 +8,11 @@ import { readTimespec } from "./clock.ts";
 import { type ControlReader, controlSpace } from "./control.ts";
 import type { Libc } from "./libc.ts";
 import { LocalAddresses } from "./local_addresses.ts";
-import type { IpVersion } from "./sockaddr.ts";
+import { decodeAddress, type IpVersion, maxAddressSize, type SocketAddress } from "./sockaddr.ts";
 import type { OptionName } from "./sockopt.ts";
 
 /** What a socket can ask the kernel to tell of every datagram. */
-export type ReceivedDetail = "destination" | "ttl" | "tos" | "timestamp" | "dropCount";
+export type ReceivedDetail = "destination" | "originalDestination" | "ttl" | "tos" | "timestamp" | "dropCount";
 
 /** What was said about one payload. */
 export interface ReceivedControls {
@@ -21,6 +21,8 @@ export interface ReceivedControls {
   /** The address it was sent to, and the interface it came by; empty and 0 where that was not said. */
   localAddress: string;
   interfaceIndex: number;
+  /** Where it was sent to before a rule of the system's brought it here; undefined if that was not said. */
+  originalDestination: SocketAddress | undefined;
   /** -1 where they were not said. */
   ttl: number;
   tos: number;
@@ -65,6 +67,8 @@ export function optionsFor(
     case "destination":
       // Here Linux speaks of IPv4 in the terms of IPv6.
       return [[version === 4 ? "IP_PKTINFO" : "IPV6_RECVPKTINFO", flag]];
+    case "originalDestination":
+      return linux ? both("IP_RECVORIGDSTADDR", "IPV6_RECVORIGDSTADDR") : "IP_RECVORIGDSTADDR";
     case "ttl":
       return both("IP_RECVTTL", "IPV6_RECVHOPLIMIT");
     case "tos":
@@ -100,6 +104,7 @@ export function controlTableOf(libc: Libc): ControlTable {
 /** All control messages that are understood. The others are passed over. */
 export class ControlTable {
   readonly #abi: Abi;
+  readonly #addresses: LocalAddresses;
   readonly #receivables: readonly Receivable[];
   readonly #byKey = new Map<number, Receivable>();
   readonly #controls: ReceivedControls = nothingSaid();
@@ -107,7 +112,12 @@ export class ControlTable {
   /** See {@linkcode controlTableOf}. */
   constructor(libc: Libc) {
     this.#abi = libc.abi;
-    this.#receivables = [...commonReceivables(libc), ...linuxReceivables(libc.abi), ...darwinReceivables(libc.abi)];
+    this.#addresses = new LocalAddresses(libc);
+    this.#receivables = [
+      ...commonReceivables(libc, this.#addresses),
+      ...linuxReceivables(libc),
+      ...darwinReceivables(libc.abi),
+    ];
     for (const receivable of this.#receivables) this.#byKey.set(keyOf(receivable.level, receivable.type), receivable);
   }
 
@@ -115,6 +125,11 @@ export class ControlTable {
   spaceFor(details: ReadonlySet<ReceivedDetail>): number {
     const may = ({ detail }: Receivable): boolean => detail === "segmentSize" || details.has(detail);
     return this.#receivables.filter(may).reduce((sum, { size }) => sum + controlSpace(this.#abi, size), 0);
+  }
+
+  /** What comes now was received together: the names of interfaces are asked for again. */
+  beginBatch(): void {
+    this.#addresses.beginBatch();
   }
 
   /** Reads the control messages of one payload. The result is the same object each time. */
@@ -135,6 +150,7 @@ function nothingSaid(): ReceivedControls {
     segmentSize: 0,
     localAddress: "",
     interfaceIndex: 0,
+    originalDestination: undefined,
     ttl: -1,
     tos: -1,
     timestamp: 0n,
@@ -148,6 +164,7 @@ function forget(controls: ReceivedControls): void {
   controls.segmentSize = 0;
   controls.localAddress = "";
   controls.interfaceIndex = 0;
+  controls.originalDestination = undefined;
   controls.ttl = -1;
   controls.tos = -1;
   controls.timestamp = 0n;
@@ -160,10 +177,9 @@ function keyOf(level: number, type: number): number {
   return level << 16 ^ type;
 }
 
-function commonReceivables(libc: Libc): Receivable[] {
+function commonReceivables(libc: Libc, addresses: LocalAddresses): Receivable[] {
   const { constants: c, layouts, platform } = libc.abi;
   const { in_pktinfo, in6_pktinfo } = layouts;
-  const addresses = new LocalAddresses(libc);
   const isLinux = platform === "linux";
   return [
     {
@@ -203,11 +219,15 @@ function small(detail: "ttl" | "tos", level: number, type: number): Receivable {
   return { detail, level, type, size: 4, least: 1, decode };
 }
 
-function linuxReceivables(abi: Abi): Receivable[] {
-  const { constants: { SOL_SOCKET }, layouts: { timespec }, linux } = abi;
+function linuxReceivables(libc: Libc): Receivable[] {
+  const { abi } = libc;
+  const { constants: { SOL_SOCKET, IPPROTO_IP, IPPROTO_IPV6 }, layouts: { timespec }, linux } = abi;
   if (!linux) return [];
   const { SOL_UDP, UDP_GRO, SO_TIMESTAMPNS, SO_TIMESTAMPING, SO_RXQ_OVFL, scm_timestamping } = linux;
+  const { IP_ORIGDSTADDR, IPV6_ORIGDSTADDR } = linux;
   return [
+    originalDestination(libc, IPPROTO_IP, IP_ORIGDSTADDR, 4),
+    originalDestination(libc, IPPROTO_IPV6, IPV6_ORIGDSTADDR, 6),
     {
       detail: "segmentSize",
       level: SOL_UDP,
@@ -244,6 +264,18 @@ function linuxReceivables(abi: Abi): Receivable[] {
       decode: (view, at, into) => void (into.dropped = view.getUint32(at, true)),
     },
   ];
+}
+
+/** A `struct sockaddr_in` or `struct sockaddr_in6`. */
+function originalDestination(libc: Libc, level: number, type: number, version: IpVersion): Receivable {
+  const { sockaddr_in, sockaddr_in6 } = libc.abi.layouts;
+  const { size } = version === 4 ? sockaddr_in : sockaddr_in6;
+  const room = libc.allocate(maxAddressSize(libc.abi));
+  const decode = (view: DataView, at: number, into: ReceivedControls): void => {
+    room.bytes.set(new Uint8Array(view.buffer, view.byteOffset + at, size));
+    into.originalDestination = decodeAddress(libc, room, 0, size);
+  };
+  return { detail: "originalDestination", level, type, size, least: size, decode };
 }
 
 function darwinReceivables({ constants: { SOL_SOCKET }, layouts: { timeval }, darwin }: Abi): Receivable[] {

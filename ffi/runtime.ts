@@ -18,6 +18,8 @@ export interface Runtime {
   readonly binding: BindingName;
   /** The C library. */
   readonly libc: Libc;
+  /** Whether payloads of several datagrams may be used at all: not if the environment says `DGRAM_FFI_OFFLOAD=off`. */
+  readonly offload: boolean;
   /** The runtime's network sandbox. */
   readonly network: NetworkPermission;
   /** Whether sockets of the runtime's own are in `process.getActiveResourcesInfo()`. */

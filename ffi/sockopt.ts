@@ -4,8 +4,8 @@
  * @module
  */
 import type { Abi } from "./abi/abi.ts";
-import type { DARWIN_OPTIONS } from "./abi/darwin_options.ts";
-import type { LINUX_OPTIONS } from "./abi/linux_options.ts";
+import { DARWIN_OPTIONS } from "./abi/darwin_options.ts";
+import { LINUX_OPTIONS } from "./abi/linux_options.ts";
 
 /** The options of the tables. */
 export type OptionName = keyof typeof LINUX_OPTIONS | keyof typeof DARWIN_OPTIONS;
@@ -30,6 +30,11 @@ const LEVELS: readonly { readonly prefix: string; readonly levels: readonly stri
 /** The names of the levels that have an option of that name, likeliest first. */
 export function levelsOf(name: string): readonly string[] {
   return LEVELS.find(({ prefix }) => name.startsWith(prefix))?.levels ?? [];
+}
+
+/** Whether some system that is supported has an option of that name. */
+export function isOptionName(name: string): name is OptionName {
+  return Object.hasOwn(LINUX_OPTIONS, name) || Object.hasOwn(DARWIN_OPTIONS, name);
 }
 
 /** BSD takes these two as `u_char`; Linux takes either. */

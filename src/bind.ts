@@ -27,13 +27,17 @@ interface Wanted {
   readonly exclusive: boolean;
 }
 
-/** See {@linkcode Socket.bind}. */
-export function bind(socket: Socket, values: readonly unknown[]): void {
+/**
+ * See {@linkcode Socket.bind}.
+ *
+ * @param leastFd A smaller descriptor is ignored. Node ignores 0; `jsre` takes it.
+ */
+export function bind(socket: Socket, values: readonly unknown[], leastFd: 0 | 1 = 1): void {
   const endpoint = runningEndpoint(socket);
   const state = udpStateOf(socket);
   if (state.bindState !== "unbound") throw alreadyBound();
   const shared = descriptorOfHandle(values[0]);
-  const wanted = shared ? undefined : wantedOf(values);
+  const wanted = shared ? undefined : wantedOf(values, leastFd);
   const last = values.at(-1);
   state.bindState = "binding";
   const forget = typeof last === "function" ? onceListening(socket, last as () => void) : () => {};
@@ -295,7 +299,7 @@ function lowBits(port: unknown): number {
 }
 
 /** `bind`'s forms brought into one. */
-function wantedOf([port, address]: readonly unknown[]): Wanted {
+function wantedOf([port, address]: readonly unknown[], leastFd: 0 | 1): Wanted {
   if (port === null || typeof port !== "object") {
     return {
       fd: undefined,
@@ -307,7 +311,7 @@ function wantedOf([port, address]: readonly unknown[]): Wanted {
   const options = port as { readonly [Name in keyof Wanted]?: unknown };
   // As Node finds out: other numbers are ignored.
   const fd = options.fd as number;
-  const adopts = fd === (fd | 0) && fd > 0;
+  const adopts = fd === (fd | 0) && fd >= leastFd;
   return {
     fd: adopts ? fd : undefined,
     address: options.address,

@@ -31,6 +31,18 @@ export abstract class ControlLevel extends MulticastLevel {
   }
 
   /**
+   * The address and port that each datagram's sender gave: `originalAddress`, `originalPort` (IP_RECVORIGDSTADDR,
+   * IPV6_RECVORIGDSTADDR; Linux 2.6.29). A transparent proxy ({@linkcode Socket.setTransparent}) learns from it where the datagram was to
+   * go, for its own address tells only the rule that brought it here.
+   *
+   * @returns True.
+   * @throws {TypeError} ERR_FEATURE_UNAVAILABLE_ON_PLATFORM on macOS.
+   */
+  setRecvOriginalDestination(flag: boolean): true {
+    return setDetail(this, "originalDestination", flag, "setRecvOriginalDestination");
+  }
+
+  /**
    * How many routers each datagram might still have passed: `ttl` (IP_RECVTTL, IPV6_RECVHOPLIMIT).
    *
    * @returns True.
@@ -78,7 +90,8 @@ export abstract class ControlLevel extends MulticastLevel {
   }
 
   /**
-   * How many datagrams the socket had lost when each one came in: `dropped` (SO_RXQ_OVFL, Linux).
+   * How many datagrams the socket had lost when each one came in: `dropped` (SO_RXQ_OVFL, Linux). So that each one counts, the kernel
+   * hands over no datagrams together (`gro`) meanwhile.
    *
    * @returns True.
    * @throws {TypeError} ERR_FEATURE_UNAVAILABLE_ON_PLATFORM on macOS.

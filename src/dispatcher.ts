@@ -17,7 +17,7 @@ import type { Permissions } from "./permissions.ts";
 import type { CheckedControls, SendControlsEncoder } from "./send_controls.ts";
 import type { SendArguments } from "./send_arguments.ts";
 import { countMessages, type MessageGroup } from "./send_many_arguments.ts";
-import { SendManyOperation } from "./send_many_operation.ts";
+import { type GroupRequest, SendManyOperation } from "./send_many_operation.ts";
 import type { Segments } from "./segments.ts";
 import { type OperationOwner, SendOperation } from "./send_operation.ts";
 import type { LookupFunction, SendCallback, SendManyCallback } from "./types.ts";
@@ -131,10 +131,15 @@ export class Dispatcher {
   sendMany(groups: readonly MessageGroup[], callback: SendManyCallback | undefined): void {
     const endpoint = this.#socket.endpoint()!;
     const operation = callback ? new SendManyOperation(this.#operations, countMessages(groups), callback) : undefined;
-    for (const { messages, segments, port, address = LOOPBACK[endpoint.version], controls } of groups) {
-      const route = this.#routeTo(endpoint, address, port, controls);
-      for (const message of messages) collect(endpoint, message, route, operation);
-      for (const part of segments) collectSegments(endpoint, part, route, operation);
+    let index = 0;
+    for (const group of groups) {
+      const { messages, segments, port, controls } = group;
+      const address = group.address ?? (port === undefined ? undefined : LOOPBACK[endpoint.version]);
+      const route = this.#routeTo(endpoint, address ?? "", port, controls);
+      const request = operation?.requestFrom(index, address, port);
+      for (const message of messages) collect(endpoint, message, route, request);
+      for (const part of segments) collectSegments(endpoint, part, route, request);
+      index += countMessages([group]);
     }
     if (groups[0]?.port !== undefined) return;
     try {
@@ -227,7 +232,7 @@ function collect(
   endpoint: Endpoint,
   payload: Payload,
   route: Route | NoRoute,
-  operation: SendManyOperation | undefined,
+  operation: GroupRequest | undefined,
 ): void {
   if (typeof route === "number" || route instanceof Error) operation?.finish(route);
   else endpoint.collect(payload, lengthOf(payload), route.destination, operation, route.controls);
@@ -237,7 +242,7 @@ function collectSegments(
   endpoint: Endpoint,
   segments: Segments,
   route: Route | NoRoute,
-  operation: SendManyOperation | undefined,
+  operation: GroupRequest | undefined,
 ): void {
   if (typeof route === "number" || route instanceof Error) {
     for (let i = 0; i < segments.count; i++) operation?.finish(route);

@@ -9,6 +9,7 @@ import type { Buffer } from "node:buffer";
 import { EventEmitter } from "node:events";
 import type { EventContext } from "../ffi/async_context.ts";
 import type { EncodedControls } from "../ffi/control.ts";
+import { parseIp } from "../ffi/inet.ts";
 import { Descriptor } from "../ffi/descriptor.ts";
 import {
   type AddressFamily,
@@ -17,9 +18,10 @@ import {
   type IpVersion,
   type SocketAddress,
 } from "../ffi/sockaddr.ts";
+import type { OptionName } from "../ffi/sockopt.ts";
 import type { SharedDescriptor } from "./cluster.ts";
 import { EndpointControls } from "./endpoint_controls.ts";
-import type { BindFlags, FilterPlace } from "./endpoint_options.ts";
+import type { ApartReason, BindFlags } from "./endpoint_options.ts";
 import type { Engine } from "./engine.ts";
 import { ErrorReceiver, type ErrorReceivingSocket } from "./error_receiver.ts";
 import { ANY } from "./lookup.ts";
@@ -30,9 +32,10 @@ import type { MessageBatch } from "./message_batch.ts";
 import type { NetworkError } from "./network_error.ts";
 import { lengthOf, type Payload } from "./payload.ts";
 import { Receiver, type ReceivingSocket } from "./receiver.ts";
+import { type Path, Paths, pathTo } from "./path.ts";
 import type { Permissions } from "./permissions.ts";
 import type { ReceiveDetails, RemoteInfo, SocketEvents, TransmitTimestamp } from "./types.ts";
-import type { Offload, Segments } from "./segments.ts";
+import { NO_OFFLOAD, type Offload, type Segments } from "./segments.ts";
 import { type MessageSender, Sender, type SendingSocket, type SendRequest } from "./sender.ts";
 
 /** Who hears what the endpoint receives: the socket. */
@@ -59,11 +62,23 @@ export class Endpoint extends EndpointControls
   #shared: SharedDescriptor | undefined;
   /** For the receiver: whether other processes receive from the socket, too. */
   isShared = false;
-  #filtered: Set<FilterPlace> | undefined;
+  /** Why datagrams are not to come together; undefined: for no reason. */
+  #apart: Set<ApartReason> | undefined;
+  /** Whether others may be bound to the same port (SO_REUSEPORT), and the port that it is in a group for; 0: none. */
+  #sharesPort = false;
+  #groupPort = 0;
   /** For the poll loop; 0 while it does not receive. */
   token = 0;
   /** Whether bind(2) was tried, or somebody else did: then nothing here binds by itself. */
   #wasBound = false;
+  /** Whether its protocol has segments: an adopted socket's may be another, as ICMP's for echo requests. */
+  #isUdp = true;
+  /** Whether somebody else made the descriptor, who may use it still. */
+  #wasAdopted = false;
+  /** What the sender has asked for since it may have changed. */
+  #wantsPathMtu: boolean | undefined;
+  #paths: Paths | undefined;
+  #peerPath: Path | undefined;
   #connected = false;
   #referenced = true;
   #awaitsRoom = false;
@@ -85,7 +100,7 @@ export class Endpoint extends EndpointControls
     this.#context = engine.runtime.asyncContexts.open();
     this.#permissions = permissions;
     this.#listeners = listeners;
-    this.#offload = offload;
+    this.#offload = engine.runtime.offload ? offload : NO_OFFLOAD;
   }
 
   /** The IP version of a UDP socket. A Unix socket has none, and nothing asks it for one. */
@@ -124,7 +139,12 @@ export class Endpoint extends EndpointControls
       isShared: this.isShared,
     };
     this.#hold(Descriptor.adopt(this.#engine.runtime.libc, fd));
+    this.optionsChanged();
+    this.#isUdp = this.#descriptor!.isUdp;
+    this.#wasAdopted = true;
+    this.#peerPath = undefined;
     this.#wasBound = true;
+    this.#sharesPort = this.peekOption("SO_REUSEPORT") > 0;
     this.#connected = typeof this.remoteAddress() !== "number";
   }
 
@@ -195,6 +215,7 @@ export class Endpoint extends EndpointControls
     if (!encoded || (flags.ipv6Only && this.version === 4)) return -libc.abi.errno.EINVAL;
     const result = this.setBindFlags(flags) || this.requestDetails();
     if (result < 0) return result;
+    this.#sharesPort = flags.reusePort;
     const bound = receives ? this.receiveWith(() => this.#bindDescriptor(encoded)) : this.#bindDescriptor(encoded);
     // macOS says EAFNOSUPPORT where Linux says EINVAL.
     return bound === -libc.abi.errno.EAFNOSUPPORT ? -libc.abi.errno.EINVAL : bound;
@@ -236,20 +257,36 @@ export class Endpoint extends EndpointControls
     if (asked < 0) return asked;
     const watched = this.#engine.loop.watch(this);
     if (watched < 0) return watched;
+    if (this.#sharesPort) this.#joinGroup();
     // Where the kernel has no UDP_GRO, datagrams come singly.
-    if (this.#offload.gro && !this.isShared && !this.#filtered) this.setOption("UDP_GRO", 1);
+    if (this.#offload.gro && !this.isShared && !this.#apart) this.setOption("UDP_GRO", 1);
     this.#updateReference();
     return 0;
   }
 
-  /** A filter has to see each datagram: while there is one the kernel must not hand over several as one. */
-  setFiltered(place: FilterPlace, filtered: boolean): void {
-    const places = this.#filtered ?? new Set();
-    if (filtered) places.add(place);
-    else places.delete(place);
-    this.#filtered = places.size > 0 ? places : undefined;
+  override keepApart(reason: ApartReason, apart: boolean): void {
+    const reasons = this.#apart ?? new Set();
+    const before = reasons.size > 0;
+    if (apart) reasons.add(reason);
+    else reasons.delete(reason);
+    this.#apart = reasons.size > 0 ? reasons : undefined;
     const receives = this.token > 0 && this.#offload.gro && !this.isShared;
-    if (receives) this.setOption("UDP_GRO", this.#filtered ? 0 : 1);
+    if (receives && before !== reasons.size > 0) this.setOption("UDP_GRO", this.#apart ? 0 : 1);
+  }
+
+  /** A program chooses among the sockets of this one's port, or does so no more. */
+  setPortFiltered(filtered: boolean): void {
+    this.keepApart("portFilter", filtered);
+    if (this.#groupPort > 0) this.#engine.reusePortGroups.setFiltered(this.#groupPort, filtered);
+  }
+
+  #joinGroup(): void {
+    const local = this.localAddress();
+    if (typeof local === "number") return;
+    const { reusePortGroups } = this.#engine;
+    this.#groupPort = local.port;
+    reusePortGroups.join(this, local.port);
+    if (this.#apart?.has("portFilter")) reusePortGroups.setFiltered(local.port, true);
   }
 
   /** For the poll loop. */
@@ -275,6 +312,7 @@ export class Endpoint extends EndpointControls
     const encoded = encodeAddress(libc, this.family, address, port);
     if (!encoded) return -libc.abi.errno.EINVAL;
     const result = this.with((descriptor) => descriptor.connect(encoded));
+    this.#peerPath = undefined;
     this.#connected ||= result === 0;
     return result;
   }
@@ -282,6 +320,7 @@ export class Endpoint extends EndpointControls
   /** connect(2) to nobody. */
   disconnect(): number {
     const result = this.with((descriptor) => descriptor.disconnect());
+    this.#peerPath = undefined;
     this.#connected &&= result !== 0;
     return result;
   }
@@ -455,6 +494,50 @@ export class Endpoint extends EndpointControls
     return this.#errorReceiver?.takesNetworkErrors ? this.#errorReceiver.localError() : 0;
   }
 
+  /** For the sender: read once after each change. */
+  wantsPathMtu(): boolean {
+    const { linux } = this.#engine.runtime.libc.abi;
+    return this.#wantsPathMtu ??= linux !== undefined && this.peekOption("IP_MTU_DISCOVER") === linux.IP_PMTUDISC_WANT;
+  }
+
+  /** For the sender. */
+  get isSole(): boolean {
+    return !this.isShared && !this.#wasAdopted;
+  }
+
+  /** For the sender. */
+  get keepsRefusals(): boolean {
+    return this.#errorReceiver?.takesNetworkErrors ?? false;
+  }
+
+  /** For the sender. */
+  forbidFragments(forbidden: boolean): number {
+    const { IP_PMTUDISC_DO, IP_PMTUDISC_WANT } = this.#engine.runtime.libc.abi.linux!;
+    const mode = forbidden ? IP_PMTUDISC_DO : IP_PMTUDISC_WANT;
+    return this.#descriptor?.setOption("IP_MTU_DISCOVER", mode) ?? 0;
+  }
+
+  /** For the sender. */
+  pathTo(address: EncodedAddress | undefined): Path | undefined {
+    return address ? (this.#paths ??= this.#makePaths()).to(address) : this.#peerPath ??= this.#pathToPeer();
+  }
+
+  #makePaths(): Paths {
+    const { sockaddr_in, sockaddr_in6 } = this.#engine.runtime.libc.abi.layouts;
+    return new Paths(this.version, this.version === 4 ? sockaddr_in.sin_addr : sockaddr_in6.sin6_addr);
+  }
+
+  #pathToPeer(): Path | undefined {
+    const peer = this.remoteAddress();
+    const ip = typeof peer === "number" ? undefined : parseIp(peer.address);
+    return ip && pathTo(this.version, ip.bytes);
+  }
+
+  protected override optionsChanged(): void {
+    super.optionsChanged();
+    this.#wantsPathMtu = undefined;
+  }
+
   /** For the sender. */
   unsentBytes(): number {
     const { linux } = this.#engine.runtime.libc.abi;
@@ -485,6 +568,8 @@ export class Endpoint extends EndpointControls
   /** Leaves the poll loop. */
   protected stopReceiving(): void {
     this.#engine.loop.end(this);
+    if (this.#groupPort > 0) this.#engine.reusePortGroups.leave(this, this.#groupPort);
+    this.#groupPort = 0;
     this.#receiver?.stop();
     this.#errorReceiver?.stop();
   }
@@ -500,9 +585,13 @@ export class Endpoint extends EndpointControls
     return new Sender(runtime.libc, outbox, this, this.#mayJoinSegments());
   }
 
-  /** Whether several messages may go to the kernel as one payload: not where each is to have a timestamp. */
+  /** Whether several messages may go to the kernel as one payload: not if each is to have a timestamp. */
   #mayJoinSegments(): boolean {
-    return this.#offload.gso && !this.tellsSending;
+    return this.#offload.gso && this.#isUdp && !this.tellsSending;
+  }
+
+  protected override peekOption(name: OptionName): number {
+    return this.#descriptor?.getOption(name) ?? this.#notOpen;
   }
 
   get #notOpen(): number {

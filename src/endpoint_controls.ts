@@ -9,11 +9,12 @@ import { encodeTxTime } from "../ffi/clock.ts";
 import type { QueuedError } from "../ffi/error_queue.ts";
 import { receiveTimestampFlags, transmitTimestampFlags } from "../ffi/received_controls.ts";
 import type { EncodedAddress, IpVersion, SocketAddress } from "../ffi/sockaddr.ts";
-import { EndpointOptions } from "./endpoint_options.ts";
+import type { OptionName } from "../ffi/sockopt.ts";
+import { type ApartReason, EndpointOptions } from "./endpoint_options.ts";
 import type { ErrorReceiver } from "./error_receiver.ts";
 import type { ControlDecoder } from "./inbox.ts";
 import { DetailDecoder, type DetailName, kernelOptions } from "./received_details.ts";
-import { isMappedName, SendControlsEncoder } from "./send_controls.ts";
+import { type ControlledSocket, isMappedName, SendControlsEncoder } from "./send_controls.ts";
 import type { TransmitTimestamp } from "./types.ts";
 
 /** What a socket wants of the kernel. */
@@ -29,12 +30,20 @@ interface Wishes {
 }
 
 /** What sends and receives with control messages. */
-export abstract class EndpointControls extends EndpointOptions {
+export abstract class EndpointControls extends EndpointOptions implements ControlledSocket {
+  /** The type of service of what is sent by IPv4 and by IPv6, as it was read last; -1: not since an option was set. */
+  #typesOfService: Record<IpVersion, number> | undefined;
   /** Undefined while there are none, as with most of perhaps ten thousand sockets. */
   #wishes: Wishes | undefined;
 
   /** getpeername(2) */
   abstract remoteAddress(): SocketAddress | number;
+  /** getsockopt(2), which changes nothing of how messages leave: unlike `getOption` it does not send those of this turn. */
+  protected abstract peekOption(name: OptionName): number;
+  /** Whether other processes may have the socket, and set its options. */
+  abstract readonly isShared: boolean;
+  /** Has the kernel hand over each datagram alone (no UDP_GRO), or together again once there is no reason left. */
+  abstract keepApart(reason: ApartReason, apart: boolean): void;
   /** What this socket has on its error queue. */
   abstract get errorReceiver(): ErrorReceiver;
   /** Says when a datagram left. */
@@ -53,8 +62,13 @@ export abstract class EndpointControls extends EndpointOptions {
     const { details } = wishes;
     if (on) details.add(detail);
     else details.delete(detail);
-    wishes.decoder = details.size > 0 ? new DetailDecoder(this.engine.runtime.libc, details) : undefined;
+    if (detail === "dropCount") this.keepApart("dropCount", on);
+    wishes.decoder = details.size > 0 ? this.#decoderOf(details) : undefined;
     return detail === "timestamp" && this.fd >= 0 ? this.requestTimestamping() : 0;
+  }
+
+  #decoderOf(details: ReadonlySet<DetailName>): DetailDecoder {
+    return new DetailDecoder(this.engine.runtime.libc, this.version, details);
   }
 
   /** Whether it is to be told when each datagram leaves. */
@@ -89,7 +103,23 @@ export abstract class EndpointControls extends EndpointOptions {
 
   /** What makes control data of the options of `send`. */
   controlsEncoder(): SendControlsEncoder {
-    return new SendControlsEncoder(this.engine.runtime.libc, this.version, () => this.#wishes?.hasTxTime ?? false);
+    return new SendControlsEncoder(this.engine.runtime.libc, this);
+  }
+
+  /** For the encoder. */
+  get hasTxTime(): boolean {
+    return this.#wishes?.hasTxTime ?? false;
+  }
+
+  /** For the encoder: IP_TOS or IPV6_TCLASS, read once after each change. */
+  typeOfServiceOf(wire: IpVersion): number {
+    const known = this.#typesOfService ??= { 4: -1, 6: -1 };
+    if (known[wire] >= 0 && !this.isShared) return known[wire];
+    return known[wire] = Math.max(this.peekOption(wire === 4 ? "IP_TOS" : "IPV6_TCLASS"), 0);
+  }
+
+  protected optionsChanged(): void {
+    this.#typesOfService = undefined;
   }
 
   /** The protocol that datagrams to a destination, or to the peer, go by: over IPv6 sockets mapped addresses are IPv4's. */

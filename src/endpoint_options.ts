@@ -26,8 +26,11 @@ export interface BindFlags {
   readonly ipv6Only: boolean;
 }
 
-/** Where a filter can be attached: to the socket, or to all sockets of its port. */
-export type FilterPlace = "socket" | "port";
+/**
+ * Why the kernel must hand over each datagram alone: a filter of the socket or of all sockets of its port has to see each one;
+ * datagrams that are lost are counted one by one.
+ */
+export type ApartReason = "filter" | "portFilter" | "dropCount";
 
 /** What has options: a descriptor, or one to be. */
 export abstract class EndpointOptions {
@@ -44,8 +47,12 @@ export abstract class EndpointOptions {
   /** Calls what may change how messages leave: those of this turn leave as they would have. EBADF without a descriptor. */
   protected abstract with<Result>(call: (descriptor: Descriptor) => Result | number): Result | number;
 
+  /** Some option may have changed: what was read of the options before is to be read again. */
+  protected abstract optionsChanged(): void;
+
   /** setsockopt(2) */
   setOption(name: OptionName, value: number): number {
+    this.optionsChanged();
     return this.with((descriptor) => descriptor.setOption(name, value));
   }
 
@@ -76,6 +83,7 @@ export abstract class EndpointOptions {
 
   /** setsockopt(2) with the value's bytes. Opens the descriptor. */
   setRawOption(option: EncodedOption): number {
+    this.optionsChanged();
     return this.openWith((descriptor) => descriptor.setEncodedOption(option));
   }
 

@@ -13,6 +13,7 @@ import type { Endpoint } from "./endpoint.ts";
 import { Inbox } from "./inbox.ts";
 import { PollLoop } from "./loop.ts";
 import { Outbox } from "./outbox.ts";
+import { ReusePortGroups } from "./reuse_port_groups.ts";
 import { SendCallbacks } from "./send_callbacks.ts";
 import { SystemErrors } from "./system_errors.ts";
 
@@ -26,6 +27,7 @@ export interface Engine {
   readonly errors: SystemErrors;
   readonly errorQueue: ErrorQueue;
   readonly resources: ActiveResources;
+  readonly reusePortGroups: ReusePortGroups;
   /** Those with a descriptor, in a Worker: it closes them when it ends. Elsewhere nobody has to know. */
   readonly endpoints: Set<Endpoint> | undefined;
 }
@@ -47,6 +49,7 @@ export function currentEngine(): Engine {
       errors: new SystemErrors(libc.abi),
       errorQueue: new ErrorQueue(libc),
       resources: new ActiveResources(runtime.listsSockets),
+      reusePortGroups: new ReusePortGroups(),
       endpoints: isMainThread ? undefined : new Set(),
     };
     engines.set(runtime, engine);

@@ -45,6 +45,8 @@ type Payload = { -readonly [Key in keyof Received]: Received[Key] };
 export interface ControlDecoder {
   /** Bytes that they may have. */
   readonly space: number;
+  /** What is read from now on was received together. */
+  beginBatch?(): void;
   /**
    * Reads those of one payload.
    *
@@ -95,6 +97,8 @@ export class Inbox {
     const count = uninterrupted(libc.abi, () => libc.recvmmsg(fd, vector.at(0), atMost, this.#shape.flags));
     if (count < 0) return count;
     this.#used = count;
+    this.#addresses.beginBatch();
+    decoder?.beginBatch?.();
     this.#received.length = 0;
     for (let slot = 0; slot < count; slot++) this.#received.push(this.#describe(vector, slot, decoder));
     return this.#received;

@@ -15,6 +15,7 @@ import type { Libc } from "../ffi/libc.ts";
 import { MessageVector } from "../ffi/message_vector.ts";
 import { nextTick } from "../ffi/process.ts";
 import type { EncodedAddress } from "../ffi/sockaddr.ts";
+import type { Path } from "./path.ts";
 import { byteLength, copyPayload, type Payload } from "./payload.ts";
 import type { WaitingMessage } from "./queueing_sender.ts";
 import type { Segments } from "./segments.ts";
@@ -32,8 +33,8 @@ const MAX_PAYLOAD = 65_507;
 
 /** Hands the messages of one socket to the kernel. */
 export interface Transmitter {
-  /** Size of the largest messages that may be sent as segments of one payload; 0: none. */
-  readonly segmentLimit: number;
+  /** The path to a destination (undefined: to the peer), if messages may go there as segments of one payload. */
+  segmentsTo(address: EncodedAddress | undefined): Path | undefined;
   /**
    * Sends the runs from `first` up to `end`, whose memory is used for others afterwards. If it throws, it is called again with the
    * same runs, and goes on.
@@ -75,6 +76,8 @@ export interface Run {
   firstRequest: number;
   /** Whether another message can join. */
   open: boolean;
+  /** Whether one that is shorter than the others can. */
+  readonly takesShorter: boolean;
   /** How many messages, from the first on, its slot holds for the kernel to take. */
   submitted: number;
 }
@@ -106,6 +109,8 @@ export class Outbox {
   /** The last one, which the next message may join. */
   #last: Run | undefined = undefined;
   #requests: (SendRequest | undefined)[] = [];
+  /** The largest message that goes alone by each path, if a router might refuse it. */
+  readonly #scouts = new Map<Path, number>();
   #used = 0;
   #scheduled = false;
 
@@ -156,14 +161,16 @@ export class Outbox {
     controls: EncodedControls | undefined,
   ): boolean {
     const length = byteLength(bytes);
-    const isPayload = size <= sender.segmentLimit && count <= this.#maxSegments && length <= MAX_PAYLOAD;
+    const path = sender.segmentsTo(address);
+    const isPayload = path !== undefined && size <= path.limit && count <= this.#maxSegments && length <= MAX_PAYLOAD;
     if (!isPayload || length <= (count - 1) * size || this.#isFull(length)) return false;
+    if (size > path.sure && (length < count * size || !this.#hasGoneAhead(path, size))) return false;
     if (!this.#scheduled) this.schedule();
     copyPayload(bytes, this.#memory(), this.#used);
     const run = this.#last;
     const fits = run !== undefined && size === run.segmentSize && run.count + count <= this.#maxSegments;
     const joined = fits && canTake(run, sender, length, address, controls) ? run : undefined;
-    this.#append(joined, sender, length, count, size, address, request, controls);
+    this.#append(joined, sender, length, count, size, address, request, controls, true, size <= path.sure);
     return true;
   }
 
@@ -262,7 +269,18 @@ export class Outbox {
     copyPayload(payload, this.#memory(), this.#used);
     const run = this.#last;
     const joins = run !== undefined && length <= run.segmentSize && canTake(run, sender, length, address, controls);
-    this.#append(joins ? run : undefined, sender, length, 1, length, address, request, controls);
+    if (joins) return this.#append(run, sender, length, 1, length, address, request, controls, true, true);
+    const path = sender.segmentsTo(address);
+    const isSure = path !== undefined && length <= path.sure;
+    const mayOpen = path !== undefined && length <= path.limit && (isSure || this.#hasGoneAhead(path, length));
+    this.#append(undefined, sender, length, 1, length, address, request, controls, mayOpen, isSure);
+    if (!isSure && path !== undefined) this.#scouts.set(path, Math.max(length, this.#scouts.get(path) ?? 0));
+  }
+
+  /** Whether a message of that size, or a larger one, has left by a path before, in the same call. */
+  #hasGoneAhead(path: Path, size: number): boolean {
+    const ahead = this.#scouts.get(path);
+    return ahead !== undefined && ahead >= size;
   }
 
   /** Writes down what was copied. Nothing in here is a call: it is done as a whole or, if there is no stack for it, not at all. */
@@ -275,6 +293,8 @@ export class Outbox {
     address: EncodedAddress | undefined,
     request: SendRequest | undefined,
     controls: EncodedControls | undefined,
+    mayOpen: boolean,
+    takesShorter: boolean,
   ): void {
     const requests = this.#requests;
     const firstRequest = requests.length;
@@ -289,10 +309,10 @@ export class Outbox {
         joined.count < maxSegments;
       return;
     }
-    const open = segmentSize <= sender.segmentLimit && count < maxSegments && length === count * segmentSize;
+    const open = mayOpen && count < maxSegments && length === count * segmentSize;
     // deno-fmt-ignore
     const run: Run = {
-      sender, address, controls, offset, length, count, segmentSize, firstRequest, open, submitted: 0,
+      sender, address, controls, offset, length, count, segmentSize, firstRequest, open, takesShorter, submitted: 0,
     };
     this.#runs[this.#runs.length] = run;
     this.#last = run;
@@ -300,6 +320,7 @@ export class Outbox {
 
   #clear(): void {
     this.#runs = [];
+    if (this.#scouts.size > 0) this.#scouts.clear();
     this.#next = 0;
     this.#last = undefined;
     this.#requests = [];
@@ -324,5 +345,5 @@ function canTake(
   controls: EncodedControls | undefined,
 ): boolean {
   return run.open && run.sender === sender && run.address === address && run.controls === controls &&
-    length > 0 && run.length + length <= MAX_PAYLOAD;
+    (run.takesShorter || length % run.segmentSize === 0) && length > 0 && run.length + length <= MAX_PAYLOAD;
 }

@@ -6,7 +6,7 @@
 import type { Abi } from "../ffi/abi/abi.ts";
 import type { FilterInstruction } from "../ffi/packet_filter.ts";
 import { type OptionName, optionOf } from "../ffi/sockopt.ts";
-import type { FilterPlace } from "./endpoint_options.ts";
+import type { Endpoint } from "./endpoint.ts";
 import { invalidArgType, invalidArgValue } from "./errors.ts";
 import { setInt } from "./option_access.ts";
 import { missingOption, optionError } from "./option_errors.ts";
@@ -33,7 +33,7 @@ export abstract class PacketFilters extends SocketLevel {
    * net.core.optmem_max; ENOPROTOOPT on macOS.
    */
   attachFilter(program: readonly FilterInstruction[]): true {
-    return attach(this, "SO_ATTACH_FILTER", program, "socket");
+    return attach(this, "SO_ATTACH_FILTER", program, (endpoint) => endpoint.keepApart("filter", true));
   }
 
   /**
@@ -44,7 +44,7 @@ export abstract class PacketFilters extends SocketLevel {
    */
   detachFilter(): true {
     setInt(this, "SO_DETACH_FILTER", 0);
-    runningEndpoint(this).setFiltered("socket", false);
+    runningEndpoint(this).keepApart("filter", false);
     return true;
   }
 
@@ -63,15 +63,17 @@ export abstract class PacketFilters extends SocketLevel {
    * It is attached to all of them through any one. Not in Node.
    *
    * The program is run on the datagram's payload, which starts at offset 0. It returns the socket's index in the order in which they
-   * were bound, from 0; with any other number the kernel chooses as it does without a program. Datagrams that a sender on this host
-   * hands to the kernel together go where the first one goes.
+   * were bound, from 0; with any other number the kernel chooses as it does without a program. It has to see each datagram: so
+   * the kernel hands over none together with others (`gro`) to the sockets of the port in this thread, those bound later too. Make
+   * the sockets of the port in other threads and processes with `gro: false`. Datagrams that a sender on this host hands to the
+   * kernel together (`gso`) go where the first one goes.
    *
    * @param program As in {@linkcode Socket.attachFilter}.
    * @returns True.
    * @throws What {@linkcode Socket.attachFilter} throws; EINVAL also before the socket is bound, and without `reusePort`.
    */
   attachReusePortFilter(program: readonly FilterInstruction[]): true {
-    return attach(this, "SO_ATTACH_REUSEPORT_CBPF", program, "port");
+    return attach(this, "SO_ATTACH_REUSEPORT_CBPF", program, (endpoint) => endpoint.setPortFiltered(true));
   }
 
   /**
@@ -82,7 +84,7 @@ export abstract class PacketFilters extends SocketLevel {
    */
   detachReusePortFilter(): true {
     setInt(this, "SO_DETACH_REUSEPORT_BPF", 0);
-    runningEndpoint(this).setFiltered("port", false);
+    runningEndpoint(this).setPortFiltered(false);
     return true;
   }
 }
@@ -91,7 +93,7 @@ function attach(
   socket: SocketBase,
   name: OptionName,
   program: readonly FilterInstruction[],
-  place: FilterPlace,
+  attached: (endpoint: Endpoint) => void,
 ): true {
   const endpoint = runningEndpoint(socket);
   const { abi } = engineOf(socket).runtime.libc;
@@ -99,7 +101,7 @@ function attach(
   if (!option || !abi.linux) throw missingOption(abi, "setsockopt", name);
   const result = endpoint.attachFilter(option.level, option.name, checked(abi, program));
   if (result < 0) throw optionError(abi, -result, "setsockopt", name);
-  endpoint.setFiltered(place, true);
+  attached(endpoint);
   return true;
 }
 

@@ -12,6 +12,7 @@ import type { EncodedControls } from "../ffi/control.ts";
 import type { Libc } from "../ffi/libc.ts";
 import type { EncodedAddress } from "../ffi/sockaddr.ts";
 import type { Collected, Outbox, RetryingTransmitter, Run } from "./outbox.ts";
+import type { Path } from "./path.ts";
 import type { Payload } from "./payload.ts";
 import type { SendRequest } from "./sender.ts";
 import type { MessageQueue } from "./unix/message_queue.ts";
@@ -43,7 +44,7 @@ export abstract class QueueingSender implements RetryingTransmitter {
   }
 
   /** For the outbox. */
-  abstract readonly segmentLimit: number;
+  abstract segmentsTo(address: EncodedAddress | undefined): Path | undefined;
 
   /** Sends runs: {@linkcode QueueingSender.transmit}. */
   protected abstract transmitRuns(collected: Collected, first: number, end: number): void;

@@ -5,7 +5,8 @@
  */
 import { Buffer } from "node:buffer";
 import type { Abi } from "../ffi/abi/abi.ts";
-import { holdsAddress, levelsOf } from "../ffi/sockopt.ts";
+import { holdsAddress, isOptionName, levelsOf } from "../ffi/sockopt.ts";
+import type { Endpoint } from "./endpoint.ts";
 import { invalidArgType, invalidArgValue } from "./errors.ts";
 import { missingOption, optionError } from "./option_errors.ts";
 import { engineOf, type EventMap, runningEndpoint, SocketBase } from "./socket_base.ts";
@@ -30,9 +31,9 @@ export abstract class RawOptions<Events extends EventMap<Events> = SocketEvents>
    * @param length The most bytes to read, 0 to 65536. Default: 4, an int.
    * @returns The value in the system's byte order, which is little-endian on all that are supported; shorter than `length` where the
    * option is.
-   * @throws {TypeError} ERR_INVALID_ARG_VALUE for a name that is not known or of another level, and for a filter or what belongs to
-   * the firewall, whose value holds an address ({@linkcode Socket.attachFilter}).
-   * @throws {Error} ENOPROTOOPT where the system has no such option, or what else the kernel says; the message has the option's name.
+   * @throws {TypeError} ERR_INVALID_ARG_VALUE for a name that no header has (newer options go by number) or that is of another
+   * level, and for a filter or what belongs to the firewall, whose value holds an address ({@linkcode Socket.attachFilter}).
+   * @throws {Error} ENOPROTOOPT for another system's option, or what else the kernel says; the message has the option's name.
    */
   getsockopt(level: string | number, name: string | number, length = 4): Buffer<ArrayBuffer> {
     const endpoint = runningEndpoint(this);
@@ -61,7 +62,7 @@ export abstract class RawOptions<Events extends EventMap<Events> = SocketEvents>
    * @returns True.
    * @throws {TypeError} ERR_INVALID_ARG_VALUE as in {@linkcode Socket.getsockopt}; ERR_INVALID_ARG_TYPE for any other value.
    * @throws {RangeError} ERR_OUT_OF_RANGE for a number that is no int, and for too many bytes.
-   * @throws {Error} ENOPROTOOPT where the system has no such option; EPERM where it takes a privilege, which the message names where
+   * @throws {Error} ENOPROTOOPT for another system's option; EPERM where it takes a privilege, which the message names where
    * it is known; or what else the kernel says.
    */
   setsockopt(level: string | number, name: string | number, value: number | boolean | NodeJS.ArrayBufferView): true {
@@ -70,12 +71,27 @@ export abstract class RawOptions<Events extends EventMap<Events> = SocketEvents>
     const option = find(abi, level, name, "setsockopt");
     const result = endpoint.setRawOption({ level: option.level, name: option.number, value: bytesOf(value) });
     if (result < 0) throw optionError(abi, -result, "setsockopt", `${name}`);
+    noteFilter(endpoint, abi, option);
     return true;
   }
 }
 
+/** Filters by descriptor (eBPF), and filters that are taken away: as attachFilter() and its counterparts, they see each datagram. */
+function noteFilter(endpoint: Endpoint, { levels, options }: Abi, { level, number }: LevelAndNumber): void {
+  if (level !== levels.SOL_SOCKET || number === undefined) return;
+  if (number === options.SO_ATTACH_BPF) endpoint.keepApart("filter", true);
+  else if (number === options.SO_DETACH_FILTER) endpoint.keepApart("filter", false);
+  else if (number === options.SO_ATTACH_REUSEPORT_EBPF) endpoint.setPortFiltered(true);
+  else if (number === options.SO_DETACH_REUSEPORT_BPF) endpoint.setPortFiltered(false);
+}
+
+interface LevelAndNumber {
+  readonly level: number;
+  readonly number: number;
+}
+
 /** The numbers of a level and an option. */
-function find(abi: Abi, level: unknown, name: unknown, call: string): { level: number; number: number } {
+function find(abi: Abi, level: unknown, name: unknown, call: string): LevelAndNumber {
   const levelNumber = typeof level === "string" ? abi.levels[level] : level;
   if (typeof level === "string" && !Object.hasOwn(abi.levels, level)) {
     throw invalidArgValue("level", `must be one of ${Object.keys(abi.levels).join(", ")}, or a number`, level);
@@ -96,7 +112,7 @@ function checkNumber(value: unknown, name: string): asserts value is number {
 
 function numberOf(abi: Abi, level: number, name: string, call: string): number {
   const levels = levelsOf(name);
-  if (levels.length === 0) {
+  if (!isOptionName(name)) {
     throw invalidArgValue("name", "must be the header name of a socket option, as SO_RCVLOWAT, or a number", name);
   }
   if (!levels.some((other) => abi.levels[other] === level)) {

@@ -27,6 +27,7 @@ export type DetailName = ReceivedDetail | "truncated" | "segmentSize";
 /** The options of `createSocket`. */
 export const DETAIL_OPTIONS = {
   recvDestination: "destination",
+  recvOriginalDestination: "originalDestination",
   recvTTL: "ttl",
   recvTOS: "tos",
   recvTimestamp: "timestamp",
@@ -63,14 +64,20 @@ export class DetailDecoder implements ControlDecoder {
   readonly #wanted: Readonly<Record<DetailName, boolean>>;
   readonly #table: ControlTable;
   readonly #interfaces: InterfaceNames;
+  readonly #version: IpVersion;
   readonly #MSG_TRUNC: number;
   readonly #MSG_CTRUNC: number;
 
-  /** @param wanted At least one. */
-  constructor(libc: Libc, wanted: ReadonlySet<DetailName>) {
+  /**
+   * @param version The socket's.
+   * @param wanted At least one.
+   */
+  constructor(libc: Libc, version: IpVersion, wanted: ReadonlySet<DetailName>) {
+    this.#version = version;
     const wants = (detail: DetailName): boolean => wanted.has(detail);
     this.#wanted = {
       destination: wants("destination"),
+      originalDestination: wants("originalDestination"),
       ttl: wants("ttl"),
       tos: wants("tos"),
       timestamp: wants("timestamp"),
@@ -85,12 +92,18 @@ export class DetailDecoder implements ControlDecoder {
     this.space = this.#table.spaceFor(new Set([...wanted].filter(isReceivedDetail)));
   }
 
+  beginBatch(): void {
+    this.#table.beginBatch();
+    this.#interfaces.beginBatch();
+  }
+
   decode(reader: ControlReader, flags: number, length: number): ReceiveDetails {
     const wanted = this.#wanted;
     const controls = this.#table.read(reader);
     this.segmentSize = controls.segmentSize;
     const details: ReceiveDetails = {};
     if (wanted.destination && controls.interfaceIndex > 0) this.#addDestination(details, controls);
+    if (wanted.originalDestination && controls.originalDestination) this.#addOriginal(details, controls);
     if (wanted.ttl && controls.ttl >= 0) details.ttl = controls.ttl;
     if (wanted.tos && controls.tos >= 0) addTOS(details, controls.tos);
     if (wanted.timestamp) addTimestamps(details, controls);
@@ -107,6 +120,13 @@ export class DetailDecoder implements ControlDecoder {
     details.localAddress = localAddress;
     details.interfaceIndex = interfaceIndex;
     details.interfaceName = this.#interfaces.of(interfaceIndex);
+  }
+
+  /** The kernel speaks of IPv4 in its own terms on a socket of IPv6, too: mapped, as all else there. */
+  #addOriginal(details: ReceiveDetails, { originalDestination }: ReceivedControls): void {
+    const { address, port, family } = originalDestination!;
+    details.originalAddress = this.#version === 6 && family === "IPv4" ? `::ffff:${address}` : address;
+    details.originalPort = port;
   }
 }
 

@@ -25,6 +25,10 @@ function Detailed(this: RemoteInfo, sender: SocketAddress, size: number, details
     this.interfaceIndex = details.interfaceIndex;
     this.interfaceName = details.interfaceName;
   }
+  if (details.originalPort !== undefined) {
+    this.originalAddress = details.originalAddress;
+    this.originalPort = details.originalPort;
+  }
   if (details.ttl !== undefined) this.ttl = details.ttl;
   if (details.tos !== undefined) {
     this.tos = details.tos;

@@ -10,6 +10,9 @@ export interface Offload {
   readonly gro: boolean;
 }
 
+/** Each datagram alone, both ways. */
+export const NO_OFFLOAD: Offload = { gso: false, gro: false };
+
 /** Messages that lie one behind the other, all of one size but for the last, which may be shorter. */
 export class Segments {
   readonly bytes: Uint8Array;

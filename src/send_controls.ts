@@ -8,19 +8,20 @@ import type { EncodedControls } from "../ffi/control.ts";
 import { parseIp } from "../ffi/inet.ts";
 import { interfaceIndex } from "../ffi/interfaces.ts";
 import type { Libc } from "../ffi/libc.ts";
-import { now } from "../ffi/process.ts";
 import { encodeSentControls, missingMessage, type SentControls } from "../ffi/sent_controls.ts";
 import type { EncodedAddress, IpVersion } from "../ffi/sockaddr.ts";
 import { incompatibleOptions, invalidArgType, invalidArgValue, outOfRange, unavailable } from "./errors.ts";
 import type { SendControls, SendOptions } from "./types.ts";
 import { validateBoolean, validateInteger, validateString } from "./validate.ts";
 
-/** {@linkcode SendControls} after the checks. */
+/** {@linkcode SendControls} after the checks: `tos`, or its parts, of which the missing one is the socket's. */
 export interface CheckedControls {
   readonly localAddress: string | undefined;
   readonly interface: string | number | undefined;
   readonly ttl: number | undefined;
   readonly tos: number | undefined;
+  readonly dscp: number | undefined;
+  readonly ecn: number | undefined;
   readonly dontFragment: boolean | undefined;
   readonly txTime: bigint | undefined;
 }
@@ -48,7 +49,9 @@ export function checkSendControls(given: SendControls): CheckedControls | undefi
   if (ttl !== undefined) validateInteger(ttl, "options.ttl", 1, 255);
   if (dontFragment !== undefined) validateBoolean(dontFragment, "options.dontFragment");
   if (txTime !== undefined) checkTxTime(txTime);
-  return { localAddress, interface: given.interface, ttl, tos: tosOf(given), dontFragment, txTime };
+  checkTOS(given);
+  const { tos, dscp, ecn } = given;
+  return { localAddress, interface: given.interface, ttl, tos, dscp, ecn, dontFragment, txTime };
 }
 
 function checkLocalAddress(address: unknown): void {
@@ -68,63 +71,62 @@ function checkTxTime(value: unknown): void {
   if (value < 0n || value >= 2n ** 64n) throw outOfRange("options.txTime", ">= 0n && < 2n ** 64n", value);
 }
 
-/** The type of service, given as a whole or in its two parts, of which one left out is 0. */
-function tosOf({ tos, dscp, ecn }: SendControls): number | undefined {
+/** The type of service is given as a whole, or in its two parts. */
+function checkTOS({ tos, dscp, ecn }: SendControls): void {
   if (tos !== undefined) {
     validateInteger(tos, "options.tos", 0, 255);
     if (dscp !== undefined) throw incompatibleOptions("options.tos", "options.dscp");
     if (ecn !== undefined) throw incompatibleOptions("options.tos", "options.ecn");
-    return tos;
   }
-  if (dscp === undefined && ecn === undefined) return undefined;
   if (dscp !== undefined) validateInteger(dscp, "options.dscp", 0, 63);
   if (ecn !== undefined) validateInteger(ecn, "options.ecn", 0, 3);
-  return (dscp ?? 0) << 2 | (ecn ?? 0);
 }
 
-/** How long encoded controls that name an interface are remembered, in milliseconds: interfaces can be renamed. */
-const LIFETIME = 1000;
 /** Remembered at most. */
 const MAX_ENTRIES = 256;
 
-interface Known {
-  readonly controls: CheckedControls;
+/** What a message is to have, with nothing left that can change its meaning: no interface's name, no part of a byte. */
+interface Resolved {
+  readonly localAddress: string | undefined;
+  readonly interfaceIndex: number;
+  readonly ttl: number | undefined;
+  readonly tos: number | undefined;
+  readonly dontFragment: boolean | undefined;
+  readonly txTime: bigint | undefined;
   readonly wire: IpVersion;
+}
+
+interface Known {
+  readonly controls: Resolved;
   readonly encoded: EncodedControls | undefined;
-  readonly expires: number;
 }
 
-function isExpired({ expires }: Known): boolean {
-  return expires !== Infinity && now() > expires;
+function isSame(one: Resolved, other: Resolved): boolean {
+  return one.wire === other.wire && one.localAddress === other.localAddress &&
+    one.interfaceIndex === other.interfaceIndex && one.ttl === other.ttl && one.tos === other.tos &&
+    one.dontFragment === other.dontFragment && one.txTime === other.txTime;
 }
 
-function isSame(one: CheckedControls, other: CheckedControls): boolean {
-  return one.localAddress === other.localAddress && one.interface === other.interface && one.ttl === other.ttl &&
-    one.tos === other.tos && one.dontFragment === other.dontFragment && one.txTime === other.txTime;
-}
-
-/** Whether what they mean can change. */
-function namesInterface({ interface: given, localAddress = "" }: CheckedControls): boolean {
-  return typeof given === "string" || localAddress.includes("%");
+/** What an encoder needs of its socket. */
+export interface ControlledSocket {
+  readonly version: IpVersion;
+  /** Whether the socket has a clock for transmit times. */
+  readonly hasTxTime: boolean;
+  /** The type of service, or traffic class, of what the socket sends by that protocol. */
+  typeOfServiceOf(wire: IpVersion): number;
 }
 
 /** Encodes controls. Those that are alike give the same object, so that their datagrams can go together. */
 export class SendControlsEncoder {
   readonly #libc: Libc;
-  readonly #version: IpVersion;
+  readonly #socket: ControlledSocket;
   readonly #known = new Map<string, Known>();
   /** The last one, as most messages are sent like the one before. */
   #last: Known | undefined;
-  readonly #hasTxTime: () => boolean;
 
-  /**
-   * @param version The socket's.
-   * @param hasTxTime Whether the socket has a clock for transmit times.
-   */
-  constructor(libc: Libc, version: IpVersion, hasTxTime: () => boolean) {
+  constructor(libc: Libc, socket: ControlledSocket) {
     this.#libc = libc;
-    this.#version = version;
-    this.#hasTxTime = hasTxTime;
+    this.#socket = socket;
   }
 
   /**
@@ -133,14 +135,16 @@ export class SendControlsEncoder {
    */
   check(controls: CheckedControls): void {
     const { abi } = this.#libc;
-    const { localAddress } = controls;
-    if (localAddress !== undefined && parseIp(localAddress)!.version !== this.#version) {
-      throw invalidArgValue("options.localAddress", `must be an IPv${this.#version} address`, localAddress);
+    const { version, hasTxTime } = this.#socket;
+    const { localAddress, ttl, tos, dscp, ecn, dontFragment, txTime } = controls;
+    if (localAddress !== undefined && parseIp(localAddress)!.version !== version) {
+      throw invalidArgValue("options.localAddress", `must be an IPv${version} address`, localAddress);
     }
-    const missing = missingMessage(abi, this.#version, { ...controls, source: undefined, interfaceIndex: 0 });
+    const sent = { source: undefined, interfaceIndex: 0, ttl, tos: tos ?? dscp ?? ecn, dontFragment, txTime };
+    const missing = missingMessage(abi, version, sent);
     if (missing) throw unavailable(missing, abi.platform);
-    if (controls.txTime !== undefined && !this.#hasTxTime()) {
-      throw invalidArgValue("options.txTime", "has no clock before setTxTimeClock()", controls.txTime);
+    if (txTime !== undefined && !hasTxTime) {
+      throw invalidArgValue("options.txTime", "has no clock before setTxTimeClock()", txTime);
     }
   }
 
@@ -149,37 +153,49 @@ export class SendControlsEncoder {
    * @returns The control data, if there is any; or a negative errno.
    */
   encode(controls: CheckedControls, wire: IpVersion): EncodedControls | undefined | number {
-    const last = this.#last;
-    if (last && last.wire === wire && isSame(last.controls, controls) && !isExpired(last)) return last.encoded;
-    const key = `${wire} ${Object.values(controls).join(" ")}`;
+    const { localAddress, ttl, dontFragment, txTime } = controls;
+    // Asked each time: an interface can be renamed, or made again under its old name.
+    const interfaceIndex = this.#interfaceOf(controls);
+    if (interfaceIndex < 0) return interfaceIndex;
+    const tos = this.#tosOf(controls, wire);
+    const resolved: Resolved = { localAddress, interfaceIndex, ttl, tos, dontFragment, txTime, wire };
+    if (this.#last && isSame(this.#last.controls, resolved)) return this.#last.encoded;
+    const key = Object.values(resolved).join(" ");
     const known = this.#known.get(key);
-    if (known && !isExpired(known)) {
+    if (known) {
       this.#last = known;
       return known.encoded;
     }
-    const encoded = this.#encode(controls, wire);
+    const encoded = this.#encode(resolved);
     if (typeof encoded === "number") return encoded;
     if (this.#known.size >= MAX_ENTRIES) this.#known.clear();
-    const expires = namesInterface(controls) ? now() + LIFETIME : Infinity;
-    this.#known.set(key, this.#last = { controls, wire, encoded, expires });
+    this.#known.set(key, this.#last = { controls: resolved, encoded });
     return encoded;
   }
 
-  #encode(controls: CheckedControls, wire: IpVersion): EncodedControls | undefined | number {
+  #encode(controls: Resolved): EncodedControls | undefined | number {
     const { abi } = this.#libc;
+    const { wire } = controls;
     const source = sourceOf(controls.localAddress, wire);
-    const interfaceIndex = this.#interfaceOf(controls);
     if (source === null) return -abi.errno.EINVAL;
-    if (interfaceIndex < 0) return interfaceIndex;
-    const sent: SentControls = { ...controls, source, interfaceIndex };
+    const sent: SentControls = { ...controls, source };
     return missingMessage(abi, wire, sent) ? -abi.errno.ENOTSUP : encodeSentControls(abi, wire, sent);
   }
 
-  /** That of the zone, where there is one and no other is named; 0: any. A negative errno where there is no such interface. */
+  /** A part that was not given is the socket's. */
+  #tosOf({ tos, dscp, ecn }: CheckedControls, wire: IpVersion): number | undefined {
+    if (dscp === undefined && ecn === undefined) return tos;
+    if (dscp !== undefined && ecn !== undefined) return dscp << 2 | ecn;
+    const own = this.#socket.typeOfServiceOf(wire);
+    return dscp !== undefined ? dscp << 2 | own & 3 : own & ~3 | ecn!;
+  }
+
+  /** That of the zone, if there is one and no other is named; 0: any. A negative errno if there is no such interface. */
   #interfaceOf({ interface: given, localAddress }: CheckedControls): number {
     if (typeof given === "number") return given;
-    const name = given ?? (localAddress === undefined ? "" : parseIp(localAddress)!.zone);
-    return name === "" ? 0 : interfaceIndex(this.#libc, name);
+    if (given !== undefined) return interfaceIndex(this.#libc, given);
+    const zone = localAddress?.includes("%") ? parseIp(localAddress)!.zone : "";
+    return zone === "" ? 0 : interfaceIndex(this.#libc, zone);
   }
 }
 

@@ -9,8 +9,8 @@ import { isBytes, ownCopy, type Payload } from "./payload.ts";
 import { payloadOf } from "./send_arguments.ts";
 import { Segments } from "./segments.ts";
 import { type CheckedControls, checkSendControls } from "./send_controls.ts";
-import type { SendControls } from "./types.ts";
-import { validateIp, validatePort, validateString } from "./validate.ts";
+import type { SendControls, SendManyCallback } from "./types.ts";
+import { validateFunction, validateIp, validatePort, validateString } from "./validate.ts";
 
 /** Messages in a row that go to one destination, with the same wishes. */
 export interface MessageGroup {
@@ -25,8 +25,28 @@ export interface MessageGroup {
   readonly controls: CheckedControls | undefined;
 }
 
+/** The messages, and the callback, which may stand in the place of the port or the address. */
+export interface SendManyArguments {
+  readonly groups: readonly MessageGroup[];
+  readonly callback: SendManyCallback | undefined;
+}
+
 /** Checks all before any is sent. */
 export function parseSendManyArguments(
+  connected: boolean,
+  messages: unknown,
+  port: unknown,
+  address: unknown,
+  callback: unknown,
+): SendManyArguments {
+  if (typeof port === "function") [port, address, callback] = [undefined, undefined, port];
+  else if (typeof address === "function") [address, callback] = [undefined, address];
+  const groups = parseMessages(connected, messages, port, address);
+  if (callback !== undefined) validateFunction(callback, "callback");
+  return { groups, callback: callback as SendManyCallback | undefined };
+}
+
+function parseMessages(
   connected: boolean,
   messages: unknown,
   port: unknown,
@@ -44,8 +64,10 @@ export function parseSendManyArguments(
       continue;
     }
     if (connected && (message.port || message.address)) throw isConnected();
-    if (message.address !== undefined) checkAddress(message.address);
-    groups.add(checked(message.message), message, checkSendControls(message));
+    const { port, address } = message;
+    if (address !== undefined) checkAddress(address);
+    const hasNone = port === undefined && address === undefined;
+    groups.add(checked(message.message), hasNone ? common : message, checkSendControls(message));
   }
   return groups.groups;
 }

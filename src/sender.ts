@@ -14,6 +14,7 @@ import type { MessageVector } from "../ffi/message_vector.ts";
 import { clearTimeout, now, setTimeout } from "../ffi/process.ts";
 import type { EncodedAddress } from "../ffi/sockaddr.ts";
 import type { Collected, Outbox, Run } from "./outbox.ts";
+import { type Path, REFUSAL_LIFETIME } from "./path.ts";
 import { ownCopy, type Payload } from "./payload.ts";
 import { QueueingSender, type WaitingMessage } from "./queueing_sender.ts";
 import type { Segments } from "./segments.ts";
@@ -59,6 +60,16 @@ export interface SendingSocket {
   refusal(): number;
   /** Bytes that the kernel has taken and the device has not. */
   unsentBytes(): number;
+  /** Whether it discovers path MTUs in the way that the system begins with (IP_PMTUDISC_WANT) for what goes by IPv4. */
+  wantsPathMtu(): boolean;
+  /** Whether nobody else uses the descriptor, so that an option can be another for the time of a call. */
+  readonly isSole: boolean;
+  /** Whether what the kernel refuses is put on the error queue. */
+  readonly keepsRefusals: boolean;
+  /** Forbids fragments of what goes by IPv4 (IP_PMTUDISC_DO), or goes back to IP_PMTUDISC_WANT. @returns A negative errno, or 0. */
+  forbidFragments(forbidden: boolean): number;
+  /** The path to a destination; undefined: to the peer. */
+  pathTo(address: EncodedAddress | undefined): Path | undefined;
 }
 
 /** What a socket asks of its sending side. */
@@ -80,22 +91,31 @@ export class Sender extends QueueingSender {
   /** Since when the first that waits is refused with ENOBUFS, and nothing leaves. */
   #refusedSince = 0;
   #unsentBytes = 0;
-  /**
-   * Size of the largest messages that may be sent as segments of one payload; 0: none. It starts without a limit and falls
-   * when the kernel refuses: a segment must fit the path's MTU, and some devices take none.
-   */
-  override segmentLimit: number;
+  /** Whether messages may be sent as segments of one payload. */
+  #segments: boolean;
+  /** Whether the socket's mode is IP_PMTUDISC_DO for the time of a call. */
+  #forbidsFragments = false;
 
   /** @param segments Whether messages may be sent as segments. */
   constructor(libc: Libc, outbox: Outbox, socket: SendingSocket, segments: boolean) {
     super(libc, outbox);
     this.#socket = socket;
-    this.segmentLimit = segments ? Infinity : 0;
+    this.#segments = segments;
   }
 
   /** Whether messages may be sent as segments from now on. */
   allowSegments(allowed: boolean): void {
-    this.segmentLimit = allowed ? Infinity : 0;
+    this.#segments = allowed;
+  }
+
+  override segmentsTo(address: EncodedAddress | undefined): Path | undefined {
+    if (!this.#segments) return undefined;
+    const path = this.#socket.pathTo(address);
+    if (path === undefined) return undefined;
+    if (path.limit !== Infinity && now() > path.limitUntil) path.limit = Infinity;
+    // Segments would leave without the don't-fragment bit, and the mode of a socket that others use must not be changed.
+    const isChanged = path.byIPv4 && !path.isLoopback && !this.#socket.isSole && this.#socket.wantsPathMtu();
+    return isChanged ? undefined : path;
   }
 
   /** Takes several messages as one payload. @returns Whether it could: otherwise they are to be sent one by one. */
@@ -240,14 +260,60 @@ export class Sender extends QueueingSender {
 
   /** @returns The index of the first run of which a message found no room, or `end`. */
   #sendRuns(collected: Collected, first: number, end: number): number {
+    if (!this.#losesBit(collected, first, end)) return this.#sendInMode(collected, first, end, false);
+    try {
+      return this.#sendInMode(collected, first, end, true);
+    } finally {
+      this.#forbidFragments(false);
+    }
+  }
+
+  /**
+   * Whether some run would leave without the don't-fragment bit that its messages have singly: the kernel leaves it out of a payload that
+   * is larger than the path's MTU, unless fragments are forbidden.
+   */
+  #losesBit({ runs }: Collected, first: number, end: number): boolean {
+    for (let i = first; i < end; i++) {
+      if (runs[i].count > 1 && this.#isAtRisk(runs[i])) return this.#socket.wantsPathMtu();
+    }
+    return false;
+  }
+
+  #isAtRisk({ length, address }: Run): boolean {
+    const path = this.#socket.pathTo(address);
+    return path !== undefined && path.byIPv4 && length > path.sure;
+  }
+
+  #forbidFragments(forbidden: boolean): void {
+    if (this.#forbidsFragments === forbidden) return;
+    const result = this.#socket.forbidFragments(forbidden);
+    if (result >= 0) this.#forbidsFragments = forbidden;
+  }
+
+  /**
+   * How many runs from `next` on go to the kernel in one call, in the mode that this sets. A single message that is too large is an error
+   * while fragments are forbidden: if that would be kept on the error queue, such messages go in calls without.
+   */
+  #chooseMode({ runs }: Collected, next: number, end: number): number {
+    const isKept = this.#socket.keepsRefusals;
+    const forbids = !isKept || runs[next].count > 1;
+    let until = next + 1;
+    while (until < end && (!isKept || (runs[until].count > 1) === forbids)) until++;
+    this.#forbidFragments(forbids);
+    return until - next;
+  }
+
+  /** @param choosesMode Whether fragments are to be forbidden if need be. */
+  #sendInMode(collected: Collected, first: number, end: number, choosesMode: boolean): number {
     const { vector, runs } = collected;
     let next = first;
     while (next < end && runs[next].count === 0) next++;
     for (let i = next; i < end; i++) this.submit(collected, i, runs[i].count);
     while (next < end) {
-      const sent = this.#transmit(vector, next, end - next);
+      const count = choosesMode ? this.#chooseMode(collected, next, end) : end - next;
+      const sent = this.#transmit(vector, next, count);
       for (const until = next + Math.max(sent, 0); next < until; next++) this.settle(collected, runs[next]);
-      if (next === end) break;
+      if (sent === count) continue;
       // A call ends before the run that fails; its own error comes when it stands first.
       const result = sent > 0 ? -this.#socket.refusal() : sent;
       if (result >= 0) continue;
@@ -265,6 +331,9 @@ export class Sender extends QueueingSender {
   /** A run was refused: its first message has failed, or all are sent in smaller payloads. @returns False if one found no room. */
   #settleRefused(collected: Collected, slot: number, result: number): boolean {
     const run = collected.runs[slot];
+    if (run.count === 1 && this.#forbidsFragments && result === -this.libc.abi.errno.EMSGSIZE) {
+      return this.#sendSingly(collected, slot, 0);
+    }
     if (run.count === 1 || !this.#mayRefuseSegments(result)) {
       this.settleFailed(collected, run, result);
       return true;
@@ -297,7 +366,7 @@ export class Sender extends QueueingSender {
       if (sent < 0) {
         this.settleFailed(collected, run, sent);
       } else {
-        if (!isLearnt) this.#limitSegments(refusal, run);
+        if (!isLearnt && refusal < 0) this.#limitSegments(refusal, run);
         isLearnt = true;
         this.settle(collected, run);
       }
@@ -307,6 +376,7 @@ export class Sender extends QueueingSender {
 
   /** Sends the first messages of a run as one payload. @returns What sendmmsg does. */
   #sendPart(collected: Collected, slot: number, count: number): number {
+    if (count === 1) this.#forbidFragments(false);
     this.submit(collected, slot, count);
     const sent = this.#transmit(collected.vector, slot, 1);
     if (this.isNoRoom(sent)) this.#noRoom = -sent;
@@ -329,14 +399,17 @@ export class Sender extends QueueingSender {
     return result === -EINVAL || result === -EMSGSIZE || result === -EIO || result === -ENOPROTOOPT;
   }
 
-  /** A run could not go as one payload, and its messages singly could. */
-  #limitSegments(result: number, { segmentSize, controls }: Run): void {
+  /** A run could not go as one payload, and its messages singly could. That is so for a while, and for its destination only. */
+  #limitSegments(result: number, { segmentSize, controls, address }: Run): void {
     const { EINVAL, EMSGSIZE } = this.libc.abi.errno;
+    const path = this.#socket.pathTo(address);
+    if (path === undefined) return;
     // What it was sent with does not go with segments: others may.
     if (result === -EINVAL && controls) return;
-    // The segment is larger than the path's MTU allows: smaller ones may go. Otherwise the device cannot compute checksums, or the
-    // kernel has no UDP_SEGMENT: none will go.
+    // The segment is larger than the path's MTU allows: smaller ones may go. Otherwise the route encrypts, its device cannot compute
+    // checksums, or the kernel has no UDP_SEGMENT: none will go.
     const isTooLarge = result === -EINVAL || result === -EMSGSIZE;
-    this.segmentLimit = isTooLarge ? Math.min(this.segmentLimit, segmentSize - 1) : 0;
+    path.limit = isTooLarge ? Math.min(path.limit, segmentSize - 1) : 0;
+    path.limitUntil = now() + REFUSAL_LIFETIME;
   }
 }

@@ -38,7 +38,7 @@ import type {
   SocketOptions,
   SocketType,
 } from "./types.ts";
-import { validateFunction, validateNumber, validateString } from "./validate.ts";
+import { validateNumber, validateString } from "./validate.ts";
 
 const socketChannel = channel("udp.socket");
 
@@ -221,11 +221,12 @@ export class Socket extends ControlLevel {
   /**
    * Sends several datagrams with one callback. Not in Node. Otherwise as {@linkcode Socket.send}: order, copying, implicit binding.
    *
-   * @param messages The datagrams: bytes, text, or either with a destination of its own; or a batch as `'messages'` gave it, to
-   * pass it on as it came.
-   * @param port The destination of those that have none; not on a connected socket.
-   * @param address Its IP address, not a host name; left out: the loopback address.
-   * @param callback Called once, with the first error or null, and the number of messages that were handed to the kernel.
+   * @param messages The datagrams: bytes, text, or either with a destination or options ({@linkcode AddressedMessage}); or a batch
+   * as `'messages'` gave it, to pass it on as it came.
+   * @param port The destination of those with neither a port nor an address; not on a connected socket.
+   * @param address Its IP address, not a host name. Defaults to the loopback address.
+   * @param callback Called once, with the first message's error that has one ({@linkcode SendManyError}) or null, and the number
+   * of messages that were handed to the kernel. It may stand in place of `port` or `address`.
    * @throws What `send` throws, before anything is sent; ERR_INVALID_ARG_VALUE for a host name.
    *
    * @example A forwarder.
@@ -238,15 +239,24 @@ export class Socket extends ControlLevel {
     port?: number,
     address?: string,
     callback?: SendManyCallback,
-  ): void {
+  ): void;
+  /** Sends several datagrams to a port of the loopback address. */
+  sendMany(
+    messages: MessageBatch | readonly (Bytes | AddressedMessage)[],
+    port: number,
+    callback: SendManyCallback,
+  ): void;
+  /** Sends several datagrams that have destinations, or to the peer of a connected socket. */
+  sendMany(messages: MessageBatch | readonly (Bytes | AddressedMessage)[], callback: SendManyCallback): void;
+  sendMany(messages: unknown, ...rest: readonly unknown[]): void {
     const state = udpStateOf(this);
-    const parsed = parseSendManyArguments(state.connectState === "connected", messages, port, address);
-    if (callback !== undefined) validateFunction(callback, "callback");
+    const connected = state.connectState === "connected";
+    const { groups, callback } = parseSendManyArguments(connected, messages, rest[0], rest[1], rest[2]);
     runningEndpoint(this);
-    for (const message of parsed) if (message.controls) dispatcherOf(this).check(message);
+    for (const group of groups) if (group.controls) dispatcherOf(this).check(group);
     bindIfUnbound(this);
-    if (state.bindState === "bound") return dispatcherOf(this).sendMany(parsed, callback);
-    const own = parsed.map(withOwnBytes);
+    if (state.bindState === "bound") return dispatcherOf(this).sendMany(groups, callback);
+    const own = groups.map(withOwnBytes);
     const inContext = callback && AsyncResource.bind(callback);
     enqueue(this, () => {
       runningEndpoint(this);

@@ -27,8 +27,15 @@ export interface ReceiveDetails {
   localAddress?: string;
   /** With `recvDestination`: the index of the interface it came by. */
   interfaceIndex?: number;
-  /** With `recvDestination`: that interface's name, or its index as text where it has gone. Remembered for a second. */
+  /** With `recvDestination`: that interface's name, or its index as text if it has gone. */
   interfaceName?: string;
+  /**
+   * With `recvOriginalDestination`: the IP address that its sender gave, as `localAddress`. It differs from the socket's own if a rule
+   * of the system's (TPROXY) has brought the datagram here.
+   */
+  originalAddress?: string;
+  /** With `recvOriginalDestination`: the port that its sender gave. */
+  originalPort?: number;
   /** With `recvTTL`: the TTL or hop limit it arrived with, 0 to 255. */
   ttl?: number;
   /** With `recvTOS`: the type of service or traffic class, 0 to 255: DSCP and ECN together. */
@@ -124,6 +131,11 @@ export interface SocketOptions {
   gro?: boolean | undefined;
   /** Has `rinfo` say where each datagram was sent to: {@linkcode Socket.setRecvDestination}. Default: false. */
   recvDestination?: boolean | undefined;
+  /**
+   * Has `rinfo` say to which address and port each datagram was sent in the beginning:
+   * {@linkcode Socket.setRecvOriginalDestination}. Default: false.
+   */
+  recvOriginalDestination?: boolean | undefined;
   /** Has `rinfo` say with which TTL each datagram came: {@linkcode Socket.setRecvTTL}. Default: false. */
   recvTTL?: boolean | undefined;
   /** Has `rinfo` say with which type of service each datagram came: {@linkcode Socket.setRecvTOS}. Default: false. */
@@ -230,21 +242,37 @@ export interface SendOptions extends SendControls {
   address?: string | undefined;
 }
 
-/** A message with a destination of its own, or with more to say about how it is sent, for `sendMany()`. */
+/**
+ * A message with a destination, or with more to say about how it is sent, for `sendMany()`. With neither a port nor an address it
+ * goes where the call says.
+ */
 export interface AddressedMessage extends SendControls {
   /** Bytes, text (as UTF-8), or an array of both. */
   message: Bytes | readonly Bytes[];
-  /** The destination's port, 1 to 65535; not on a connected socket, where there must be one otherwise. */
+  /** The destination's port, 1 to 65535; not on a connected socket. */
   port?: number | undefined;
-  /** The destination's IP address; left out: the loopback address. */
+  /** The destination's IP address, which takes a port; left out: the loopback address. */
   address?: string | undefined;
 }
 
 /** The clocks that transmit times may be of: CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_TAI. */
 export type ClockName = "realtime" | "monotonic" | "tai";
 
-/** Called when all messages of a `sendMany()` have been handed to the kernel or could not be; the error is the first one's. */
-export type SendManyCallback = (error: Error | null, sent: number) => void;
+/** Why a message of `sendMany()` could not be sent, and which one it was. */
+export interface SendManyError extends Error {
+  /** The message's index in what `sendMany()` was given. */
+  index: number;
+  /** Where it was to go: an IP address; undefined on a connected socket. */
+  address?: string | undefined;
+  /** Its port; undefined on a connected socket. */
+  port?: number | undefined;
+}
+
+/**
+ * Called when all messages of a `sendMany()` have been handed to the kernel or could not be. The error is that of the first
+ * message, in the order in which they were given, that failed.
+ */
+export type SendManyCallback = (error: SendManyError | null, sent: number) => void;
 
 /** When a datagram left: the argument of `'timestamp'` listeners. */
 export interface TransmitTimestamp {

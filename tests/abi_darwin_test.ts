@@ -178,7 +178,7 @@ const hex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toSt
 
 /** A macOS C library with scripted functions. */
 function darwinLibc(functions: (binding: ScriptedBinding) => ScriptedBinding["functions"] = () => ({})): NativeLibc {
-  const binding = new ScriptedBinding();
+  const binding = new ScriptedBinding({ if_nametoindex: () => 0 });
   Object.assign(binding.functions, functions(binding));
   return new NativeLibc(DARWIN, binding);
 }

@@ -13,7 +13,7 @@ import { closed, type Family, nextMessages, test, testBoth, type Tools } from ".
 import { until } from "./support/process.ts";
 import { runFixture } from "./support/runtime.ts";
 
-type SystemError = Error & { code: string; port?: number };
+type SystemError = Error & { code: string; address?: string; port?: number; index: number };
 type Messages = Parameters<Socket["sendMany"]>[0];
 type SendMany = (...values: unknown[]) => void;
 
@@ -208,7 +208,8 @@ testBoth("sendMany() checks all its arguments before anything is sent", async (t
     ["ERR_SOCKET_BAD_PORT", [["good"]]],
     ["ERR_SOCKET_BAD_PORT", [["good"], 0, loopback]],
     ["ERR_SOCKET_BAD_PORT", [["good"], 65_536, loopback]],
-    ["ERR_SOCKET_BAD_PORT", [["good", { message: "bad" }], port, loopback]],
+    ["ERR_SOCKET_BAD_PORT", [["good", { message: "bad", address: loopback }], port, loopback]],
+    ["ERR_SOCKET_BAD_PORT", [[{ message: "good", port }, { message: "bad", ttl: 9 }], () => {}]],
     ["ERR_SOCKET_BAD_PORT", [[{ message: "good", port }, "bad"], undefined, loopback]],
   ];
   const arriving = nextMessages(receiver, 1);
@@ -217,6 +218,66 @@ testBoth("sendMany() checks all its arguments before anything is sent", async (t
   assertEquals(textsOf(await arriving), ["the first"]);
   await closed(sender);
   assertEquals(codeOf(() => sender.sendMany(["x"], port, loopback)), "ERR_SOCKET_DGRAM_NOT_RUNNING");
+});
+
+testBoth("sendMany() takes its callback in the place of the port or the address", async (t, family) => {
+  const { receiver, port, sender } = await pair(t, family);
+  const arriving = nextMessages(receiver, 5);
+  const told = (...values: unknown[]): Promise<unknown[]> =>
+    new Promise((resolve) => (sender.sendMany as SendMany)(...values, (...outcome: unknown[]) => resolve(outcome)));
+  const to = { port, address: family.loopback };
+  assertEquals(await told([{ message: "1", ...to }, { message: "2", ...to }]), [null, 2]);
+  assertEquals(await told(["3"], port), [null, 1]);
+  assertEquals(codeOf(() => (sender.sendMany as SendMany)(["x"], () => {})), "ERR_SOCKET_BAD_PORT");
+  await new Promise<void>((resolve) => sender.connect(port, family.loopback, () => resolve()));
+  assertEquals(await told(["4", "5"]), [null, 2]);
+  assertEquals(textsOf(await arriving), ["1", "2", "3", "4", "5"]);
+});
+
+testBoth("messages that say how, but not where, go where sendMany() says", async (t, family) => {
+  const { port, sender } = await pair(t, family);
+  const receiver = await t.bound({ type: family.type, recvTTL: true });
+  const arriving = nextMessages(receiver, 3);
+  const messages = [{ message: "a", ttl: 9 }, "b", { message: "c" }];
+  assertEquals(await sentMany(sender, messages, receiver.address().port, family.loopback), [null, 3]);
+  assertEquals((await arriving).map(({ text, remote }) => [text, remote.ttl]), [["a", 9], ["b", 64], ["c", 64]]);
+  assert(port !== receiver.address().port);
+});
+
+testBoth("the error of sendMany() names the message that failed first, by its place", async (t, family) => {
+  const faults = injectFaults(t);
+  const { receiver, port, sender } = await pair(t, family);
+  const fd = faults.lastSocket();
+  const other = family.version === 4 ? "::1" : "127.0.0.1";
+  const failed = (messages: Messages): Promise<unknown[]> =>
+    new Promise((resolve) =>
+      sender.sendMany(messages, port, family.loopback, (error, sent) => {
+        const { code, message, index, address, port } = error as SystemError;
+        resolve([code, message, index, address, port, sent]);
+      })
+    );
+  const arriving = nextMessages(receiver, 3);
+  // The last one fails at once, one before it when it comes to the kernel.
+  faults.answer("sendmmsg", (real, fd, at, _, flags) => real.sendmmsg(fd, at, 1, flags), 1, fd);
+  faults.fail("sendmmsg", "EPERM", 1, fd);
+  const where = family.version === 4 ? `127.0.0.1:${port}` : `::1:${port}`;
+  assertEquals(await failed(["1", "22", "333", { message: "4444", port: 9, address: other }]), [
+    "EPERM",
+    `send EPERM ${where}`,
+    1,
+    family.loopback,
+    port,
+    2,
+  ]);
+  assertEquals(await failed(["5", { message: "x", port: 9, address: other }]), [
+    "EINVAL",
+    `send EINVAL ${other}:9`,
+    1,
+    other,
+    9,
+    1,
+  ]);
+  assertEquals(textsOf(await arriving), ["1", "333", "5"]);
 });
 
 testBoth("what cannot be sent is the callback's error, and the rest of sendMany() arrives", async (t, family) => {

@@ -12,7 +12,7 @@ import { commandFor, fixture } from "./support/runtime.ts";
 import { addressOf, type Host, Network, noNamespaces, subnetOf, twoHosts } from "./support/namespaces.ts";
 
 const skip = { skip: noNamespaces };
-const IPV6: Family = FAMILIES[1];
+const [IPV4, IPV6]: readonly Family[] = FAMILIES;
 const TOLD = { recvDestination: true, recvTTL: true, recvTOS: true, recvTimestamp: true };
 
 const sendWith = (socket: RemoteSocket, text: string, options: SendOptions): Promise<unknown> =>
@@ -163,4 +163,56 @@ testBoth("the kernel puts no datagrams together that differ in what is told of t
   assertEquals(heard.map(({ remote }) => [remote.ecn, remote.ttl]), kinds.map(({ ecn, ttl = 64 }) => [ecn, ttl]));
   const payloads = new Set(heard.map(({ remote }) => `${remote.timestamp}`)).size;
   assert(payloads < kinds.length, "nothing was put together");
+}, skip);
+
+/** Names that the kernel takes for interfaces, though they do not begin with a letter. */
+const ODD_NAMES = ["6in4-he", "_net", "77"];
+
+testBoth("an interface of any name can be chosen for sending, for multicast and for groups", async (t, family) => {
+  const { a, b, hosts } = await twoHosts(t);
+  const group = family.version === 4 ? "239.77.1.9" : "ff12::77:9";
+  const [sender, receiver] = await pair(a, b, family);
+  for (const [i, name] of ODD_NAMES.entries()) {
+    const before = i === 0 ? "veth0" : ODD_NAMES[i - 1];
+    for (const host of [hosts.a, hosts.b]) {
+      host.ip(`link set ${before} down`, `link set ${before} name ${name}`, `link set ${name} up`);
+      if (family.version === 6) host.ip(`addr replace fe80::${host === hosts.a ? 1 : 2}/64 dev ${name} nodad`);
+      else host.ip(`route replace 239.0.0.0/8 dev ${name}`);
+    }
+    assertEquals(await receiver.call("addMembership", group, name), true);
+    assertEquals(await sender.call("setMulticastInterface", name), true);
+    await sender.send("to all", receiver.port, group);
+    const { text, remote } = await receiver.next();
+    assertEquals([text, remote.interfaceName], ["to all", name]);
+    await sendWith(sender, "by name", { port: receiver.port, address: group, interface: name });
+    assertEquals((await receiver.next()).text, "by name");
+    assertEquals(await sender.call("bindToDevice", name), true);
+    assertEquals(await sender.call("bindToDevice", ""), true);
+    assertEquals(await receiver.call("dropMembership", group, name), true);
+    const source = family.version === 4 ? "10.77.0.1" : "fe80::1";
+    assertEquals(await receiver.call("addSourceSpecificMembership", source, group, name), true);
+    assertEquals(await receiver.call("dropSourceSpecificMembership", source, group, name), true);
+  }
+}, skip);
+
+// Of IPv4, as IPv6 takes its time until it uses an interface that has come up.
+test("an interface's name means what it means when the message is sent", async (t) => {
+  const family = IPV4;
+  const { a, b, hosts } = await twoHosts(t, 2);
+  const [sender, receiver] = await pair(a, b, family);
+  const group = "239.77.1.8";
+  for (const link of [0, 1]) await receiver.call("addMembership", group, addressOf(family, 2, link));
+  const by = async (name: string): Promise<string | undefined> => {
+    await sendWith(sender, "x", { port: receiver.port, address: group, interface: name });
+    return (await receiver.next()).remote.interfaceName;
+  };
+  assertEquals(await by("veth0"), "veth0");
+  hosts.a.ip("link set veth0 down", "link set veth1 down", "link set veth0 name other", "link set veth1 name veth0");
+  hosts.a.ip("link set other name veth1", "link set veth0 up", "link set veth1 up");
+  assertEquals(await by("veth0"), "veth1");
+  assertEquals(await by("veth1"), "veth0");
+  hosts.a.ip("link delete veth1");
+  assertEquals((await assertRejects(() => by("veth1")) as AgentError).code, "ENODEV");
+  hosts.a.ip("link set veth0 down", "link set veth0 name veth1", "link set veth1 up");
+  assertEquals(await by("veth1"), "veth1");
 }, skip);

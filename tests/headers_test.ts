@@ -54,7 +54,10 @@ const INCLUDES = [
 const PREAMBLE = `#define _GNU_SOURCE\n${INCLUDES.map((name) => `#include <${name}>\n`).join("")}`;
 
 /** Options that the C library's header may not have yet. */
-const NEWEST = ["IP_LOCAL_PORT_RANGE", "IP_PROTOCOL", "SO_RCVMARK", "SO_TXREHASH", "SO_RESERVE_MEM", "SO_BUF_LOCK"];
+const NEWEST = [
+  ...["IP_LOCAL_PORT_RANGE", "IP_PROTOCOL", "SO_RCVMARK", "SO_TXREHASH", "SO_RESERVE_MEM", "SO_BUF_LOCK"],
+  ...["SO_PASSPIDFD", "SO_PEERPIDFD", "SO_DEVMEM_DONTNEED", "SO_RCVPRIORITY", "SO_PASSRIGHTS"],
+];
 
 /** The numbers that C gives for some expressions. */
 function evaluate(expressions: readonly string[]): Record<string, number> {

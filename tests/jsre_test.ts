@@ -295,6 +295,16 @@ for (const form of [Number, String]) {
   });
 }
 
+testBoth("bind() does not disregard the descriptor 0", (t, { type }) => {
+  const { stdin } = { stdin: 0 };
+  for (const fd of [stdin, "0"]) {
+    const socket = make(t, type);
+    // What the tests have as their standard input is no socket.
+    const error = assertThrows(() => socket.bind({ fd }), TypeError) as Error & { code: string };
+    assertEquals(error.code, "ERR_INVALID_FD_TYPE");
+  }
+});
+
 testBoth("an fd that is the empty text is none, one that is no number throws", async (t, { type, loopback }) => {
   assertThrows(() => createSocket({ type, fd: "stdin" }), TypeError, "options.fd");
   const socket = make(t, { type, fd: "" });

@@ -9,6 +9,8 @@ import type { FilterInstruction, Socket } from "../mod.ts";
 import { injectFaults } from "./support/faulty_libc.ts";
 import { nextMessages, sent, test, testBoth, type Tools } from "./support/harness.ts";
 import { kernelOption } from "./support/kernel.ts";
+import { addressOf, noNamespaces, twoHosts } from "./support/namespaces.ts";
+import { commandFor, fixture } from "./support/runtime.ts";
 
 // <linux/bpf_common.h>: BPF_LD | BPF_B | BPF_ABS, BPF_JMP | BPF_JEQ | BPF_K, BPF_JMP | BPF_JA, BPF_RET | BPF_K, BPF_RET | BPF_A
 const [LOAD_BYTE, JUMP_IF_EQUAL, JUMP, RETURN, RETURN_A] = [0x30, 0x15, 0x05, 0x06, 0x16];
@@ -171,3 +173,55 @@ testBoth("a program steers datagrams among the sockets of a port", async (t, fam
   const error = assertThrows(() => sockets[1].detachReusePortFilter()) as Error & { code: string };
   assert(["ENOENT", "EINVAL"].includes(error.code), error.code);
 });
+
+testBoth(
+  "while a program chooses, no socket of the port takes datagrams together, a later one neither",
+  async (t, family) => {
+    const options = { type: family.type, reusePort: true };
+    const sockets = await sharing(t, family.type, 2);
+    const { address, port } = sockets[0].address();
+    const together = (): number[] => sockets.map((socket) => socketOption(socket, "UDP_GRO"));
+    assertEquals(together(), [1, 1]);
+    sockets[1].attachReusePortFilter([instruction(LOAD_BYTE, 0), instruction(RETURN_A, 0)]);
+    assertEquals(together(), [0, 0]);
+    sockets.push(t.socket(options));
+    sockets[2].bindSync({ address, port });
+    assertEquals(together(), [0, 0, 0]);
+    sockets[0].attachFilter([instruction(RETURN, ALL)]);
+    sockets[2].detachReusePortFilter();
+    assertEquals(together(), [0, 1, 1]);
+    sockets[0].detachFilter();
+    assertEquals(together(), [1, 1, 1]);
+    const elsewhere = await t.bound(options);
+    sockets[0].attachReusePortFilter([instruction(RETURN, 0)]);
+    assertEquals(socketOption(elsewhere, "UDP_GRO"), 1, "another port's");
+  },
+);
+
+/** What the kernel has for a socket that shares its port with others. */
+function socketOption(socket: Socket, name: "UDP_GRO"): number {
+  return socket.getsockopt("IPPROTO_UDP", name).readInt32LE();
+}
+
+testBoth("a program sees each datagram that a device could put together with others", async (t, family) => {
+  const { a, b, hosts } = await twoHosts(t);
+  hosts.a.run(...commandFor(fixture("ethtool"), ["veth0", "tso", "off"]));
+  hosts.b.run(...commandFor(fixture("ethtool"), ["veth0", "gro", "on"]));
+  hosts.b.run("sh", "-c", "echo 20000000 > /sys/class/net/veth0/gro_flush_timeout");
+  const options = { type: family.type, reusePort: true, recvBufferSize: 1 << 20 };
+  const first = await b.bound(options, family.any);
+  const receivers = [first, ...await Promise.all([1, 2, 3].map(() => b.bound(options, family.any, first.port)))];
+  // The payload's first byte less that of "0" is the index.
+  const SUBTRACT = 0x14;
+  await receivers[1].call("attachReusePortFilter", [
+    instruction(LOAD_BYTE, 0),
+    instruction(SUBTRACT, 48),
+    instruction(RETURN_A, 0),
+  ]);
+  const sender = await a.bound({ type: family.type, gso: false }, family.any);
+  const texts = Array.from({ length: 400 }, (_, i) => `${i % 4} ${String(i).padStart(3, "0")}`);
+  await sender.call("sendMany", texts, first.port, addressOf(family, 2));
+  for (const [index, receiver] of receivers.entries()) {
+    for (let i = index; i < 400; i += 4) assertEquals((await receiver.next()).text, texts[i]);
+  }
+}, { skip: noNamespaces });

@@ -10,6 +10,7 @@ import type { EncodedAddress } from "../ffi/sockaddr.ts";
 import { encodeAddress } from "../ffi/sockaddr.ts";
 import { encodePath } from "../ffi/sockaddr_un.ts";
 import type { PollLoop } from "../src/loop.ts";
+import { pathTo } from "../src/path.ts";
 import { Outbox } from "../src/outbox.ts";
 import { Segments } from "../src/segments.ts";
 import { Sender } from "../src/sender.ts";
@@ -33,12 +34,18 @@ interface Harness {
 function harnessOf(kind: "udp" | "unix", judge: (submitted: Submitted) => Verdict): Harness {
   const kernel = new ScriptedKernel(libc, judge);
   const outbox = new Outbox(kernel.libc);
+  const path = pathTo(4, Uint8Array.of(127, 0, 0, 1));
   const socket = {
     fd: 77,
     awaitRoom: (waiting: boolean) => void (harness.awaits = waiting),
     mayRetry: () => false,
     refusal: () => 0,
     unsentBytes: () => 0,
+    wantsPathMtu: () => false,
+    isSole: true,
+    keepsRefusals: false,
+    forbidFragments: () => 0,
+    pathTo: () => path,
     congested: () => {},
   };
   const noLoop = {} as PollLoop;

@@ -132,6 +132,48 @@ testBoth("each message of sendMany() has its own", async (t, family) => {
   ]);
 });
 
+testBoth("a message's dscp or ecn alone replaces its own bits, and the others are the socket's", async (t, family) => {
+  const { receiver, sender, port } = await pair(t, family);
+  const to = { port, address: family.loopback };
+  const seen = async (options: Partial<SendOptions>): Promise<unknown> => {
+    const received = nextMessage(receiver);
+    await sendWith(sender, "x", { ...to, ...options });
+    const { dscp, ecn } = (await received).remote;
+    return [dscp, ecn];
+  };
+  assertEquals(await seen({ ecn: 1 }), [0, 1]);
+  sender.setDSCP(46);
+  assertEquals(await seen({ ecn: 1 }), [46, 1]);
+  assertEquals(await seen({ dscp: 10 }), [10, 0]);
+  sender.setECN(2);
+  assertEquals(await seen({ dscp: 10 }), [10, 2]);
+  assertEquals(await seen({ ecn: 0 }), [46, 0]);
+  assertEquals(await seen({ tos: 3 }), [0, 3]);
+  assertEquals(await seen({ dscp: 1, ecn: 1 }), [1, 1]);
+  sender.setsockopt(
+    family.version === 4 ? "IPPROTO_IP" : "IPPROTO_IPV6",
+    family.version === 4 ? "IP_TOS" : "IPV6_TCLASS",
+    32,
+  );
+  assertEquals(await seen({ ecn: 3 }), [8, 3]);
+  // Those of one turn, too, each with what the socket had when it was sent.
+  const received = nextMessages(receiver, 2);
+  sender.send("a", { ...to, ecn: 1 });
+  sender.setDSCP(5);
+  sender.send("b", { ...to, ecn: 1 });
+  assertEquals((await received).map(({ remote }) => remote.dscp), [8, 5]);
+});
+
+test("an IPv6 socket's messages by IPv4 keep what it has for IPv4", async (t) => {
+  const receiver = await t.bound({ type: "udp4", recvTOS: true });
+  const sender = await t.bound("udp6", "::");
+  sender.setDSCP(46);
+  const received = nextMessage(receiver);
+  await sendWith(sender, "x", { port: receiver.address().port, address: "::ffff:127.0.0.1", ecn: 2 });
+  const { dscp, ecn } = (await received).remote;
+  assertEquals([dscp, ecn], [46, 2]);
+});
+
 testBoth("what is sent before the socket is bound keeps its options", async (t, family) => {
   const { receiver, port } = await pair(t, family);
   const sender = t.socket(family.type);
@@ -347,7 +389,9 @@ test("macOS has few control messages for IPv4, and says which it lacks", () => {
       return typeof value === "function" ? value.bind(libc) : value;
     },
   });
-  const [ipv4, ipv6] = ([4, 6] as const).map((version) => new SendControlsEncoder(there, version, () => true));
+  const [ipv4, ipv6] = ([4, 6] as const).map((version) =>
+    new SendControlsEncoder(there, { version, hasTxTime: true, typeOfServiceOf: () => 0 })
+  );
   const check = (encoder: SendControlsEncoder, given: SendOptions) => () => encoder.check(checkSendControls(given)!);
   for (const given of [{ ttl: 5 }, { tos: 5 }, { dontFragment: true }, { txTime: 5n }]) {
     assertCode(check(ipv4, given), "ERR_FEATURE_UNAVAILABLE_ON_PLATFORM", "is unavailable on macOS");

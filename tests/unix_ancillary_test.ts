@@ -96,6 +96,40 @@ test("descriptors that are taken are the listener's, with close-on-exec; the res
   libc.close(first);
 });
 
+test("descriptors that were taken can be read, written, closed, or made into sockets, in every runtime", async (t) => {
+  const dir = folder(t);
+  const server = boundUnix(t, undefined, { recvFds: true });
+  const { libc } = currentRuntime();
+  const [file] = openFiles(t, dir, 1);
+  writeFileSync(join(dir, "0"), "what is in it");
+  const pair = Descriptor.openPair(libc);
+  assert(typeof pair !== "number");
+  const udp = Descriptor.open(libc, 4);
+  assert(typeof udp !== "number");
+  const taking = nextWith(server, (fds) => ({ fds, taken: fds.takeAll() }));
+  await sentWith(unixSocket(t), { path: server.address().path, fds: [file, pair[0], udp.fd] });
+  const { fds, taken } = await taking;
+  const bytes = new Uint8Array(9);
+  assertEquals([fds.read(taken[0], bytes), new TextDecoder().decode(bytes)], [9, "what is i"]);
+  assertEquals([fds.read(taken[0], bytes), fds.read(taken[0], bytes)], [4, 0]);
+  assertEquals((assertThrows(() => fds.write(taken[0], bytes)) as Error & { code: string }).code, "EBADF");
+  fds.close(taken[0]);
+  assertEquals((assertThrows(() => fds.close(taken[0])) as Error & { code: string }).code, "EBADF");
+  assertThrows(() => fds.read(-1, bytes), RangeError);
+  assertThrows(() => fds.read(taken[1], "text" as never), TypeError, "bytes");
+  assertEquals(fds.write(taken[1], new TextEncoder().encode("hello")), 5);
+  assertEquals((assertThrows(() => fds.read(taken[1], bytes)) as Error & { code: string }).code, "EAGAIN");
+  const other = t.track(createSocket({ type: "unix_dgram", fd: pair[1] }));
+  assertEquals((await received(other, 1)).map(({ text }) => text), ["hello"]);
+  const unix = t.track(fds.socket(taken[1]));
+  assertEquals(unix.type, "unix_dgram");
+  const socket = t.track(fds.socket(taken[2]));
+  assertEquals(socket.type, "udp4");
+  assertEquals((assertThrows(() => fds.socket(file)) as Error & { code: string }).code, "ERR_INVALID_FD_TYPE");
+  libc.close(pair[0]);
+  udp.close();
+});
+
 test("a message without descriptors has none, and takeAll() gives them in their order", async (t) => {
   const dir = folder(t);
   const server = boundUnix(t, undefined, { recvFds: true });

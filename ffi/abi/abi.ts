@@ -168,6 +168,8 @@ export interface LinuxConstants {
   readonly SCM_TIMESTAMPING: number;
   readonly IP_RECVERR: number;
   readonly IPV6_RECVERR: number;
+  readonly IP_ORIGDSTADDR: number;
+  readonly IPV6_ORIGDSTADDR: number;
   // <linux/in.h>, and the same in <linux/in6.h>
   readonly IP_PMTUDISC_DONT: number;
   readonly IP_PMTUDISC_WANT: number;

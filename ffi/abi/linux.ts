@@ -133,6 +133,8 @@ const linux: Omit<LinuxConstants, "epoll_event"> = {
   SCM_TIMESTAMPING: 37,
   IP_RECVERR: 11,
   IPV6_RECVERR: 25,
+  IP_ORIGDSTADDR: 20,
+  IPV6_ORIGDSTADDR: 74,
   IP_PMTUDISC_DONT: 0,
   IP_PMTUDISC_WANT: 1,
   IP_PMTUDISC_DO: 2,

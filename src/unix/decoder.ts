@@ -8,7 +8,12 @@ import type { ControlReader } from "../../ffi/control.ts";
 import type { Libc } from "../../ffi/libc.ts";
 import type { ControlDecoder } from "../inbox.ts";
 import type { ReceiveDetails } from "../types.ts";
-import { closeRest, type ReceivedDescriptors, receivedDescriptors } from "./received_descriptors.ts";
+import {
+  closeRest,
+  type DescriptorAccess,
+  type ReceivedDescriptors,
+  receivedDescriptors,
+} from "./received_descriptors.ts";
 
 /** What a socket wants to have. */
 export interface WantedAncillary {
@@ -27,12 +32,15 @@ export interface UnixDetails {
 export class UnixDecoder implements ControlDecoder {
   readonly space: number;
   readonly #libc: Libc;
+  readonly #access: DescriptorAccess;
   readonly #wanted: WantedAncillary;
   /** Descriptors whose message has not been delivered yet. */
   readonly #undelivered = new Set<ReceivedDescriptors>();
 
-  constructor(libc: Libc, wanted: WantedAncillary) {
+  /** @param access What can be done with the descriptors that a listener takes. */
+  constructor(libc: Libc, access: DescriptorAccess, wanted: WantedAncillary) {
     this.#libc = libc;
+    this.#access = access;
     this.#wanted = wanted;
     // Without room for it the kernel gives no control data, and closes descriptors itself.
     this.space = wanted.fds || wanted.credentials ? ancillarySpace(libc.abi) : 0;
@@ -61,7 +69,7 @@ export class UnixDecoder implements ControlDecoder {
 
   #addAncillary(details: UnixDetails, reader: ControlReader, flags: number): void {
     const { fds, credentials } = readAncillary(this.#libc.abi, reader);
-    const descriptors = receivedDescriptors(fds, (fd) => this.#libc.close(fd));
+    const descriptors = receivedDescriptors(fds, this.#access);
     // Where some are missing (this process may have too many open), the others are of no use.
     const areComplete = !(flags & this.#libc.abi.constants.MSG_CTRUNC);
     if (!this.#wanted.fds || !areComplete) closeRest(descriptors);

@@ -15,10 +15,12 @@ import type { Engine } from "../engine.ts";
 import { type ControlDecoder, Inbox } from "../inbox.ts";
 import type { Payload } from "../payload.ts";
 import { permissionsOf } from "../permissions.ts";
-import type { Offload } from "../segments.ts";
+import { NO_OFFLOAD } from "../segments.ts";
 import type { MessageSender, SendRequest } from "../sender.ts";
 import type { ReceiveDetails, RemoteInfo } from "../types.ts";
 import { UnixDecoder, type UnixDetails, type WantedAncillary } from "./decoder.ts";
+import { descriptorAccess } from "./descriptor_access.ts";
+import type { DescriptorAccess } from "./received_descriptors.ts";
 import { UnixSender, type UnixSendingSocket } from "./sender.ts";
 import type { UnixRemoteInfo, UnixSocketEvents } from "./types.ts";
 
@@ -51,8 +53,9 @@ function inboxOf(engine: Engine, kind: "plain" | "ancillary"): Inbox {
   return own[kind] ??= new Inbox(engine.runtime, { ...SHAPE, flags });
 }
 
-/** A Unix datagram is one payload. */
-const NO_OFFLOAD: Offload = { gso: false, gro: false };
+function adoptNothing(): never {
+  throw new Error("descriptors were not asked for");
+}
 
 /** One Unix datagram socket below its public surface. Its addresses are paths; ports are 0. The descriptor is opened when needed. */
 export class UnixEndpoint extends Endpoint implements UnixSendingSocket {
@@ -61,13 +64,19 @@ export class UnixEndpoint extends Endpoint implements UnixSendingSocket {
   readonly #decoder: UnixDecoder;
   #receives = false;
 
-  constructor(engine: Engine, listeners: UnixListeners, wanted: WantedAncillary = NOTHING) {
+  /** @param openSocket Makes a socket of a descriptor that came with a message; left out: none comes. */
+  constructor(
+    engine: Engine,
+    listeners: UnixListeners,
+    wanted: WantedAncillary = NOTHING,
+    openSocket: DescriptorAccess["socket"] = adoptNothing,
+  ) {
     const nothingBlocked = { sendBlockList: undefined, receiveBlockList: undefined };
     const permissions = permissionsOf(engine.runtime.network, nothingBlocked);
     super(engine, "unix", NO_OFFLOAD, permissions, listeners as unknown as Listeners);
     this.#engine = engine;
     this.#listeners = listeners;
-    this.#decoder = new UnixDecoder(engine.runtime.libc, wanted);
+    this.#decoder = new UnixDecoder(engine.runtime.libc, descriptorAccess(engine, openSocket), wanted);
   }
 
   /** Binds to a path, to one of the system's choice where it is empty, and receives. */

@@ -12,7 +12,7 @@ import type { MessageSender, SendingSocket, SendRequest } from "../sender.ts";
 
 /** Hands messages over, each with its result: EAGAIN is one. */
 export class ImmediateSender implements Transmitter, MessageSender {
-  readonly segmentLimit = 0;
+  segmentsTo(): undefined {}
   readonly queuedBytes = 0;
   readonly queuedCount = 0;
   readonly #libc: Libc;

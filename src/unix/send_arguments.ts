@@ -70,7 +70,7 @@ export function parseUnixSendMany(
   if (!Array.isArray(messages)) throw invalidArgType("messages", "an instance of Array or MessageBatch", messages);
   return messages.map((given: unknown) => {
     if (!isAddressed(given)) return unixMessage(libc, destinations, given, common);
-    return unixMessage(libc, destinations, given.message, given);
+    return unixMessage(libc, destinations, given.message, given.path === undefined ? { ...given, path } : given);
   });
 }
 

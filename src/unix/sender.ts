@@ -28,7 +28,7 @@ export interface UnixSendingSocket extends SendingSocket {
 /** The sending side of one Unix socket. */
 export class UnixSender extends QueueingSender implements MessageSender {
   /** A Unix datagram is one payload. */
-  override readonly segmentLimit = 0;
+  override segmentsTo(): undefined {}
   readonly #loop: PollLoop;
   readonly #socket: UnixSendingSocket;
   readonly #backlogs = new Map<string, Backlog>();

@@ -8,13 +8,14 @@ import { UNCHANGING } from "../../ffi/network_permission.ts";
 import { nextTick } from "../../ffi/process.ts";
 import type { EncodedAddress } from "../../ffi/sockaddr.ts";
 import { closeOnAbort } from "../abort.ts";
-import { adoptableUnix } from "../adoption.ts";
+import { adoptableUnix, isUnixDatagram } from "../adoption.ts";
 import { currentEngine, type Engine } from "../engine.ts";
 import { alreadyBound, isConnected, notConnected, unavailable } from "../errors.ts";
 import type { MessageBatch } from "../message_batch.ts";
-import { SendManyOperation } from "../send_many_operation.ts";
+import { type GroupRequest, SendManyOperation } from "../send_many_operation.ts";
 import { type OperationOwner, SendOperation } from "../send_operation.ts";
 import { callableClass } from "../callable_class.ts";
+import { Socket } from "../socket.ts";
 import { attach, endpointOf, engineOf, runningEndpoint, setOption, type SocketState, stateOf } from "../socket_base.ts";
 import type { Bytes, SendCallback, SendManyCallback } from "../types.ts";
 import { validateFunction, validateObject } from "../validate.ts";
@@ -35,6 +36,12 @@ import type {
   UnixSendOptions,
   UnixSocketOptions,
 } from "./types.ts";
+
+/** A socket of a descriptor that came with a message. */
+function socketOf(fd: number): Socket | UnixSocket {
+  const isUnix = isUnixDatagram(currentEngine().runtime.libc, fd);
+  return isUnix ? new UnixSocket({ type: "unix_dgram", fd }) : new Socket({ fd });
+}
 
 /** What a Unix socket is. */
 class UnixState implements SocketState {
@@ -242,20 +249,31 @@ export class UnixSocket extends UnixStatus {
    *
    * @param messages The datagrams: bytes, text, or either with a path of its own; or a batch as `'messages'` gave it, to pass it on.
    * @param path The destination of those that have none; not on a connected socket.
-   * @param callback Called once, with the first error or null, and the number of messages that were handed to the kernel.
+   * @param callback Called once, with the first message's error that has one ({@linkcode SendManyError}) or null, and the number
+   * of messages that were handed to the kernel. It may stand in place of `path`.
    * @throws What `send` throws, before anything is sent.
    */
   sendMany(
     messages: MessageBatch | readonly (Bytes | UnixMessage)[],
     path?: string,
     callback?: SendManyCallback,
+  ): void;
+  /** Sends several datagrams that have paths, or to the peer of a connected socket. */
+  sendMany(messages: MessageBatch | readonly (Bytes | UnixMessage)[], callback: SendManyCallback): void;
+  sendMany(
+    messages: MessageBatch | readonly (Bytes | UnixMessage)[],
+    path?: string | SendManyCallback,
+    callback?: SendManyCallback,
   ): void {
     const endpoint = runningEndpoint(this);
     const state = unixStateOf(this);
+    if (typeof path === "function") [path, callback] = [undefined, path];
     const items = parseUnixSendMany(state.engine.runtime.libc, state.destinationsIfAny, messages, path);
     if (callback !== undefined) validateFunction(callback, "callback");
     const operation = callback && new SendManyOperation(state.operations, items.length, callback);
-    for (const message of items) dispatch(state, endpoint, message, operation);
+    items.forEach((message, i) =>
+      dispatch(state, endpoint, message, operation?.requestFrom(i, message.path, undefined))
+    );
   }
 
   /**
@@ -312,7 +330,7 @@ function initialize(
   if (recvCredentials && !libc.abi.linux) throw unavailable("recvCredentials", libc.abi.platform);
   if (fd !== undefined) adoptableUnix(libc, fd);
   (socket as { type: "unix_dgram" }).type = "unix_dgram";
-  const endpoint = new UnixEndpoint(engine, socket, { fds: recvFds, credentials: recvCredentials });
+  const endpoint = new UnixEndpoint(engine, socket, { fds: recvFds, credentials: recvCredentials }, socketOf);
   attach(socket, new UnixState(engine, endpoint, unlinkOnClose));
   if (typeof listener === "function") socket.on("message", listener);
   if (fd !== undefined) {
@@ -351,7 +369,7 @@ function dispatch(
   state: UnixState,
   endpoint: Pick<UnixEndpoint, "collect">,
   { payload, length, destination, passed }: UnixSendArguments,
-  operation: SendOperation | SendManyOperation | undefined,
+  operation: SendOperation | GroupRequest | undefined,
 ): void {
   const refused = destination instanceof Error ? destination : state.isConnected ? peerRefusal(state) : undefined;
   if (refused) return operation?.finish(refused);

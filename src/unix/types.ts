@@ -79,12 +79,12 @@ export interface UnixBindOptions {
   fd?: number | undefined;
 }
 
-/** A message with a destination of its own, for `sendMany()` of a Unix socket. */
+/** A message with a destination, or that takes something along, for `sendMany()` of a Unix socket. */
 export interface UnixMessage extends UnixPassed {
   /** Bytes, text (as UTF-8), or an array of both. */
   message: Bytes | readonly Bytes[];
-  /** The destination. */
-  path: string;
+  /** The destination; left out: the one that the call says. */
+  path?: string | undefined;
 }
 
 /** What a message takes along. */

@@ -25,6 +25,8 @@ export interface Packet {
   readonly destination: Uint8Array;
   readonly port: number;
   readonly text: string;
+  /** The flags and offset of fragmentation, as IPv4's header has them: 0x4000 is don't-fragment. Of IPv6: 0. */
+  readonly flags: number;
 }
 
 /** Captures UDP packets on an interface of a host until the test's end. */
@@ -86,7 +88,15 @@ function decode(bytes: Uint8Array): Packet | undefined {
   const source = isIPv4 ? bytes.slice(12, 16) : bytes.slice(8, 24);
   if (bytes.length < end) return undefined;
   const text = new TextDecoder().decode(bytes.subarray(start + 8, end));
-  return { hops, tos, source, destination, port: view.getUint16(start + 2), text };
+  return {
+    hops,
+    tos,
+    source,
+    destination,
+    port: view.getUint16(start + 2),
+    text,
+    flags: isIPv4 ? view.getUint16(6) : 0,
+  };
 }
 
 function stopped(child: ChildProcess): Promise<void> {

@@ -11,7 +11,7 @@ import { type Host, Network } from "./namespaces.ts";
 export const SMALLER_MTU = 1400;
 
 /** Three hosts in a row, without agents. */
-export function routedNetwork(tools: Tools): { a: Host; b: Host } {
+export function routedNetwork(tools: Tools): { a: Host; router: Host; b: Host } {
   const network = new Network(tools);
   const [a, router, b] = [network.host("a"), network.host("r"), network.host("b")];
   network.link(a, router);
@@ -32,7 +32,7 @@ export function routedNetwork(tools: Tools): { a: Host; b: Host } {
   b.ip(`link set veth1 mtu ${SMALLER_MTU}`);
   a.ip("route add 10.77.1.0/24 via 10.77.0.2", "route add fd77:71::/64 via fd77:70::2");
   b.ip("route add 10.77.0.0/24 via 10.77.1.1", "route add fd77:70::/64 via fd77:71::1");
-  return { a, b };
+  return { a, router, b };
 }
 
 /** The two hosts, with an agent each. */
