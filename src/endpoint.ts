@@ -233,6 +233,7 @@ export class Endpoint extends EndpointControls
       const started = this.startReceiving();
       const result = started < 0 ? started : call();
       if (result < 0) this.stopReceiving();
+      else if (this.#sharesPort) this.#joinGroup();
       return result;
     } catch (error) {
       this.stopReceiving();
@@ -280,9 +281,10 @@ export class Endpoint extends EndpointControls
     if (this.#groupPort > 0) this.#engine.reusePortGroups.setFiltered(this.#groupPort, filtered);
   }
 
+  /** Joins the sockets of the same port, as soon as there is a port. */
   #joinGroup(): void {
     const local = this.localAddress();
-    if (typeof local === "number") return;
+    if (typeof local === "number" || local.port === 0) return;
     const { reusePortGroups } = this.#engine;
     this.#groupPort = local.port;
     reusePortGroups.join(this, local.port);
