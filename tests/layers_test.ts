@@ -133,8 +133,8 @@ test("only ffi/abi/ holds numbers from headers", () => {
   assertEquals(numbers, []);
 });
 
-test("no file is longer than 600 lines", () => {
-  const long = SOURCES.filter(({ text }) => text.split("\n").length > 600).map(({ path }) => path);
+test("no file is longer than 700 lines", () => {
+  const long = SOURCES.filter(({ text }) => text.split("\n").length > 700).map(({ path }) => path);
   assertEquals(long, []);
 });
 
