@@ -170,7 +170,8 @@ export abstract class IpLevel extends PacketFilters {
   /**
    * Has the network's answers to datagrams that did not arrive come as `'networkError'` events, on a socket without a peer, too
    * (IP_RECVERR, IPV6_RECVERR; Linux). With a peer they come in place of the `'error'` that is ECONNREFUSED. No datagram is lost
-   * by it: one that the kernel refuses for another one's sake is sent again. Also an option of `createSocket`. Not in Node.
+   * by it: one that the kernel refuses for another one's sake is sent again. Errors wait in the receive buffer: if that is full, the
+   * kernel drops them. Also an option of `createSocket`. Not in Node.
    *
    * @returns True.
    * @throws {Error} ENOPROTOOPT on macOS.

@@ -43,7 +43,8 @@ export abstract class MulticastLevel extends IpLevel {
    * @param multicastInterface For IPv4 one of the interface's addresses, for IPv6 any address with `%` and the interface's name
    * or number behind it, or (unlike Node) the interface's name. `0.0.0.0` or `::`: the system's choice.
    * @returns True. (Node: nothing.)
-   * @throws {Error} EINVAL where it is none of these, EBADF before the socket is bound, or what the kernel says, as ENOPROTOOPT
+   * @throws {Error} EINVAL if it is none of these (an address with a zone that names no interface is the system's choice, as in Node),
+   * EBADF before the socket is bound, or what the kernel says, as ENOPROTOOPT
    * where an IPv4 socket is given an IPv6 address.
    */
   setMulticastInterface(multicastInterface: string): true {
@@ -58,7 +59,8 @@ export abstract class MulticastLevel extends IpLevel {
    * @param multicastAddress The group. An IPv6 socket that is not `ipv6Only` can join IPv4 groups, too.
    * @param multicastInterface The interface, as in {@linkcode Socket.setMulticastInterface}; left out: the system's choice.
    * @returns True. (Node: nothing.)
-   * @throws {Error} EINVAL for a bad address, EADDRINUSE where it is joined already, ENODEV without such an interface.
+   * @throws {Error} EINVAL for a bad address or a name that no interface has, EADDRINUSE if it is joined already, ENODEV for an
+   * IPv4 address that no interface has.
    */
   addMembership(multicastAddress: string, multicastInterface?: string): true {
     return setMembership(this, true, multicastAddress, multicastInterface);
@@ -68,9 +70,10 @@ export abstract class MulticastLevel extends IpLevel {
    * Leaves a multicast group (IP_DROP_MEMBERSHIP, IPV6_LEAVE_GROUP). Closing the socket does it, too.
    *
    * @param multicastAddress The group.
-   * @param multicastInterface The interface; left out: the one that joined without one.
+   * @param multicastInterface The interface; left out: over IPv4 the system's choice, as at joining; over IPv6 any one, of
+   * several the one that was joined last. As in Node.
    * @returns True. (Node: nothing.)
-   * @throws {Error} EADDRNOTAVAIL where it was not joined.
+   * @throws {Error} EADDRNOTAVAIL if it was not joined.
    */
   dropMembership(multicastAddress: string, multicastInterface?: string): true {
     return setMembership(this, false, multicastAddress, multicastInterface);
@@ -82,6 +85,9 @@ export abstract class MulticastLevel extends IpLevel {
    *
    * @param sourceAddress The sender.
    * @param groupAddress The group.
+   * On Linux, of IPv6, the sources of one group that were joined on several interfaces are not told apart by interface: what was joined
+   * last holds for all.
+   *
    * @param multicastInterface The interface, as in {@linkcode Socket.setMulticastInterface}; left out: the system's choice.
    * @returns True. (Node: nothing.)
    */

@@ -121,7 +121,8 @@ export interface SocketOptions {
   signal?: AbortSignal | undefined;
   /**
    * Generic segmentation offload (UDP_SEGMENT, Linux 4.18): messages of one turn, destination and size go to the kernel together.
-   * The datagrams are the same. Done without where the kernel cannot. Default: true.
+   * The datagrams are the same. Done without if the kernel cannot. Default: true. `DGRAM_FFI_OFFLOAD=off` in the environment makes
+   * this and `gro` false for a whole process.
    */
   gso?: boolean | undefined;
   /**
@@ -218,9 +219,9 @@ export interface SendControls {
   ttl?: number | undefined;
   /** The type of service or traffic class, 0 to 255 (IP_TOS, IPV6_TCLASS). On macOS only over IPv6. */
   tos?: number | undefined;
-  /** The differentiated services codepoint, 0 to 63: with `ecn`, in the place of `tos`. Default where `ecn` is given: 0. */
+  /** The differentiated services codepoint, 0 to 63: with `ecn`, in the place of `tos`. Default: the socket's. */
   dscp?: number | undefined;
-  /** Explicit congestion notification, 0 to 3: with `dscp`, in the place of `tos`. Default where `dscp` is given: 0. */
+  /** Explicit congestion notification, 0 to 3: with `dscp`, in the place of `tos`. Default: the socket's. */
   ecn?: number | undefined;
   /**
    * Whether it is not to be cut into fragments by this host (IPV6_DONTFRAG): too large a one then fails with EMSGSIZE. Over IPv4
@@ -278,7 +279,8 @@ export type SendManyCallback = (error: SendManyError | null, sent: number) => vo
 export interface TransmitTimestamp {
   /**
    * Which one: the number of datagrams that the kernel had taken from this socket since `setSendTimestamp(true)` when it took this
-   * one. The first has 0; after 2^32 - 1 it is 0 again.
+   * one. The first has 0; after 2^32 - 1 it is 0 again. A message that is refused after the kernel has made a packet of it, as by a
+   * firewall (EPERM), has taken a number, too.
    */
   id: number;
   /** When the kernel gave it to the device, in nanoseconds since 1970 (CLOCK_REALTIME). */

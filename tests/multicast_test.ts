@@ -395,3 +395,16 @@ testBoth("a failed membership leaves an unbound socket unbound", (t, family) => 
   assertThrows(() => socket.addMembership("nonsense"), Error, "addMembership EINVAL");
   assertThrows(() => socket.address(), Error, "getsockname EBADF");
 });
+
+test("leaving an IPv6 group without an interface leaves any one, an IPv4 group only the system's choice", async (t) => {
+  const [ipv4, ipv6] = FAMILIES;
+  const six = await t.bound(ipv6.type, ipv6.any);
+  const group = uniqueGroup(ipv6);
+  six.addMembership(group, loopbackOf(ipv6));
+  assertEquals(six.dropMembership(group), true);
+  const four = await t.bound(ipv4.type, ipv4.any);
+  const group4 = uniqueGroup(ipv4);
+  four.addMembership(group4, loopbackOf(ipv4));
+  assertThrows(() => four.dropMembership(group4), Error, "dropMembership E");
+  assertEquals(four.dropMembership(group4, loopbackOf(ipv4)), true);
+});

@@ -4,8 +4,11 @@
  * @module
  */
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import process from "node:process";
 import { replaceLibc } from "../ffi/load.ts";
 import type { Libc } from "../ffi/libc.ts";
+import { Network, noNamespaces } from "./support/namespaces.ts";
+import { commandFor, entry, runFixture } from "./support/runtime.ts";
 import { injectFaults } from "./support/faulty_libc.ts";
 import { type Family, nextMessages, sent, test, testBoth, type Tools } from "./support/harness.ts";
 
@@ -159,3 +162,23 @@ test("gso and gro must be booleans", (t) => {
     assertEquals((error as { code?: string }).code, "ERR_INVALID_ARG_TYPE");
   }
 });
+
+test("DGRAM_FFI_OFFLOAD=off turns offload off for a process, whatever its sockets ask for", async () => {
+  const run = async (value: string): Promise<unknown> => {
+    const { stdout, stderr } = await runFixture("offload", [], { env: { ...process.env, DGRAM_FFI_OFFLOAD: value } });
+    assertEquals(stderr, "");
+    return JSON.parse(stdout);
+  };
+  assertEquals(await run("off"), { gro: 0, payloads: 10 });
+  assertEquals(await run(""), { gro: 1, payloads: 1 });
+});
+
+test("an adopted socket for ICMP's echo requests sends each as it is: examples/ping.ts", (t) => {
+  const host = new Network(t).host("a");
+  host.run("sh", "-c", "echo '0 2147483647' > /proc/sys/net/ipv4/ping_group_range");
+  const answers = host.run(...commandFor(entry("examples/ping"), ["127.0.0.1"])).trim().split("\n");
+  assertEquals(
+    answers.map((line) => line.replace(/ time=.*/, "")),
+    [0, 1, 2, 3, 4].map((number) => `64 bytes from 127.0.0.1: seq=${number} ttl=64`),
+  );
+}, { skip: noNamespaces });

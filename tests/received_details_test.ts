@@ -464,3 +464,25 @@ test("macOS tells of TTL and TOS in bytes, and of time in microseconds", () => {
     timestamp: 1_700_000_000_654_321_000n,
   });
 });
+
+testBoth("what is lost between two datagrams is the difference of their counts, also of bursts", async (t, family) => {
+  const socket = await t.bound({ type: family.type, recvDropCount: true });
+  socket.setRecvBufferSize(8192);
+  const client = await t.bound(family.type);
+  const [first, heard] = [await told(t, socket), [] as number[]];
+  const dropped: number[] = [first.remote.dropped!];
+  socket.on("message", (message, remote) => {
+    heard.push(message.length);
+    dropped.push(remote.dropped!);
+  });
+  const TOTAL = 400;
+  for (let i = 0; i < TOTAL; i++) client.send(new Uint8Array(200), socket.address().port, family.loopback);
+  await sent(client, new Uint8Array(200), socket.address().port, family.loopback);
+  while (socket.getMemoryInfo().receiveAllocated > 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  const ending = nextMessage(socket);
+  await sent(client, "end", socket.address().port, family.loopback);
+  const { remote } = await ending;
+  const arrived = heard.filter((size) => size === 200).length;
+  assert(arrived < TOTAL);
+  assertEquals(remote.dropped! - first.remote.dropped!, TOTAL + 1 - arrived);
+});
