@@ -334,3 +334,30 @@ test("errors that came in another turn than their messages still reach a listene
   await sent(other, "y", socket.address().port, "127.0.0.1");
   assertEquals([(await errors)[0].code, (await arriving).text], ["ECONNREFUSED", "y"]);
 });
+
+testBoth("each message that is too large is one network error, wherever it stands among others", async (t, family) => {
+  const receiver = await t.bound({ type: family.type, recvBufferSize: 1 << 20 });
+  const { port } = receiver.address();
+  const socket = await t.bound({ type: family.type, recvErrors: true });
+  noError(socket);
+  const errors: NetworkError[] = [];
+  socket.on("networkError", (error) => errors.push(error));
+  // More than IP takes: the kernel puts that on the error queue each time it is tried.
+  const tooLarge = family.version === 4 ? 65_510 : 65_535;
+  const sizes = Array.from({ length: 75 }, (_, i) => i % 2 === 0 ? tooLarge : 10 + i);
+  const arriving = nextMessages(receiver, 37);
+  const outcomes = sizes.map((size) =>
+    new Promise((resolve) =>
+      socket.send(
+        new Uint8Array(size),
+        port,
+        family.loopback,
+        (error, bytes) => resolve(error ? (error as Error & { code: string }).code : bytes),
+      )
+    )
+  );
+  assertEquals(await Promise.all(outcomes), sizes.map((size) => size === tooLarge ? "EMSGSIZE" : size));
+  assertEquals((await arriving).map(({ message }) => message.length), sizes.filter((size) => size !== tooLarge));
+  await turn();
+  assertEquals(errors.map(({ origin, code }) => `${origin} ${code}`), Array(38).fill("local EMSGSIZE"));
+});
