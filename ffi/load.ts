@@ -8,14 +8,23 @@ import { isMainThread } from "node:worker_threads";
 import type { Abi } from "./abi/abi.ts";
 import { abiOf, SUPPORTED_SYSTEMS } from "./abi/current.ts";
 import { resourceContexts } from "./async_context.ts";
+import type { Binding } from "./binding.ts";
 import { partBySpecies, partBySubarray } from "./buffer_part.ts";
 import { bunBinding, type BunFfi, bunFfi } from "./bun.ts";
-import { denoAsyncContexts, denoBinding, type DenoNamespace, denoNamespace, denoNetworkPermission } from "./deno.ts";
+import {
+  denoAsyncContexts,
+  denoBinding,
+  type DenoNamespace,
+  denoNamespace,
+  denoNetworkPermission,
+  denoProgramEnd,
+} from "./deno.ts";
 import { koffiBinding, koffiPath, loadKoffi } from "./koffi.ts";
 import type { Libc } from "./libc.ts";
 import { NativeLibc } from "./native_libc.ts";
 import { UNRESTRICTED } from "./network_permission.ts";
 import { nodeBinding, type NodeFfi, nodeFfi, nodeNetworkPermission } from "./node.ts";
+import { OwningLibc } from "./owning_libc.ts";
 import { opReferences, PoolWaiter } from "./poll/pool_waiter.ts";
 import { bunPollSource, koffiPollSource, nodePollSource } from "./poll/poll_source.ts";
 import { PollThreads, ThreadWaiter } from "./poll/thread_waiter.ts";
@@ -23,6 +32,7 @@ import { Uv, UvWaiter } from "./poll/uv_waiter.ts";
 import type { WaiterFactory } from "./poll/waiter.ts";
 import process from "./process.ts";
 import type { Runtime } from "./runtime.ts";
+import { openThreadOwner } from "./thread_exit.ts";
 
 /** Bun ends with a thread in native code. Coming back is all that an idle thread costs, so it is rare there. In milliseconds. */
 const BUN_LONGEST_POLL = 30_000;
@@ -68,7 +78,7 @@ function load(): Runtime {
 
 function onDeno(deno: DenoNamespace, abi: Abi): Runtime {
   const binding = denoBinding(deno, abi);
-  const libc = new NativeLibc(abi, binding);
+  const libc = libcOn(binding, abi);
   const references = opReferences(deno);
   return {
     binding: "deno",
@@ -77,11 +87,13 @@ function onDeno(deno: DenoNamespace, abi: Abi): Runtime {
     asyncContexts: denoAsyncContexts(deno) ?? resourceContexts,
     bufferPart: partBySpecies,
     createWaiter: (set, onReady) => new PoolWaiter(set, onReady, libc, binding, references),
+    onProgramEnd: denoProgramEnd,
   };
 }
 
 function onBun(bun: BunFfi, abi: Abi): Runtime {
-  const libc = new NativeLibc(abi, bunBinding(bun, abi));
+  const binding = bunBinding(bun, abi);
+  const libc = libcOn(binding, abi);
   return {
     binding: "bun",
     libc,
@@ -93,7 +105,8 @@ function onBun(bun: BunFfi, abi: Abi): Runtime {
 }
 
 function onNode(node: NodeFfi, abi: Abi): Runtime {
-  const libc = new NativeLibc(abi, nodeBinding(node, abi));
+  const binding = nodeBinding(node, abi);
+  const libc = libcOn(binding, abi);
   let createWaiter: WaiterFactory;
   if (isMainThread && node.getCurrentEventLoop) {
     let uv: Uv | undefined;
@@ -122,7 +135,8 @@ function onKoffi(abi: Abi): Runtime {
       { code: "ERR_DGRAM_FFI_UNAVAILABLE" },
     );
   }
-  const libc = new NativeLibc(abi, koffiBinding(loadKoffi(path), abi));
+  const binding = koffiBinding(loadKoffi(path), abi);
+  const libc = libcOn(binding, abi);
   return {
     binding: "koffi",
     libc,
@@ -131,6 +145,18 @@ function onKoffi(abi: Abi): Runtime {
     bufferPart: partBySpecies,
     createWaiter: onThreads(libc, koffiPollSource(abi, path)),
   };
+}
+
+/** Only a Worker's thread ends before the process. */
+function libcOn(binding: Binding, abi: Abi): Libc {
+  const owner = isMainThread && !isWebWorker() ? undefined : openThreadOwner(binding, abi);
+  return owner ? new OwningLibc(abi, binding, owner) : new NativeLibc(abi, binding);
+}
+
+/** In Deno `isMainThread` is true in a Web Worker. */
+function isWebWorker(): boolean {
+  const { WorkerGlobalScope } = globalThis as { WorkerGlobalScope?: new () => object };
+  return typeof WorkerGlobalScope === "function" && globalThis instanceof WorkerGlobalScope;
 }
 
 function onThreads(libc: Libc, source: string, longestPoll?: number): WaiterFactory {

@@ -24,7 +24,7 @@ import type { Engine } from "./engine.ts";
 import { ErrorReceiver, type ErrorReceivingSocket } from "./error_receiver.ts";
 import { ANY } from "./lookup.ts";
 import type { Inbox } from "./inbox.ts";
-import type { Watcher } from "./loop.ts";
+import type { LateWatcher } from "./loop.ts";
 import type { MessageBatch } from "./message_batch.ts";
 import type { NetworkError } from "./network_error.ts";
 import type { Payload } from "./outbox.ts";
@@ -39,7 +39,7 @@ export type Listeners = Pick<EventEmitter<SocketEvents>, "emit" | "listenerCount
 
 /** One datagram socket below its public surface. */
 export class Endpoint extends EndpointControls
-  implements SendingSocket, ReceivingSocket, ErrorReceivingSocket, Watcher {
+  implements SendingSocket, ReceivingSocket, ErrorReceivingSocket, LateWatcher {
   readonly family: AddressFamily;
   readonly #engine: Engine;
   readonly #permissions: Permissions;
@@ -105,19 +105,19 @@ export class Endpoint extends EndpointControls
   }
 
   /** Takes over a descriptor that was found fit, in the place of one that is not bound yet. */
-  adopt(fd: number): void {
+  adopt(fd: number, isLent = false): void {
     this.#descriptor?.close();
-    this.#hold(Descriptor.adopt(this.#engine.runtime.libc, fd));
+    this.#hold(Descriptor.adopt(this.#engine.runtime.libc, fd, isLent));
     this.#wasBound = true;
     this.#connected = typeof this.remoteAddress() !== "number";
   }
 
   /** Takes a descriptor that other processes have, too, and receives. It is closed as its owner wants it. */
   share(shared: SharedDescriptor): number {
-    this.adopt(shared.fd);
+    this.adopt(shared.fd, true);
     this.#shared = shared;
     this.isShared = true;
-    const result = this.startReceiving();
+    const result = this.startReceivingAdopted();
     if (result < 0) {
       this.abandon();
       shared.close();
@@ -143,6 +143,14 @@ export class Endpoint extends EndpointControls
   /** Gives an adopted descriptor back: it is not to be closed with this socket. */
   release(): void {
     this.#engine.endpoints?.delete(this);
+    this.#descriptor?.release();
+    this.#descriptor = undefined;
+  }
+
+  /** The program ends, and its process goes on: as {@linkcode Endpoint.close}, but that the socket hears nothing of it. */
+  end(): void {
+    this.#leaveLoop();
+    if (!this.#shared) this.#descriptor?.close();
     this.#descriptor = undefined;
   }
 
@@ -165,16 +173,36 @@ export class Endpoint extends EndpointControls
     return this.bind(ANY[this.version], 0, { reuseAddr: false, reusePort: false, ipv6Only: false });
   }
 
-  /** Lets datagrams come in. EEXIST where the descriptor is another socket's already. */
+  /** Lets datagrams come in, which are heard from the next turn of the event loop on. */
   startReceiving(): number {
     const asked = this.requestDetails();
     if (asked < 0) return asked;
-    const watched = this.#engine.loop.watch(this);
-    if (watched < 0) return watched;
-    // Where the kernel has no UDP_GRO, datagrams come singly.
-    if (this.#offload.gro && !this.isShared && !this.#filtered) this.setOption("UDP_GRO", 1);
+    this.#engine.loop.watchLater(this);
     this.#updateReference();
     return 0;
+  }
+
+  /** The same for a descriptor that was taken over. EEXIST where it is another socket's already. */
+  startReceivingAdopted(): number {
+    const asked = this.requestDetails();
+    if (asked < 0) return asked;
+    const { loop } = this.#engine;
+    loop.watchDue();
+    const watched = loop.watch(this);
+    if (watched < 0) return watched;
+    this.onWatched();
+    this.#updateReference();
+    return 0;
+  }
+
+  /** For the poll loop. Where the kernel has no UDP_GRO, datagrams come singly. */
+  onWatched(): void {
+    if (this.#offload.gro && !this.isShared && !this.#filtered) this.setOption("UDP_GRO", 1);
+  }
+
+  /** For the poll loop. */
+  onUnwatched(errno: number): void {
+    this.#context.runInAsyncScope(() => this.#listeners.emit("error", this.#engine.errors.ofCall(errno, "poll")));
   }
 
   /** A filter has to see each datagram: while there is one the kernel must not hand over several as one. */

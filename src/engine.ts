@@ -3,10 +3,8 @@
  *
  * @module
  */
-import { isMainThread } from "node:worker_threads";
 import { ErrorQueue } from "../ffi/error_queue.ts";
 import { currentRuntime } from "../ffi/load.ts";
-import process from "../ffi/process.ts";
 import type { Runtime } from "../ffi/runtime.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { Inbox } from "./inbox.ts";
@@ -24,7 +22,7 @@ export interface Engine {
   readonly inbox: Inbox;
   readonly errors: SystemErrors;
   readonly errorQueue: ErrorQueue;
-  /** Those with a descriptor, in a Worker: it closes them when it ends. Elsewhere nobody has to know. */
+  /** Those with a descriptor, where a program can end without its thread: see {@linkcode Runtime.onProgramEnd}. Elsewhere nobody has to know. */
   readonly endpoints: Set<Endpoint> | undefined;
 }
 
@@ -44,19 +42,20 @@ export function currentEngine(): Engine {
       inbox: new Inbox(runtime),
       errors: new SystemErrors(libc.abi),
       errorQueue: new ErrorQueue(libc),
-      endpoints: isMainThread ? undefined : new Set(),
+      endpoints: runtime.onProgramEnd && new Set(),
     };
     engines.set(runtime, engine);
-    closeWithWorker(engine);
+    endWithProgram(engine);
   }
   return engine;
 }
 
-/** Descriptors belong to the process: what a Worker that ends has not closed would stay open. */
-function closeWithWorker({ endpoints, loop }: Engine): void {
-  if (!endpoints) return;
-  process.once("exit", () => {
-    for (const endpoint of endpoints) endpoint.close();
+/** Descriptors belong to the process: what a program that ends has not closed would stay open for the next one in its thread. */
+function endWithProgram({ endpoints, loop, outbox, runtime }: Engine): void {
+  runtime.onProgramEnd?.(() => {
+    outbox.flush();
+    for (const endpoint of endpoints!) endpoint.end();
+    endpoints!.clear();
     loop.closeSets();
   });
 }

@@ -585,7 +585,7 @@ export class Socket extends ControlLevel {
   }
 
   #receiveFromAdopted(endpoint: Endpoint, announce: () => void): void {
-    const result = endpoint.startReceiving();
+    const result = endpoint.startReceivingAdopted();
     if (result < 0) {
       this.#bindState = "unbound";
       endpoint.release();

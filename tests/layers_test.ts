@@ -133,8 +133,8 @@ test("only ffi/abi/ holds numbers from headers", () => {
   assertEquals(numbers, []);
 });
 
-test("no file is longer than 400 lines, the Socket class apart", () => {
-  const long = SOURCES.filter(({ text }) => text.split("\n").length > 400).map(({ path }) => path);
+test("no file is longer than 450 lines, the Socket class apart", () => {
+  const long = SOURCES.filter(({ text }) => text.split("\n").length > 450).map(({ path }) => path);
   assertEquals(long, ["src/socket.ts"]);
 });
 

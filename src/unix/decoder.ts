@@ -64,7 +64,7 @@ export class UnixDecoder implements ControlDecoder {
 
   #addAncillary(details: UnixDetails, reader: ControlReader, flags: number): void {
     const { fds, credentials } = readAncillary(this.#libc.abi, reader);
-    const descriptors = receivedDescriptors(fds, (fd) => this.#libc.close(fd));
+    const descriptors = receivedDescriptors(this.#libc, fds);
     // Where some are missing (this process may have too many open), the others are of no use.
     const areComplete = !(flags & this.#libc.abi.constants.MSG_CTRUNC);
     if (!this.#wanted.fds || !areComplete || !this.#mayTake()) closeRest(descriptors);

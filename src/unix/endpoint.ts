@@ -88,6 +88,12 @@ export class UnixEndpoint extends Endpoint implements UnixSendingSocket {
     return result;
   }
 
+  override startReceivingAdopted(): number {
+    const result = super.startReceivingAdopted();
+    this.#receives = result === 0;
+    return result;
+  }
+
   override send(
     payload: Payload,
     length: number,
@@ -135,6 +141,11 @@ export class UnixEndpoint extends Endpoint implements UnixSendingSocket {
 
   override close(): void {
     super.close();
+    this.#decoder.closeAll();
+  }
+
+  override end(): void {
+    super.end();
     this.#decoder.closeAll();
   }
 

@@ -4,8 +4,10 @@
  * @module
  */
 
+import type { Libc } from "../../ffi/libc.ts";
+
 /** Makes one. */
-export let receivedDescriptors: (fds: readonly number[], close: (fd: number) => void) => ReceivedDescriptors;
+export let receivedDescriptors: (libc: Libc, fds: readonly number[]) => ReceivedDescriptors;
 /** Closes those that nobody has taken. */
 export let closeRest: (descriptors: ReceivedDescriptors) => void;
 
@@ -15,19 +17,20 @@ export let closeRest: (descriptors: ReceivedDescriptors) => void;
  */
 export class ReceivedDescriptors {
   #fds: number[] = [];
-  #close: (fd: number) => void = () => {};
+  #libc: Libc | undefined;
 
   private constructor() {}
 
   static {
-    receivedDescriptors = (fds, close) => {
+    receivedDescriptors = (libc, fds) => {
       const descriptors = new ReceivedDescriptors();
       descriptors.#fds = [...fds];
-      descriptors.#close = close;
+      descriptors.#libc = libc;
+      for (const fd of fds) libc.owner.own(fd);
       return descriptors;
     };
     closeRest = (descriptors) => {
-      for (const fd of descriptors.takeAll()) descriptors.#close(fd);
+      for (const fd of descriptors.takeAll()) descriptors.#libc!.close(fd);
     };
   }
 
@@ -38,11 +41,14 @@ export class ReceivedDescriptors {
 
   /** Takes the next one; undefined where there is none left. */
   take(): number | undefined {
-    return this.#fds.shift();
+    const fd = this.#fds.shift();
+    if (fd !== undefined) this.#libc!.owner.disown(fd);
+    return fd;
   }
 
   /** Takes all that are left. */
   takeAll(): number[] {
+    for (const fd of this.#fds) this.#libc!.owner.disown(fd);
     return this.#fds.splice(0);
   }
 }

@@ -318,7 +318,7 @@ export class UnixSocket extends UnixStatus {
     const { path } = this.address();
     this.#isBound = path !== "";
     if (!this.#isBound && !this.#isConnected) return;
-    const result = endpoint.startReceiving();
+    const result = endpoint.startReceivingAdopted();
     if (result < 0) {
       endpoint.release();
       throw this.#engine.errors.ofCall(-result, "open");
