@@ -25,10 +25,19 @@ export interface Binding {
   readonly nullPointer: unknown;
   /** A number in the form that a `size_t` or `unsigned long` parameter takes. */
   word(value: number): unknown;
+  /**
+   * Opens functions that not every C library has.
+   *
+   * @param libraries Names of the library, to be tried in turn.
+   * @throws Where none of them has all of these functions.
+   */
+  open(prototypes: Readonly<Record<string, Prototype>>, libraries: readonly string[]): Record<string, NativeFunction>;
+  /** Native memory behind a pointer that a function returned. It must last as long as the view is used. */
+  view(pointer: unknown, length: number): ArrayBuffer;
 }
 
 /** Opens the C library under the first of its names that works. */
-export function openFirst<Library>(abi: Abi, open: (name: string) => Library): Library {
+export function openFirst<Library>(abi: Pick<Abi, "libraries">, open: (name: string) => Library): Library {
   const failures: unknown[] = [];
   for (const name of abi.libraries) {
     try {
@@ -80,7 +89,13 @@ export function openInSteps<Definition>(
 
 /** Translates the whole prototype table of a platform with one function per entry. */
 export function translatePrototypes<T>(abi: Abi, translate: (prototype: Prototype) => T): Record<string, T> {
-  const prototypes = prototypesOf(abi.platform);
-  const names = Object.keys(prototypes) as FunctionName[];
-  return Object.fromEntries(names.map((name) => [name, translate(prototypes[name]!)]));
+  return translateAll(prototypesOf(abi.platform) as Record<FunctionName, Prototype>, translate);
+}
+
+/** Translates some prototypes. */
+export function translateAll<T>(
+  prototypes: Readonly<Record<string, Prototype>>,
+  translate: (prototype: Prototype) => T,
+): Record<string, T> {
+  return Object.fromEntries(Object.entries(prototypes).map(([name, prototype]) => [name, translate(prototype)]));
 }

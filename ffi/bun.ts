@@ -4,7 +4,14 @@
  * @module
  */
 import type { Abi } from "./abi/abi.ts";
-import { type Binding, type NativeFunction, openFirst, openInSteps, translatePrototypes } from "./binding.ts";
+import {
+  type Binding,
+  type NativeFunction,
+  openFirst,
+  openInSteps,
+  translateAll,
+  translatePrototypes,
+} from "./binding.ts";
 import process from "./process.ts";
 import type { CType, Prototype } from "./prototypes.ts";
 
@@ -54,11 +61,9 @@ export function bunBinding(ffi: BunFfi, abi: Abi): Binding {
     ...translatePrototypes(abi, symbolOf),
     [abi.errnoLocation]: { args: [], returns: "ptr" },
   };
-  const symbols = openInSteps(
-    definitions,
-    [abi.errnoLocation],
-    (some) => openFirst(abi, (name) => ffi.dlopen(name, some)).symbols,
-  );
+  const openIn = (libraries: readonly string[], some: Record<string, BunSymbol>): Record<string, NativeFunction> =>
+    openFirst({ libraries }, (name) => ffi.dlopen(name, some)).symbols;
+  const symbols = openInSteps(definitions, [abi.errnoLocation], (some) => openIn(abi.libraries, some));
   const errno = new Int32Array(ffi.toArrayBuffer(symbols[abi.errnoLocation](), 0, 4));
   return {
     functions: symbols,
@@ -67,5 +72,7 @@ export function bunBinding(ffi: BunFfi, abi: Abi): Binding {
     pointerTo: (memory, offset) => Number(memory.address) + offset,
     nullPointer: null,
     word: (value) => value,
+    open: (prototypes, libraries) => openIn(libraries, translateAll(prototypes, symbolOf)),
+    view: (pointer, length) => ffi.toArrayBuffer(pointer as number, 0, length),
   };
 }

@@ -5,7 +5,14 @@
  */
 import type { Abi } from "./abi/abi.ts";
 import type { AsyncContexts, EventContext } from "./async_context.ts";
-import { type Binding, type NativeFunction, openFirst, openInSteps, translatePrototypes } from "./binding.ts";
+import {
+  type Binding,
+  type NativeFunction,
+  openFirst,
+  openInSteps,
+  translateAll,
+  translatePrototypes,
+} from "./binding.ts";
 import { Memory } from "./memory.ts";
 import { type NetworkPermission, UNCHANGING } from "./network_permission.ts";
 import process from "./process.ts";
@@ -13,7 +20,11 @@ import { COMMON_PROTOTYPES, type CType, type Prototype } from "./prototypes.ts";
 
 /** As much of the `Deno` namespace as this module uses. */
 export interface DenoNamespace {
-  dlopen(name: string, symbols: Record<string, DenoSymbol>): { symbols: Record<string, NativeFunction> };
+  dlopen(
+    name: string,
+    symbols: Record<string, DenoSymbol | DenoStatic>,
+  ): { symbols: Record<string, NativeFunction>; close(): void };
+  UnsafeFnPointer: new (pointer: unknown, definition: DenoSymbol) => { readonly call: NativeFunction };
   UnsafePointer: {
     of(buffer: ArrayBuffer): unknown;
     value(pointer: unknown): bigint;
@@ -43,6 +54,12 @@ interface DenoSymbol {
   readonly result: string;
   readonly name?: string;
   readonly nonblocking?: boolean;
+}
+
+/** Not a function but its address. */
+interface DenoStatic {
+  readonly type: "pointer";
+  readonly name: string;
 }
 
 // Node and Bun want 64-bit results as bigint; an ssize_t fits 32 bits here, as no datagram is larger than 64 KiB.
@@ -132,6 +149,15 @@ export function denoBeforeEnd(action: () => void): void {
   Object.defineProperty(scope, "close", { value: closeWorker.close });
 }
 
+/**
+ * Has a function called when a program ends: also when `--watch` is about to start it again, and at the end of a file of `deno test`. Both go
+ * on in the same process, and neither is always a `'exit'`.
+ */
+export function denoProgramEnd(call: () => void): void {
+  const { addEventListener } = globalThis as unknown as { addEventListener: EventTarget["addEventListener"] };
+  addEventListener("unload", call, { once: true });
+}
+
 /** A binding that can also wait in `poll` on another thread. */
 export interface DenoBinding extends Binding {
   /** `poll` on a thread of the runtime's pool. */
@@ -143,25 +169,40 @@ export interface DenoBinding extends Binding {
 }
 
 /**
- * Opens the C library.
+ * Opens the C library, and closes it again as far as Deno is concerned: Deno itself is linked with it, so that it stays where it is
+ * and its functions, which Deno does not ask the library for again, can be called. Left open it would be a resource that
+ * `deno test` finds leaked by whichever test makes the first socket. Only a non-blocking call would need the library:
+ * hence `poll` is called by its address.
  *
  * @throws {Deno.errors.NotCapable} without `--allow-ffi`.
  */
 export function denoBinding(deno: DenoNamespace, abi: Abi): DenoBinding {
   const { UnsafePointer, UnsafePointerView } = deno;
-  const definitions = {
+  const definitions: Record<string, DenoSymbol | DenoStatic> = {
     ...translatePrototypes(abi, symbolOf),
-    pollElsewhere: { ...symbolOf(COMMON_PROTOTYPES.poll), name: "poll", nonblocking: true },
+    pollAddress: { type: "pointer", name: "poll" },
     // void *calloc(size_t count, size_t size); void free(void *block);
     calloc: { parameters: ["u64", "u64"], result: "pointer" },
     free: { parameters: ["pointer"], result: "void" },
     [abi.errnoLocation]: { parameters: [], result: "pointer" },
   };
+  const openIn = (
+    libraries: readonly string[],
+    some: Record<string, DenoSymbol | DenoStatic>,
+  ): Record<string, NativeFunction> => {
+    const library = openFirst({ libraries }, (name) => deno.dlopen(name, some));
+    library.close();
+    return library.symbols;
+  };
   const symbols = openInSteps(
     definitions,
-    [abi.errnoLocation, "pollElsewhere", "calloc", "free"],
-    (some) => openFirst(abi, (name) => deno.dlopen(name, some)).symbols,
+    [abi.errnoLocation, "pollAddress", "calloc", "free"],
+    (some) => openIn(abi.libraries, some),
   );
+  const pollElsewhere = new deno.UnsafeFnPointer(symbols.pollAddress, {
+    ...symbolOf(COMMON_PROTOTYPES.poll),
+    nonblocking: true,
+  });
   const errno = new Int32Array(UnsafePointerView.getArrayBuffer(symbols[abi.errnoLocation](), 4));
   return {
     functions: symbols,
@@ -170,7 +211,9 @@ export function denoBinding(deno: DenoNamespace, abi: Abi): DenoBinding {
     pointerTo: (memory: Memory, offset) => UnsafePointer.create(memory.address + BigInt(offset)),
     nullPointer: null,
     word: (value) => BigInt(value),
-    pollElsewhere: symbols.pollElsewhere as DenoBinding["pollElsewhere"],
+    open: (prototypes, libraries) => openIn(libraries, translateAll(prototypes, symbolOf)),
+    view: (pointer, length) => UnsafePointerView.getArrayBuffer(pointer, length),
+    pollElsewhere: (fds, nfds, timeout) => pollElsewhere.call(fds, nfds, timeout) as Promise<number>,
     allocateLasting: (size) => {
       const block = symbols.calloc(1n, BigInt(size));
       return new Memory(UnsafePointerView.getArrayBuffer(block, size), UnsafePointer.value(block));

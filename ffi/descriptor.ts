@@ -77,8 +77,11 @@ export class Descriptor {
   /**
    * Takes over a socket that exists, and makes it non-blocking and close-on-exec. The caller has checked what it is with
    * {@linkcode describeSocket}.
+   *
+   * @param isLent Whether somebody else closes it.
    */
-  static adopt(libc: Libc, fd: number): Descriptor {
+  static adopt(libc: Libc, fd: number, isLent = false): Descriptor {
+    if (!isLent) libc.owner.own(fd);
     setFlags(libc, fd);
     return new Descriptor(libc, fd);
   }
@@ -188,7 +191,16 @@ export class Descriptor {
 
   /** Another descriptor of the same socket, for somebody else to close; or a negative errno. */
   duplicate(): number {
-    return this.#libc.fcntl(this.#fd, this.#libc.abi.constants.F_DUPFD_CLOEXEC, 0);
+    const libc = this.#libc;
+    const fd = libc.fcntl(this.#fd, libc.abi.constants.F_DUPFD_CLOEXEC, 0);
+    if (fd >= 0) libc.owner.disown(fd);
+    return fd;
+  }
+
+  /** Lets go of the descriptor: somebody else closes it. */
+  release(): void {
+    if (this.#fd >= 0) this.#libc.owner.disown(this.#fd);
+    this.#fd = -1;
   }
 
   /** close(2), once: a second call does nothing. Whatever it returns, the descriptor is gone. */

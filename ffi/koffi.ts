@@ -12,6 +12,7 @@ import type { CType, Prototype } from "./prototypes.ts";
 export interface Koffi {
   load(name: string): { func(name: string, result: string, parameters: string[]): NativeFunction };
   address(buffer: ArrayBuffer): bigint;
+  view(pointer: unknown, length: number): ArrayBuffer;
   errno(): number;
 }
 
@@ -49,13 +50,19 @@ export function loadKoffi(path: string): Koffi {
 
 /** Opens the C library. */
 export function koffiBinding(koffi: Koffi, abi: Abi): Binding {
+  type Library = ReturnType<Koffi["load"]>;
+  const declare = (library: Library, some: Readonly<Record<string, Prototype>>): Record<string, NativeFunction> =>
+    Object.fromEntries(
+      Object.entries(some).map(([name, { result, parameters }]) => [
+        name,
+        library.func(name, TYPES[result], parameters.map(([type]) => TYPES[type])),
+      ]),
+    );
   const library = openFirst(abi, (name) => koffi.load(name));
-  const declare = (name: string, { result, parameters }: Prototype): NativeFunction =>
-    library.func(name, TYPES[result], parameters.map(([type]) => TYPES[type]));
   const functions = openInSteps(
     translatePrototypes(abi, (prototype) => prototype),
     [],
-    (some) => Object.fromEntries(Object.entries(some).map(([name, prototype]) => [name, declare(name, prototype)])),
+    (some) => declare(library, some),
   );
   return {
     functions,
@@ -64,5 +71,7 @@ export function koffiBinding(koffi: Koffi, abi: Abi): Binding {
     pointerTo: (memory, offset) => memory.address + BigInt(offset),
     nullPointer: null,
     word: (value) => value,
+    open: (prototypes, libraries) => openFirst({ libraries }, (name) => declare(koffi.load(name), prototypes)),
+    view: (pointer, length) => koffi.view(pointer, length),
   };
 }

@@ -8,11 +8,14 @@
  */
 import type { Abi } from "./abi/abi.ts";
 import type { Memory, Pointer } from "./memory.ts";
+import type { DescriptorOwner } from "./thread_exit.ts";
 
 /** The C library's functions, under their own names. */
 export interface Libc {
   /** Constants and layouts that belong to it. */
   readonly abi: Abi;
+  /** Who closes descriptors that are open when this thread ends. */
+  readonly owner: DescriptorOwner;
 
   /** Allocates zeroed memory that native code may address. */
   allocate(size: number): Memory;

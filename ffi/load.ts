@@ -8,6 +8,7 @@ import { isMainThread } from "node:worker_threads";
 import type { Abi } from "./abi/abi.ts";
 import { abiOf, SUPPORTED_SYSTEMS } from "./abi/current.ts";
 import { resourceContexts } from "./async_context.ts";
+import type { Binding } from "./binding.ts";
 import { bunBinding, bunDrain, type BunFfi, bunFfi } from "./bun.ts";
 import {
   denoAsyncContexts,
@@ -16,6 +17,7 @@ import {
   type DenoNamespace,
   denoNamespace,
   denoNetworkPermission,
+  denoProgramEnd,
   denoTicks,
   denoVariable,
 } from "./deno.ts";
@@ -24,6 +26,7 @@ import type { Libc } from "./libc.ts";
 import { NativeLibc } from "./native_libc.ts";
 import { UNRESTRICTED } from "./network_permission.ts";
 import { nodeBinding, type NodeFfi, nodeFfi, nodeNetworkPermission, nodeTicks } from "./node.ts";
+import { OwningLibc } from "./owning_libc.ts";
 import { opReferences, PoolWaiter } from "./poll/pool_waiter.ts";
 import { bunPollSource, koffiPollSource, nodePollSource } from "./poll/poll_source.ts";
 import { PollThreads, ThreadWaiter } from "./poll/thread_waiter.ts";
@@ -31,6 +34,7 @@ import { Uv, UvWaiter } from "./poll/uv_waiter.ts";
 import type { WaiterFactory } from "./poll/waiter.ts";
 import process, { nextTick } from "./process.ts";
 import type { Runtime } from "./runtime.ts";
+import { openThreadOwner } from "./thread_exit.ts";
 import { stepPerTurn, stepsAsTicks, stepsWithTicks } from "./turns.ts";
 
 /** Bun ends with a thread in native code. Coming back is all that an idle thread costs, so it is rare there. In milliseconds. */
@@ -84,7 +88,7 @@ function allowsOffload(value: string | undefined): boolean {
 
 function onDeno(deno: DenoNamespace, abi: Abi): Runtime {
   const binding = denoBinding(deno, abi);
-  const libc = new NativeLibc(abi, binding);
+  const libc = libcOn(binding, abi);
   const references = opReferences(deno);
   return {
     binding: "deno",
@@ -96,11 +100,13 @@ function onDeno(deno: DenoNamespace, abi: Abi): Runtime {
     runSteps: stepsWithTicks(denoTicks(deno)),
     beforeEnd: denoBeforeEnd,
     createWaiter: (set, onReady) => new PoolWaiter(set, onReady, libc, binding, references),
+    onProgramEnd: denoProgramEnd,
   };
 }
 
 function onBun(bun: BunFfi, abi: Abi): Runtime {
-  const libc = new NativeLibc(abi, bunBinding(bun, abi));
+  const binding = bunBinding(bun, abi);
+  const libc = libcOn(binding, abi);
   const drain = bunDrain();
   return {
     binding: "bun",
@@ -116,7 +122,8 @@ function onBun(bun: BunFfi, abi: Abi): Runtime {
 }
 
 function onNode(node: NodeFfi, abi: Abi): Runtime {
-  const libc = new NativeLibc(abi, nodeBinding(node, abi));
+  const binding = nodeBinding(node, abi);
+  const libc = libcOn(binding, abi);
   let createWaiter: WaiterFactory;
   if (isMainThread && node.getCurrentEventLoop) {
     let uv: Uv | undefined;
@@ -148,7 +155,8 @@ function onKoffi(abi: Abi): Runtime {
       { code: "ERR_DGRAM_FFI_UNAVAILABLE" },
     );
   }
-  const libc = new NativeLibc(abi, koffiBinding(loadKoffi(path), abi));
+  const binding = koffiBinding(loadKoffi(path), abi);
+  const libc = libcOn(binding, abi);
   return {
     binding: "koffi",
     libc,
@@ -165,6 +173,18 @@ function onKoffi(abi: Abi): Runtime {
 /** In Node and Bun `'exit'` comes of everything that lets code run once more, an uncaught exception and the end of a Worker included. */
 function beforeExit(action: () => void): void {
   process.on("exit", action);
+}
+
+/** Only a Worker's thread ends before the process. */
+function libcOn(binding: Binding, abi: Abi): Libc {
+  const owner = isMainThread && !isWebWorker() ? undefined : openThreadOwner(binding, abi);
+  return owner ? new OwningLibc(abi, binding, owner) : new NativeLibc(abi, binding);
+}
+
+/** In Deno `isMainThread` is true in a Web Worker. */
+function isWebWorker(): boolean {
+  const { WorkerGlobalScope } = globalThis as { WorkerGlobalScope?: new () => object };
+  return typeof WorkerGlobalScope === "function" && globalThis instanceof WorkerGlobalScope;
 }
 
 function onThreads(libc: Libc, source: string, longestPoll?: number): WaiterFactory {

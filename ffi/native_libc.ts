@@ -7,6 +7,7 @@ import type { Abi } from "./abi/abi.ts";
 import type { Binding, NativeFunction } from "./binding.ts";
 import type { Libc } from "./libc.ts";
 import { Memory, Pointer, undetachableBuffer } from "./memory.ts";
+import { type DescriptorOwner, PROCESS } from "./thread_exit.ts";
 
 /** sizeof(int) */
 const INT_SIZE = 4;
@@ -17,6 +18,7 @@ type BatchCall = (fd: number, msgvec: Pointer, vlen: number, flags: number) => n
 /** The real C library. */
 export class NativeLibc implements Libc {
   readonly abi: Abi;
+  readonly owner: DescriptorOwner = PROCESS;
   readonly #binding: Binding;
   readonly #c: Readonly<Record<string, NativeFunction>>;
   readonly #null: unknown;

@@ -4,7 +4,14 @@
  * @module
  */
 import type { Abi } from "./abi/abi.ts";
-import { type Binding, type NativeFunction, openFirst, openInSteps, translatePrototypes } from "./binding.ts";
+import {
+  type Binding,
+  type NativeFunction,
+  openFirst,
+  openInSteps,
+  translateAll,
+  translatePrototypes,
+} from "./binding.ts";
 import { type NetworkPermission, UNRESTRICTED } from "./network_permission.ts";
 import process from "./process.ts";
 import type { CType, Prototype } from "./prototypes.ts";
@@ -69,11 +76,9 @@ export function nodeBinding(ffi: NodeFfi, abi: Abi): Binding {
     ...translatePrototypes(abi, symbolOf),
     [abi.errnoLocation]: { arguments: [], return: "u64" },
   };
-  const functions = openInSteps(
-    definitions,
-    [abi.errnoLocation],
-    (some) => openFirst(abi, (name) => ffi.dlopen(name, some)).functions,
-  );
+  const openIn = (libraries: readonly string[], some: Record<string, NodeSymbol>): Record<string, NativeFunction> =>
+    openFirst({ libraries }, (name) => ffi.dlopen(name, some)).functions;
+  const functions = openInSteps(definitions, [abi.errnoLocation], (some) => openIn(abi.libraries, some));
   // Mapped once: calling __errno_location after a failure is too late, as calling anything for the first time sets errno.
   const errno = new Int32Array(ffi.toArrayBuffer(functions[abi.errnoLocation](), 4, false));
   return {
@@ -83,6 +88,8 @@ export function nodeBinding(ffi: NodeFfi, abi: Abi): Binding {
     pointerTo: (memory, offset) => memory.address + BigInt(offset),
     nullPointer: 0n,
     word: (value) => BigInt(value),
+    open: (prototypes, libraries) => openIn(libraries, translateAll(prototypes, symbolOf)),
+    view: (pointer, length) => ffi.toArrayBuffer(pointer as bigint, length, false),
   };
 }
 

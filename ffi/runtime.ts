@@ -35,4 +35,9 @@ export interface Runtime {
   readonly beforeEnd: (action: () => void) => void;
   /** Makes the runtime's kind of waiter. */
   readonly createWaiter: WaiterFactory;
+  /**
+   * Has a function called when the program ends, where its thread may run another one afterwards. Undefined where the thread ends with
+   * its program: see {@linkcode Libc.owner}.
+   */
+  readonly onProgramEnd?: (call: () => void) => void;
 }

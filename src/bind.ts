@@ -131,7 +131,7 @@ function takeOver(socket: Socket, endpoint: Endpoint, fd: number): void {
 function receiveFromAdopted(socket: Socket, endpoint: Endpoint): void {
   const { errors } = udpStateOf(socket).engine;
   let result = 0;
-  const failure = thrownBy(() => result = endpoint.startReceiving());
+  const failure = thrownBy(() => result = endpoint.startReceivingAdopted());
   if (!failure && result >= 0) return endpoint.settle();
   endpoint.release();
   throw failure ?? errors.ofCall(-result, "open");

@@ -27,7 +27,7 @@ import { ErrorReceiver, type ErrorReceivingSocket } from "./error_receiver.ts";
 import { ANY } from "./lookup.ts";
 import type { Inbox } from "./inbox.ts";
 import { FAULTY } from "../ffi/poll/interest_set.ts";
-import type { Watcher } from "./loop.ts";
+import type { LateWatcher } from "./loop.ts";
 import type { MessageBatch } from "./message_batch.ts";
 import type { NetworkError } from "./network_error.ts";
 import { lengthOf, type Payload } from "./payload.ts";
@@ -43,7 +43,7 @@ export type Listeners = Pick<EventEmitter<SocketEvents>, "emit" | "listenerCount
 
 /** One datagram socket below its public surface. */
 export class Endpoint extends EndpointControls
-  implements SendingSocket, ReceivingSocket, ErrorReceivingSocket, Watcher {
+  implements SendingSocket, ReceivingSocket, ErrorReceivingSocket, LateWatcher {
   readonly family: AddressFamily;
   readonly #engine: Engine;
   readonly #permissions: Permissions;
@@ -131,14 +131,14 @@ export class Endpoint extends EndpointControls
    * Takes over a descriptor that was found fit, in the place of one that is not bound yet. Either {@linkcode Endpoint.settle} or
    * {@linkcode Endpoint.release} is to follow.
    */
-  adopt(fd: number): void {
+  adopt(fd: number, isLent = false): void {
     this.#before = {
       descriptor: this.#descriptor,
       wasBound: this.#wasBound,
       connected: this.#connected,
       isShared: this.isShared,
     };
-    this.#hold(Descriptor.adopt(this.#engine.runtime.libc, fd));
+    this.#hold(Descriptor.adopt(this.#engine.runtime.libc, fd, isLent));
     this.optionsChanged();
     this.#isUdp = this.#descriptor!.isUdp;
     this.#wasAdopted = true;
@@ -156,10 +156,10 @@ export class Endpoint extends EndpointControls
 
   /** Takes a descriptor that other processes have, too, and receives. {@linkcode Endpoint.settle} is to follow. */
   share(shared: SharedDescriptor): number {
-    this.adopt(shared.fd);
+    this.adopt(shared.fd, true);
     this.#shared = shared;
     this.isShared = true;
-    const result = this.startReceiving();
+    const result = this.startReceivingAdopted();
     if (result < 0) this.giveBackShared();
     return result;
   }
@@ -193,12 +193,20 @@ export class Endpoint extends EndpointControls
     const before = this.#before;
     this.#before = undefined;
     this.#engine.endpoints?.delete(this);
+    this.#descriptor?.release();
     this.#descriptor = undefined;
     if (!before) return;
     this.#wasBound = before.wasBound;
     this.#connected = before.connected;
     this.isShared = before.isShared;
     if (before.descriptor) this.#hold(before.descriptor);
+  }
+
+  /** The program ends, and its process goes on: as {@linkcode Endpoint.close}, but the socket emits nothing. */
+  end(): void {
+    this.stopReceiving();
+    if (!this.#shared) this.#descriptor?.close();
+    this.#descriptor = undefined;
   }
 
   /**
@@ -252,17 +260,40 @@ export class Endpoint extends EndpointControls
     return this.#wasBound ? undefined : this.#permissions.refused(ANY[this.version], 0);
   }
 
-  /** Lets datagrams come in. EEXIST where the descriptor is another socket's already. */
+  /** Lets datagrams come in, which are heard from the next turn of the event loop on. */
   startReceiving(): number {
     const asked = this.requestDetails();
     if (asked < 0) return asked;
-    const watched = this.#engine.loop.watch(this);
-    if (watched < 0) return watched;
-    if (this.#sharesPort) this.#joinGroup();
-    // Where the kernel has no UDP_GRO, datagrams come singly.
-    if (this.#offload.gro && !this.isShared && !this.#apart) this.setOption("UDP_GRO", 1);
+    this.#engine.loop.watchLater(this);
     this.#updateReference();
     return 0;
+  }
+
+  /** The same for a descriptor that was taken over. EEXIST where it is another socket's already. */
+  startReceivingAdopted(): number {
+    const asked = this.requestDetails();
+    if (asked < 0) return asked;
+    const { loop } = this.#engine;
+    loop.watchDue();
+    const watched = loop.watch(this);
+    if (watched < 0) return watched;
+    if (this.#sharesPort) this.#joinGroup();
+    this.onWatched();
+    this.#updateReference();
+    return 0;
+  }
+
+  /**
+   * For the poll loop. If the kernel has no UDP_GRO, datagrams come one by one. It says nothing about sending, so what was collected
+   * need not leave first; and it may be leaving just now.
+   */
+  onWatched(): void {
+    if (this.#offload.gro && !this.isShared && !this.#apart) this.#descriptor?.setOption("UDP_GRO", 1);
+  }
+
+  /** For the poll loop. */
+  onUnwatched(errno: number): void {
+    this.#emit("error", this.#engine.errors.ofCall(errno, "poll"));
   }
 
   override keepApart(reason: ApartReason, apart: boolean): void {

@@ -3,10 +3,8 @@
  *
  * @module
  */
-import { isMainThread } from "node:worker_threads";
 import { ErrorQueue } from "../ffi/error_queue.ts";
 import { currentRuntime } from "../ffi/load.ts";
-import process from "../ffi/process.ts";
 import type { Runtime } from "../ffi/runtime.ts";
 import { ActiveResources } from "./active_resources.ts";
 import type { Endpoint } from "./endpoint.ts";
@@ -28,7 +26,7 @@ export interface Engine {
   readonly errorQueue: ErrorQueue;
   readonly resources: ActiveResources;
   readonly reusePortGroups: ReusePortGroups;
-  /** Those with a descriptor, in a Worker: it closes them when it ends. Elsewhere nobody has to know. */
+  /** Those with a descriptor, if a program can end before its thread: see {@linkcode Runtime.onProgramEnd}. */
   readonly endpoints: Set<Endpoint> | undefined;
 }
 
@@ -50,11 +48,11 @@ export function currentEngine(): Engine {
       errorQueue: new ErrorQueue(libc),
       resources: new ActiveResources(runtime.listsSockets),
       reusePortGroups: new ReusePortGroups(),
-      endpoints: isMainThread ? undefined : new Set(),
+      endpoints: runtime.onProgramEnd && new Set(),
     };
     engines.set(runtime, engine);
     sendBeforeEnd(engine);
-    closeWithWorker(engine);
+    endWithProgram(engine);
   }
   return engine;
 }
@@ -68,11 +66,12 @@ function sendBeforeEnd({ outbox, runtime }: Engine): void {
   outboxes = [...(outboxes ?? []).filter((outbox) => outbox.deref()), new WeakRef(outbox)];
 }
 
-/** Descriptors belong to the process: what a Worker that ends has not closed would stay open. */
-function closeWithWorker({ endpoints, loop }: Engine): void {
-  if (!endpoints) return;
-  process.once("exit", () => {
-    for (const endpoint of endpoints) endpoint.close();
+/** Descriptors belong to the process: what a program that ends has not closed would stay open for the next one in its thread. */
+function endWithProgram({ endpoints, loop, outbox, runtime }: Engine): void {
+  runtime.onProgramEnd?.(() => {
+    outbox.flush();
+    for (const endpoint of endpoints!) endpoint.end();
+    endpoints!.clear();
     loop.closeSets();
   });
 }

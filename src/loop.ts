@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { clearTimeout, setImmediate, setTimeout } from "../ffi/process.ts";
+import { clearTimeout, now, setImmediate, setTimeout } from "../ffi/process.ts";
 import { FAULTY, type InterestSet, READABLE, WRITABLE } from "../ffi/poll/interest_set.ts";
 import { openInterestSet } from "../ffi/poll/open_interest_set.ts";
 import type { Waiter } from "../ffi/poll/waiter.ts";
@@ -27,6 +27,17 @@ export interface Watcher {
   onTurnOver(): boolean;
 }
 
+/** What is watched in a while. */
+export interface LateWatcher extends Watcher {
+  /** It is watched. */
+  onWatched(): void;
+  /** It can't be watched, for now. @param errno As EMFILE. May throw what a listener throws. */
+  onUnwatched(errno: number): void;
+}
+
+/** How long it takes until what could not be watched is tried again, in milliseconds. */
+const RETRY = 100;
+
 /** A watcher that is out of the set for some time. */
 interface Suspension {
   readonly timer: ReturnType<typeof setTimeout>;
@@ -47,13 +58,13 @@ const MAX_IDLE_TURNS = 8;
 /** How long one that goes on like that is left alone at most, in milliseconds. */
 const LONGEST_SUSPENSION = 1024;
 
-/** A loop with its interest set open: the last watch that ends closes it. */
+/** A loop with its interest set open. It stays so for a moment after the last watch has ended. */
 interface OpenSet {
   readonly set: InterestSet;
   readonly waiter: Waiter;
 }
 
-/** The loop. It holds nothing, no descriptor and no thread, while nothing is watched. */
+/** The loop. It holds nothing, no descriptor and no thread, a moment after the last watch has ended. */
 export class PollLoop {
   readonly #runtime: Runtime;
   /** By their tokens. There may be ten thousand: a Map would take three times as much. */
@@ -65,6 +76,14 @@ export class PollLoop {
   /** Whether the others, if any, have the waiter keep it alive. */
   #isReferenced = false;
   #open: OpenSet | undefined;
+  /** Those to be watched from the next turn of the event loop on, in order. */
+  readonly #late = new Set<LateWatcher>();
+  /** Those among them that could not be watched. */
+  readonly #unwatched = new Set<LateWatcher>();
+  #lateScheduled = false;
+  /** When the last watch ended, and whether somebody is going to see to the set's end. */
+  #unusedSince = 0;
+  #lingers = false;
   /** The open set and those that their waiters have yet to let go of. */
   readonly #sets = new Set<InterestSet>();
   /** Those that are ready, and the index of the one whose turn it is. */
@@ -115,8 +134,25 @@ export class PollLoop {
     return 0;
   }
 
+  /**
+   * Watches a descriptor from the next turn of the event loop on: a socket that is closed by then costs nothing. Meanwhile it
+   * keeps the process alive as if it was watched.
+   */
+  watchLater(watcher: LateWatcher): void {
+    this.#late.add(watcher);
+    if (this.#lateScheduled) return;
+    this.#lateScheduled = true;
+    setImmediate(() => this.#watchLate());
+  }
+
+  /** Watches all those at once that are to be watched: one that is refused later would not be told from one that has no room. */
+  watchDue(): void {
+    for (const watcher of this.#late) if (!this.#unwatched.has(watcher)) this.#watchNow(watcher);
+  }
+
   /** Asks to be told of room to send as well, or no more. */
   setWritable(watcher: Watcher, writable: boolean): void {
+    if (writable) this.#watchIfLate(watcher);
     const { fd, token } = watcher;
     if (token === 0) return;
     if (writable) this.#writable.add(watcher);
@@ -129,6 +165,8 @@ export class PollLoop {
 
   /** While referenced, what is watched keeps the process alive. So it begins. */
   setReferenced(watcher: Watcher, referenced: boolean): void {
+    // Node runs an immediate that keeps nothing alive when something else wakes it, and not before.
+    if (!referenced) this.#watchIfLate(watcher);
     if (watcher.token === 0) return;
     if (referenced) this.#unreferenced.delete(watcher);
     else this.#unreferenced.add(watcher);
@@ -138,21 +176,58 @@ export class PollLoop {
   /** Watches it no more. To be called before the descriptor is closed; no turn comes afterwards. */
   end(watcher: Watcher): void {
     const { fd, token } = watcher;
-    if (token === 0) return;
+    if (token === 0) return this.#forget(watcher);
     watcher.token = 0;
     this.#watchers[token] = undefined;
     this.#freeTokens.push(token);
     this.#count--;
     this.#unreferenced.delete(watcher);
-    this.#updateReference();
     const suspension = this.#suspended.get(watcher);
     if (suspension) clearTimeout(suspension.timer);
-    else this.#open!.set.remove(fd);
+    else this.#open?.set.remove(fd);
     this.#suspended.delete(watcher);
     this.#requested.delete(watcher);
     this.#writable.delete(watcher);
     this.#idleTurns.delete(watcher);
+    if (this.#count === 0) this.#open?.waiter.park();
+    this.#updateReference();
     this.#closeIfUnused();
+  }
+
+  #watchLate(): void {
+    this.#lateScheduled = false;
+    try {
+      for (const watcher of this.#late) this.#watchNow(watcher);
+    } finally {
+      this.#retry();
+    }
+  }
+
+  /** Those that could not be watched, and those behind one whose listener threw. */
+  #retry(): void {
+    if (this.#late.size === 0 || this.#lateScheduled) return;
+    this.#lateScheduled = true;
+    setTimeout(() => this.#watchLate(), this.#unwatched.size === this.#late.size ? RETRY : 0);
+  }
+
+  #watchIfLate(watcher: Watcher): void {
+    if (watcher.token === 0 && this.#late.has(watcher as LateWatcher)) this.#watchNow(watcher as LateWatcher);
+  }
+
+  #watchNow(watcher: LateWatcher): void {
+    const result = this.watch(watcher);
+    if (result === 0) {
+      this.#forget(watcher);
+      watcher.onWatched();
+    } else if (!this.#unwatched.has(watcher)) {
+      this.#unwatched.add(watcher);
+      watcher.onUnwatched(-result);
+    }
+  }
+
+  #forget(watcher: Watcher): void {
+    this.#late.delete(watcher as LateWatcher);
+    this.#unwatched.delete(watcher as LateWatcher);
   }
 
   #openSet(): OpenSet | number {
@@ -169,9 +244,32 @@ export class PollLoop {
     }
   }
 
+  /** Programs often open the next socket at once. */
   #closeIfUnused(): void {
     if (this.#count > 0 || !this.#open) return;
-    const { set, waiter } = this.#open;
+    const { linger } = this.#open.waiter;
+    if (linger > 0) this.#unusedSince = now();
+    if (this.#lingers) return;
+    this.#lingers = true;
+    this.#closeLater(linger);
+  }
+
+  #closeLater(linger: number): void {
+    if (linger > 0) setTimeout(() => this.#closeIfStillUnused(), linger).unref();
+    else setImmediate(() => this.#closeIfStillUnused());
+  }
+
+  #closeIfStillUnused(): void {
+    this.#lingers = false;
+    if (this.#count > 0 || !this.#open) return;
+    const { linger } = this.#open.waiter;
+    const left = linger > 0 ? this.#unusedSince + linger - now() : 0;
+    if (left < 1 && this.#late.size === 0) return this.#close(this.#open);
+    this.#lingers = true;
+    this.#closeLater(left);
+  }
+
+  #close({ set, waiter }: OpenSet): void {
     this.#open = undefined;
     this.#watchers.length = 1;
     this.#freeTokens.length = 0;
@@ -181,8 +279,9 @@ export class PollLoop {
     });
   }
 
-  /** Closes what waiters still hold on to. For a Worker that ends, where they get no turn any more. */
+  /** Closes the sets, even those that waiters still hold on to: they get no turn any more, as the program ends. */
   closeSets(): void {
+    this.#open = undefined;
     for (const set of this.#sets) set.close();
     this.#sets.clear();
   }
@@ -197,6 +296,7 @@ export class PollLoop {
 
   /** Gives a watcher another turn soon, for what it has, whether or not the set finds it ready. */
   requestTurn(watcher: Watcher, readiness: number): void {
+    this.#watchIfLate(watcher);
     if (watcher.token === 0) return;
     this.#requested.set(watcher, (this.#requested.get(watcher) ?? 0) | readiness);
     if (!this.#running) this.#lookAgain();
@@ -279,7 +379,7 @@ export class PollLoop {
     const timer = setTimeout(() => {
       const { interest } = this.#suspended.get(watcher)!;
       this.#suspended.delete(watcher);
-      this.#open!.set.add(watcher.fd, watcher.token, interest);
+      this.#open?.set.add(watcher.fd, watcher.token, interest);
     }, delay);
     timer.unref();
     this.#open!.set.remove(watcher.fd);

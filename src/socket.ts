@@ -292,7 +292,8 @@ export class Socket extends ControlLevel {
       return this;
     }
     const endpoint = runningEndpoint(this);
-    setReferenced(this, false);
+    if (state.isReferenced) state.engine.resources.remove();
+    state.isReferenced = false;
     state.endpoint = undefined;
     endpoint.close();
     nextTick(() => this.emit("close"));

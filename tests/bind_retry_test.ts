@@ -7,10 +7,9 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { currentRuntime } from "../ffi/load.ts";
 import type { LookupFunction, Socket } from "../mod.ts";
 import { type CallName, injectFaults } from "./support/faulty_libc.ts";
-import { nextEvent, nextMessage, openDescriptors, sent, test, testBoth } from "./support/harness.ts";
+import { nextEvent, nextMessage, type sent, test, testBoth } from "./support/harness.ts";
 import { openDescriptor } from "./support/kernel.ts";
 import { testAlike } from "./support/reference.ts";
-import { boundUnix, folder, received, unixSocket } from "./support/unix.ts";
 
 /** Whether two sockets exchange a datagram. */
 async function receives(socket: Socket, from: Socket, address: string): Promise<void> {
@@ -57,20 +56,6 @@ for (const call of CALLS.filter((name) => name in currentRuntime().libc)) {
   });
 }
 
-testBoth("bindSync() that cannot watch its descriptor can be repeated, and nothing is left open", async (t, family) => {
-  const faults = injectFaults(t);
-  const socket = t.socket(family.type);
-  faults.fail("epoll_create1", "EMFILE");
-  const before = openDescriptors().length;
-  const error = assertThrows(() => socket.bindSync({ address: family.loopback }), Error);
-  assertEquals(error.message, `bind EMFILE ${family.loopback}`);
-  faults.assertUsedUp();
-  // The socket itself is open by now, as after any failed bind().
-  assertEquals(openDescriptors().length, before + 1);
-  socket.bindSync({ address: family.loopback });
-  await receives(socket, await t.bound(family.type), family.loopback);
-});
-
 testBoth(
   "bind({ fd }) that cannot watch the descriptor leaves it its owner's, and the socket as it was",
   async (t, family) => {
@@ -90,32 +75,6 @@ testBoth(
     await receives(socket, await t.bound(family.type), family.loopback);
   },
 );
-
-test("a Unix socket's bind() that cannot watch makes no file, and can be repeated", async (t) => {
-  const faults = injectFaults(t);
-  const path = `${folder(t)}/socket`;
-  const socket = unixSocket(t);
-  faults.fail("epoll_create1", "EMFILE");
-  assertThrows(() => socket.bindSync(path), Error, "bind EMFILE");
-  assertEquals(socket.address().path, "");
-  socket.bindSync(path);
-  const datagrams = received(socket, 1);
-  unixSocket(t).send("x", path);
-  await datagrams;
-});
-
-test("a Unix socket's connect() that cannot watch leaves it without a peer, and can be repeated", async (t) => {
-  const server = boundUnix(t);
-  const { path } = server.address();
-  const faults = injectFaults(t);
-  const socket = unixSocket(t);
-  faults.fail("epoll_create1", "EMFILE");
-  assertThrows(() => socket.connectSync(path), Error, "connect EMFILE");
-  socket.connectSync(path);
-  const datagrams = received(server, 1);
-  socket.send("x");
-  await datagrams;
-});
 
 const ODD_ADDRESSES: readonly (readonly [unknown, string])[] = [
   [5, "type number (5)"],

@@ -19,6 +19,7 @@ import {
   type Prototype,
   prototypesOf,
 } from "../ffi/prototypes.ts";
+import { THREAD_EXIT_PROTOTYPES } from "../ffi/thread_exit.ts";
 import { compileAndRun, noCompiler } from "./support/compiler.ts";
 import { test } from "./support/harness.ts";
 
@@ -156,6 +157,15 @@ int main(void) { printf("%zu %zu %zu %zu", ${expression("packed")}, ${expression
 test("the header agrees with the declaration of each function", () => {
   for (const [name, { declaration }] of Object.entries(prototypesOf("linux"))) {
     assertEquals(compileAndRun(`${PREAMBLE}${declaration};\nint main(void) { return 0; }`).errors, "", name);
+  }
+}, { skip });
+
+test("the thread's end finds a FILE's descriptor where the header has it, and the functions are the header's", () => {
+  const { fileno } = abi().threadExit.FILE;
+  assertEquals(evaluate(["offsetof(FILE, _fileno)"])["offsetof(FILE, _fileno)"], fileno);
+  for (const { declaration } of Object.values(THREAD_EXIT_PROTOTYPES)) {
+    const source = `${PREAMBLE}#include <stdlib.h>\n#include <dlfcn.h>\n${declaration};\nint main(void) { return 0; }`;
+    assertEquals(compileAndRun(source).errors, "", declaration);
   }
 }, { skip });
 

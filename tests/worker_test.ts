@@ -29,7 +29,7 @@ const SCENARIOS: [behaviour: string, scenario: string, lines: string[], code?: n
     "unreferenced, ten in turn",
     ["nothing left"],
   ],
-  ["ten terminated Workers leave no thread", "terminated, ten in turn", ["nothing left"]],
+  ["ten terminated Workers leave no thread and no descriptor", "terminated, ten in turn", ["nothing left"]],
 ];
 
 for (const [behaviour, scenario, lines, code = 0] of SCENARIOS) {
@@ -38,6 +38,13 @@ for (const [behaviour, scenario, lines, code = 0] of SCENARIOS) {
     assertEquals([ended.stdout.trim().split("\n"), ended.code, ended.stderr], [lines, code, ""]);
   });
 }
+
+test("Workers that are terminated under traffic leave no descriptor, thread or port, and close nobody else's files", async () => {
+  const { code, stdout, stderr } = await runFixture("terminated", ["8", "2"], { timeout: 55_000 });
+  assertEquals([code, stderr], [0, ""]);
+  const { ports: _, ...left } = JSON.parse(stdout);
+  assertEquals(left, { descriptors: 0, threads: 0, boundPorts: 0, strange: 0 });
+});
 
 test("an exception in a Worker's listener is the Worker's 'error' and ends it", async () => {
   const { code, stdout } = await runFixture("workers", ["throw"]);

@@ -287,11 +287,24 @@ export interface DarwinConstants {
   };
 }
 
+/** A function that has another one called when the calling thread ends, and the C library's `FILE`, whose end closes a descriptor. */
+export interface ThreadExit {
+  /**
+   * The function's names, most likely first: `__cxa_thread_atexit_impl(dtor, obj, dso_symbol)` of glibc, macOS's `_tlv_atexit(dtor, obj)`.
+   * musl has neither.
+   */
+  readonly register: "__cxa_thread_atexit_impl" | "_tlv_atexit";
+  /** Where the descriptor of a `FILE` stands, and how many bytes it has. */
+  readonly FILE: { readonly fileno: number; readonly filenoSize: 2 | 4 };
+}
+
 /** One operating system, as its headers describe it. */
 export interface Abi {
   readonly platform: "linux" | "darwin";
   /** File names under which the C library may be found, most likely first. */
   readonly libraries: readonly string[];
+  /** How to have the C library close a descriptor when the calling thread ends. */
+  readonly threadExit: ThreadExit;
   /** The function that returns the address of the calling thread's `errno`. */
   readonly errnoLocation: "__errno_location" | "__error";
   readonly constants: Constants;

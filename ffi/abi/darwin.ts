@@ -158,6 +158,8 @@ const errno = {
 export const DARWIN: Abi = {
   platform: "darwin",
   libraries: ["libSystem.B.dylib", "/usr/lib/libSystem.B.dylib"],
+  // <_stdio.h>: typedef struct __sFILE { unsigned char *_p; int _r; int _w; short _flags; short _file; ... } FILE;
+  threadExit: { register: "_tlv_atexit", FILE: { fileno: 18, filenoSize: 2 } },
   errnoLocation: "__error",
   constants,
   layouts,

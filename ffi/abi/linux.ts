@@ -244,6 +244,9 @@ export function linuxAbi(arch: "x64" | "arm64"): Abi {
   return {
     platform: "linux",
     libraries: ["libc.so.6", musl, "libc.so"],
+    // <bits/types/struct_FILE.h>: struct _IO_FILE { int _flags; char *_IO_read_ptr, ... (11 pointers);
+    //                             struct _IO_marker *_markers; struct _IO_FILE *_chain; int _fileno; ... };
+    threadExit: { register: "__cxa_thread_atexit_impl", FILE: { fileno: 112, filenoSize: 4 } },
     errnoLocation: "__errno_location",
     constants,
     layouts,

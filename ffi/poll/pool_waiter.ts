@@ -35,6 +35,8 @@ export function opReferences(deno: DenoNamespace): OpReferences | undefined {
 
 /** Waits on a pool thread. A pending call keeps Deno alive, unless {@linkcode OpReferences} can say otherwise. */
 export class PoolWaiter implements Waiter {
+  /** `deno test` takes a timer for one that the test has forgotten, even if it is unreferenced. */
+  readonly linger = 0;
   readonly #set: InterestSet;
   readonly #onReady: () => void;
   readonly #binding: DenoBinding;
@@ -87,12 +89,17 @@ export class PoolWaiter implements Waiter {
     else this.#set.wake();
   }
 
-  close(released: () => void): void {
+  /** Ends the pending call: it would count as one that a test has forgotten. */
+  park(): void {
     this.#armed = false;
     this.#stopTimer();
-    this.#released = released;
     if (this.#call) this.#set.wake();
-    else this.#release(released);
+  }
+
+  close(released: () => void): void {
+    this.park();
+    this.#released = released;
+    if (!this.#call) this.#release(released);
   }
 
   #wait(): void {

@@ -15,8 +15,17 @@ import type { InterestSet } from "./interest_set.ts";
 import { readablePollfd } from "./pollfd.ts";
 import type { Waiter } from "./waiter.ts";
 
-/** How long a thread without a set is kept, in milliseconds. */
+/** How long a thread without a set is kept, in milliseconds, and a set without members. */
 const LINGER = 250;
+
+/**
+ * Descriptors that a thread may take to start. In Bun a lack of them ends the process, in Node it is an `'error'` of the Worker.
+ */
+const ROOM_FOR_THREAD = 24;
+
+/** How often a waiter looks for which there is no room for a thread, and how often it tries again to start one, in milliseconds. */
+const LOOK_EVERY = 10;
+const START_EVERY = 1000;
 
 /**
  * How long the thread stays in one `poll`, in milliseconds. In Node, the end of a process (or of a Worker) that runs no more of
@@ -78,6 +87,8 @@ class PollThread {
   #linger: ReturnType<typeof setTimeout> | undefined;
   /** Whom to tell. */
   onReady: () => void = () => {};
+  /** Whom to tell that there is no thread after all. */
+  onFailed: () => void = () => {};
 
   constructor(libc: Libc, poll: PollSource, longestPoll: number, onStopped: () => void) {
     this.#onStopped = onStopped;
@@ -91,6 +102,7 @@ class PollThread {
     this.#worker = new Worker(threadSource(poll, longestPoll), { eval: true, workerData, execArgv: [] });
     this.#worker.unref();
     this.#worker.on("exit", () => process.removeListener("exit", this.#onProcessExit));
+    this.#worker.on("error", () => this.#fail());
     this.#worker.on("message", () => this.onReady());
     process.on("exit", this.#onProcessExit);
   }
@@ -116,7 +128,7 @@ class PollThread {
     Atomics.wait(this.#cells, POLLING, 1, LONGEST_POLL);
     this.#set = undefined;
     this.unref();
-    this.onReady = () => {};
+    this.onReady = this.onFailed = () => {};
     this.#linger = setTimeout(this.#stop, LINGER);
     this.#linger.unref();
   }
@@ -150,6 +162,11 @@ class PollThread {
     this.#onStopped();
   };
 
+  #fail(): void {
+    this.#stop();
+    this.onFailed();
+  }
+
   /** Node aborts a process that ends while one of its threads is loading koffi. */
   readonly #onProcessExit = (): void => {
     this.#stop();
@@ -163,6 +180,8 @@ export class PollThreads {
   readonly #source: PollSource;
   readonly #longestPoll: number;
   #parked: PollThread | undefined;
+  /** When it is worth trying to start one, where the last try failed. */
+  #nextStart = -Infinity;
 
   /** @param longestPoll How long a thread stays in one `poll`, in milliseconds. */
   constructor(libc: Libc, source: PollSource, longestPoll: number = LONGEST_POLL) {
@@ -171,9 +190,9 @@ export class PollThreads {
     this.#longestPoll = longestPoll;
   }
 
-  /** A thread for one waiter. */
-  take(): PollThread {
-    return this.takeParked() ?? this.#start();
+  /** A thread for one waiter. @returns Undefined where there is no room for one. */
+  take(set: InterestSet): PollThread | undefined {
+    return this.takeParked() ?? this.#start(set);
   }
 
   /** A thread that need not be started, if there is one. */
@@ -190,7 +209,12 @@ export class PollThreads {
     this.#parked = thread;
   }
 
-  #start(): PollThread {
+  #start(set: InterestSet): PollThread | undefined {
+    if (performance.now() < this.#nextStart) return undefined;
+    if (!hasRoom(this.#libc, set.fd, ROOM_FOR_THREAD)) {
+      this.#nextStart = performance.now() + START_EVERY;
+      return undefined;
+    }
     const thread: PollThread = new PollThread(this.#libc, this.#source, this.#longestPoll, () => {
       if (this.#parked === thread) this.#parked = undefined;
     });
@@ -198,17 +222,38 @@ export class PollThreads {
   }
 }
 
+/**
+ * Whether a process may open as many descriptors. Somebody else may take them in the next moment; but that is a short one. One at a time
+ * is opened: each has the next number that is free.
+ *
+ * @param fd Any descriptor, to be duplicated.
+ */
+function hasRoom(libc: Libc, fd: number, count: number): boolean {
+  let next = 0;
+  for (let found = 0; found < count; found++) {
+    const duplicate = libc.fcntl(fd, libc.abi.constants.F_DUPFD_CLOEXEC, next);
+    if (duplicate < 0) return false;
+    libc.close(duplicate);
+    next = duplicate + 1;
+  }
+  return true;
+}
+
 /** Waits on a thread. */
 export class ThreadWaiter implements Waiter {
+  readonly linger = LINGER;
   readonly #set: InterestSet;
   readonly #onReady: () => void;
   readonly #threads: PollThreads;
   #thread: PollThread | undefined;
   #hasLooked = false;
   #armed = false;
+  /** Whether the thread waits for the set, to say so when it is ready. */
+  #awaited = false;
   #closed = false;
   #referenced = true;
   #immediate: ReturnType<typeof setImmediate> | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(set: InterestSet, onReady: () => void, threads: PollThreads) {
     this.#set = set;
@@ -222,14 +267,22 @@ export class ThreadWaiter implements Waiter {
     if (this.#armed) return;
     this.#armed = true;
     if (this.#hasLooked || !this.#referenced) this.#startThread();
-    if (this.#thread?.isUp) this.#thread.wait(this.#set);
-    else this.#lookSoon();
+    if (!this.#thread?.isUp) return this.#lookSoon();
+    if (!this.#awaited) this.#thread.wait(this.#set);
+    this.#awaited = true;
+  }
+
+  /** The thread waits on, for a set without members. */
+  park(): void {
+    this.#armed = false;
+    this.#stopLooking();
   }
 
   ref(): void {
     this.#referenced = true;
     this.#thread?.ref();
     this.#immediate?.ref();
+    this.#timer?.ref();
   }
 
   unref(): void {
@@ -238,35 +291,60 @@ export class ThreadWaiter implements Waiter {
     if (this.#armed) this.#startThread();
     this.#thread?.unref();
     this.#immediate?.unref();
+    this.#timer?.unref();
   }
 
   close(released: () => void): void {
     this.#closed = true;
-    if (this.#immediate) clearImmediate(this.#immediate);
+    this.#stopLooking();
     if (this.#thread) this.#threads.put(this.#thread);
     released();
   }
 
   #startThread(): void {
-    if (!this.#thread) this.#use(this.#threads.take());
+    const thread = this.#thread ?? this.#threads.take(this.#set);
+    if (thread && !this.#thread) this.#use(thread);
   }
 
   #use(thread: PollThread): void {
     this.#thread = thread;
-    thread.onReady = () => this.#fire();
+    thread.onReady = () => {
+      this.#awaited = false;
+      this.#fire();
+    };
+    thread.onFailed = () => {
+      this.#thread = undefined;
+      this.#awaited = false;
+      if (this.#armed) this.#lookLater();
+    };
     // Bun forgets an unref() before which there was no ref().
     thread.ref();
     if (!this.#referenced) thread.unref();
   }
 
-  /** Before the thread is up. */
+  /** Before the thread is up, or without one. */
   #lookSoon(): void {
+    if (this.#hasLooked && !this.#thread) return this.#lookLater();
     this.#immediate = setImmediate(() => {
       this.#immediate = undefined;
       this.#hasLooked = true;
       this.#fire();
     });
     if (!this.#referenced) this.#immediate.unref();
+  }
+
+  #lookLater(): void {
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#fire();
+    }, LOOK_EVERY);
+    if (!this.#referenced) this.#timer.unref();
+  }
+
+  #stopLooking(): void {
+    if (this.#immediate) clearImmediate(this.#immediate);
+    if (this.#timer !== undefined) clearTimeout(this.#timer);
+    this.#immediate = this.#timer = undefined;
   }
 
   #fire(): void {

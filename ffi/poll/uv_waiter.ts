@@ -88,6 +88,7 @@ export class Uv {
 
 /** Waits in Node's own loop. */
 export class UvWaiter implements Waiter {
+  readonly linger = 250;
   readonly #uv: Uv;
   readonly #handle: bigint;
   readonly #onReady: () => void;
@@ -119,6 +120,13 @@ export class UvWaiter implements Waiter {
     this.#referenced = false;
     this.#uv.functions.uv_unref(this.#handle);
     this.#immediate?.unref();
+  }
+
+  /** The handle stays started: nothing wakes it, as its set is empty. */
+  park(): void {
+    this.#armed = false;
+    if (this.#immediate) clearImmediate(this.#immediate);
+    this.#immediate = undefined;
   }
 
   close(released: () => void): void {

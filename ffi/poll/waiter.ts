@@ -13,6 +13,10 @@ export interface Waiter {
   ref(): void;
   /** From now on it does not. */
   unref(): void;
+  /** How long its set may stay open when nothing is watched any more, in milliseconds; 0: until the event loop's next turn. */
+  readonly linger: number;
+  /** Nothing is watched any more: no callback until it is armed again. */
+  park(): void;
   /**
    * Ends it: no callback any more.
    *

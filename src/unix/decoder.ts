@@ -69,6 +69,7 @@ export class UnixDecoder implements ControlDecoder {
 
   #addAncillary(details: UnixDetails, reader: ControlReader, flags: number): void {
     const { fds, credentials } = readAncillary(this.#libc.abi, reader);
+    for (const fd of fds) this.#libc.owner.own(fd);
     const descriptors = receivedDescriptors(fds, this.#access);
     // Where some are missing (this process may have too many open), the others are of no use.
     const areComplete = !(flags & this.#libc.abi.constants.MSG_CTRUNC);

@@ -18,6 +18,7 @@ export function descriptorAccess({ runtime, errors }: Engine, socket: Descriptor
     read: (fd, bytes) => read(libc, fd, bytes),
     write: (fd, bytes) => write(libc, fd, bytes),
     close: (fd) => libc.close(fd),
+    disown: (fd) => libc.owner.disown(fd),
     socket,
     check: (result, call) => void errors.check(result, call),
   };

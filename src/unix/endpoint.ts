@@ -97,6 +97,12 @@ export class UnixEndpoint extends Endpoint implements UnixSendingSocket {
     return result;
   }
 
+  override startReceivingAdopted(): number {
+    const result = super.startReceivingAdopted();
+    this.#receives = result === 0;
+    return result;
+  }
+
   override collect(
     payload: Payload,
     length: number,
@@ -146,6 +152,11 @@ export class UnixEndpoint extends Endpoint implements UnixSendingSocket {
 
   override close(): void {
     super.close();
+    this.#decoder.closeAll();
+  }
+
+  override end(): void {
+    super.end();
     this.#decoder.closeAll();
   }
 

@@ -13,6 +13,8 @@ export interface DescriptorAccess {
   read(fd: number, bytes: Uint8Array): number;
   write(fd: number, bytes: Uint8Array): number;
   close(fd: number): number;
+  /** From now on it is the program's: it is no longer closed with its thread. */
+  disown(fd: number): void;
   /** Makes a socket of it. */
   socket(fd: number): Socket | UnixSocket;
   /** Throws if a result is an errno. */
@@ -67,11 +69,14 @@ export class ReceivedDescriptors {
 
   /** Takes the next one; undefined where there is none left. */
   take(): number | undefined {
-    return this.#fds.shift();
+    const fd = this.#fds.shift();
+    if (fd !== undefined) this.#access.disown(fd);
+    return fd;
   }
 
   /** Takes all that are left. */
   takeAll(): number[] {
+    for (const fd of this.#fds) this.#access.disown(fd);
     return this.#fds.splice(0);
   }
 

@@ -393,7 +393,7 @@ function adopt(socket: UnixSocket, fd: number): void {
   try {
     const isConnected = typeof endpoint.remoteAddress() !== "number";
     const { path } = socket.address();
-    const result = path !== "" || isConnected ? endpoint.startReceiving() : 0;
+    const result = path !== "" || isConnected ? endpoint.startReceivingAdopted() : 0;
     if (result < 0) throw state.engine.errors.ofCall(-result, "open");
     endpoint.settle();
     state.isConnected = isConnected;

@@ -42,6 +42,14 @@ export class ScriptedBinding implements Binding {
     return BigInt(value);
   }
 
+  open(): Record<string, NativeFunction> {
+    return this.functions;
+  }
+
+  view(_pointer: unknown, length: number): ArrayBuffer {
+    return new ArrayBuffer(length);
+  }
+
   /** Fails a scripted call, as C does it. */
   fail(errno: number): -1 {
     this.errnoNow = errno;

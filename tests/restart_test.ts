@@ -1,0 +1,92 @@
+/**
+ * Programs that end while their process goes on, and processes without descriptors.
+ *
+ * @module
+ */
+import { spawn } from "node:child_process";
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import process from "node:process";
+import { assertEquals } from "@std/assert";
+import { test, type Tools } from "./support/harness.ts";
+import { until } from "./support/process.ts";
+import { commandFor, ended, entry, fixture, runtime } from "./support/runtime.ts";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+
+const onlyDeno = { skip: runtime === "deno" ? undefined : "deno's own commands" };
+
+function scratchFolder(t: Tools): string {
+  const folder = mkdtempSync(join(tmpdir(), "restart-"));
+  t.cleanup(() => rmSync(folder, { recursive: true }));
+  return folder;
+}
+
+const importing = `import { createSocket } from ${JSON.stringify(entry("mod"))};\n`;
+
+/** Runs files with `deno test` in one process. */
+async function denoTest(t: Tools, files: Record<string, string>): Promise<number | null> {
+  const folder = scratchFolder(t);
+  for (const [name, code] of Object.entries(files)) writeFileSync(join(folder, name), importing + code);
+  const names = Object.keys(files).map((name) => join(folder, name));
+  const child = spawn(process.execPath, ["test", "-A", "--no-check", ...names], { stdio: "ignore" });
+  return (await ended(child, 30_000)).code;
+}
+
+const SANITIZERS = "{ sanitizeOps: true, sanitizeResources: true, sanitizeExit: true }";
+const NO_SANITIZERS = "{ sanitizeOps: false, sanitizeResources: false }";
+
+test("a test that closes its sockets passes all sanitizers of deno test", async (t) => {
+  const code = `Deno.test("x", ${SANITIZERS}, async () => {
+    const socket = createSocket("udp4");
+    const received = new Promise((resolve) => socket.on("message", resolve));
+    socket.bind(0, "127.0.0.1", () => socket.send("x", socket.address().port, "127.0.0.1"));
+    await received;
+    await new Promise((resolve) => socket.close(resolve));
+  });`;
+  assertEquals(await denoTest(t, { "a_test.ts": code }), 0);
+}, onlyDeno);
+
+test("what a file of deno test leaves open is free for the next one", async (t) => {
+  const bind = (port: number): string =>
+    `Deno.test("x", ${NO_SANITIZERS}, () => void createSocket("udp4").bindSync({ port: ${port}, address: "127.0.0.1" }));`;
+  const port = await freePort(t);
+  assertEquals(await denoTest(t, { "a_test.ts": bind(port), "b_test.ts": bind(port) }), 0);
+}, onlyDeno);
+
+test("deno run --watch listens again after a change, with as many descriptors", async (t) => {
+  const folder = scratchFolder(t);
+  const [program, log] = [join(folder, "program.ts"), join(folder, "log")];
+  writeFileSync(
+    program,
+    `${importing}const log = (text) => Deno.writeTextFileSync(${JSON.stringify(log)}, text + "\\n", { append: true });
+const socket = createSocket("udp4");
+socket.on("error", (error) => log(error.code));
+socket.bind(${await freePort(t)}, "127.0.0.1", () => log("up " + [...Deno.readDirSync("/proc/self/fd")].length));
+`,
+  );
+  const child = spawn(process.execPath, ["run", "-A", "--no-check", "--watch", program], { stdio: "ignore" });
+  t.cleanup(() => void child.kill("SIGKILL"));
+  const lines = (): string[] => existsSync(log) ? readFileSync(log, "utf8").trim().split("\n") : [];
+  for (let round = 1; round <= 3; round++) {
+    await until(() => lines().length === round, `start ${round}`);
+    appendFileSync(program, "//\n");
+  }
+  await until(() => lines().length === 4, "the last start");
+  const [first, ...others] = lines();
+  assertEquals(first.slice(0, 2), "up");
+  assertEquals(others, [first, first, first]);
+}, onlyDeno);
+
+test("a process without descriptors for the thread goes on, and hears", async () => {
+  const command = commandFor(fixture("crowded")).map((word) => `'${word}'`).join(" ");
+  const { code, stdout } = await ended(spawn("sh", ["-c", `ulimit -n 128; exec ${command}`]), 20_000);
+  assertEquals([code, stdout.trim()], [0, "EMFILE heard"]);
+});
+
+async function freePort(t: Tools): Promise<number> {
+  const socket = await t.bound("udp4");
+  const { port } = socket.address();
+  await new Promise<void>((resolve) => socket.close(resolve));
+  return port;
+}
