@@ -166,7 +166,7 @@ export class Outbox {
     if (!isPayload || length <= (count - 1) * size || this.#isFull(length)) return false;
     if (size > path.sure && (length < count * size || !this.#hasGoneAhead(path, size))) return false;
     if (!this.#scheduled) this.schedule();
-    copyPayload(bytes, this.#memory(), this.#used);
+    copyPayload(bytes, length, this.#memory(), this.#used);
     const run = this.#last;
     const fits = run !== undefined && size === run.segmentSize && run.count + count <= this.#maxSegments;
     const joined = fits && canTake(run, sender, length, address, controls) ? run : undefined;
@@ -266,7 +266,7 @@ export class Outbox {
     request: SendRequest | undefined,
     controls: EncodedControls | undefined,
   ): void {
-    copyPayload(payload, this.#memory(), this.#used);
+    copyPayload(payload, length, this.#memory(), this.#used);
     const run = this.#last;
     const joins = run !== undefined && length <= run.segmentSize && canTake(run, sender, length, address, controls);
     if (joins) return this.#append(run, sender, length, 1, length, address, request, controls, true, true);

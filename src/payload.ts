@@ -22,29 +22,32 @@ export function byteLength(bytes: Uint8Array): number {
 
 /** A payload's length in bytes as it is now. */
 export function lengthOf(payload: Payload): number {
-  if (isBytes(payload)) return lengthGetter.call(payload);
+  if (payload instanceof Uint8Array) return lengthGetter.call(payload);
   let sum = 0;
   for (let i = 0; i < payload.length; i++) sum += lengthGetter.call(payload[i]);
   return sum;
 }
 
-/** Copies a payload. It must fit. */
-export function copyPayload(payload: Payload, target: Uint8Array, offset: number): void {
-  if (isBytes(payload)) return copyBytes(payload, target, offset);
+/**
+ * Copies a payload. It must fit.
+ *
+ * @param length What {@linkcode lengthOf} has just said: asking again takes Bun as long as the copy.
+ */
+export function copyPayload(payload: Payload, length: number, target: Uint8Array, offset: number): void {
+  // What was detached cannot be copied.
+  if (length === 0) return;
+  if (payload instanceof Uint8Array) return target.set(payload, offset);
   for (let i = 0, end = offset; i < payload.length; i++) {
-    copyBytes(payload[i], target, end);
-    end += lengthGetter.call(payload[i]);
+    const size = lengthGetter.call(payload[i]);
+    if (size > 0) target.set(payload[i], end);
+    end += size;
   }
 }
 
 /** A payload in memory that nobody else has. */
 export function ownCopy(payload: Payload): Uint8Array<ArrayBuffer> {
-  const copy = new Uint8Array(lengthOf(payload));
-  copyPayload(payload, copy, 0);
+  const length = lengthOf(payload);
+  const copy = new Uint8Array(length);
+  copyPayload(payload, length, copy, 0);
   return copy;
-}
-
-/** What was detached cannot be copied. */
-function copyBytes(bytes: Uint8Array, target: Uint8Array, offset: number): void {
-  if (lengthGetter.call(bytes) > 0) target.set(bytes, offset);
 }

@@ -154,6 +154,10 @@ export class Socket extends ControlLevel {
    * The bytes are copied before `send()` returns, once the socket is bound and no host name has to be resolved; otherwise
    * they must not be changed until the callback is called. Unlike in Node, a message that was sent before `close()` leaves.
    *
+   * Messages of one turn leave together at its end. On a connected socket the first one leaves before `send()` returns. Before the
+   * program ends, by itself, by `process.exit()` or by an exception, in a Worker too, what was sent leaves; what still waits for room is
+   * tried once more.
+   *
    * @param message Bytes, text (as UTF-8), or an array of both, whose pieces make one datagram; at most 65,507 bytes over IPv4
    * and 65,527 over IPv6.
    * @param offset Where in `message` the datagram starts, in bytes.
