@@ -7,7 +7,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { currentRuntime } from "../ffi/load.ts";
 import type { LookupFunction, Socket } from "../mod.ts";
 import { type CallName, injectFaults } from "./support/faulty_libc.ts";
-import { nextEvent, nextMessage, type sent, test, testBoth } from "./support/harness.ts";
+import { nextEvent, nextMessage, sent, test, testBoth } from "./support/harness.ts";
 import { openDescriptor } from "./support/kernel.ts";
 import { testAlike } from "./support/reference.ts";
 
