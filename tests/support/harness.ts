@@ -8,6 +8,7 @@
  */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { test as nodeTest } from "node:test";
+import { setImmediate } from "node:timers";
 import { assertEquals } from "@std/assert";
 import { createSocket, type RemoteInfo, type Socket, type SocketOptions, type SocketType } from "../../mod.ts";
 
@@ -60,6 +61,8 @@ export class Tools {
         resolve();
       });
     });
+    // It is watched, and set up for receiving, from the next turn of the event loop on.
+    await new Promise((resolve) => setImmediate(resolve));
     return socket;
   }
 
