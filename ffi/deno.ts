@@ -275,14 +275,15 @@ class DenoPermissions {
   readonly #deno: DenoNamespace;
   readonly #whole = new Map<string, PermissionStatus>();
   readonly #granted = new Set<string>();
-  /** See {@linkcode NetworkPermission}. */
-  revision = UNCHANGING + 1;
+  readonly #changed: () => void;
 
-  constructor(deno: DenoNamespace) {
+  /** @param changed Called when something that was granted may be so no longer. */
+  constructor(deno: DenoNamespace, changed: () => void) {
     this.#deno = deno;
+    this.#changed = changed;
     hearRevocations(deno, () => {
       this.#granted.clear();
-      this.revision++;
+      changed();
     });
   }
 
@@ -291,7 +292,7 @@ class DenoPermissions {
     let status = this.#whole.get(name);
     if (!status) {
       status = this.#deno.permissions.querySync({ name });
-      status.addEventListener("change", () => this.revision++);
+      status.addEventListener("change", this.#changed);
       this.#whole.set(name, status);
     }
     return status.state === "granted" && !status.partial;
@@ -367,7 +368,7 @@ function hearRevocations({ permissions }: DenoNamespace, heard: () => void): voi
  * A Unix socket's path takes `read` and `write` as well; an abstract one, which is no file, all of `net`.
  */
 export function denoNetworkPermission(deno: DenoNamespace): NetworkPermission {
-  const permissions = new DenoPermissions(deno);
+  const permissions = new DenoPermissions(deno, () => network.revision++);
   const notCapable = (name: string, target: string): Error =>
     new deno.errors.NotCapable(
       `Requires ${name} access to "${target}", run again with the --allow-${name} flag`,
@@ -383,18 +384,18 @@ export function denoNetworkPermission(deno: DenoNamespace): NetworkPermission {
     const host = `unix:${process.getBuiltinModule("node:path").resolve(path)}`;
     return refusal({ name: "net", target: host });
   };
-  return {
-    get revision() {
-      return permissions.revision;
-    },
-    refusal(host, port) {
+  // A plain number: it is read for each message.
+  const network = {
+    revision: UNCHANGING + 1,
+    refusal(host: string, port: number): Error | undefined {
       if (permissions.hasAll("net")) return undefined;
       const target = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
       return permissions.remembered(target, () => refusal({ name: "net", target }));
     },
-    pathRefusal(path) {
+    pathRefusal(path: string): Error | undefined {
       if (path.startsWith("\0")) return abstractRefusal(`unix:@${path.slice(1)}`);
       return permissions.remembered(`unix:${path}`, () => fileRefusal(path));
     },
   };
+  return network;
 }

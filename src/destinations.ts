@@ -3,15 +3,15 @@
  *
  * @module
  */
+import type { NetworkPermission } from "../ffi/network_permission.ts";
 import type { EncodedAddress } from "../ffi/sockaddr.ts";
-import type { Permissions } from "./permissions.ts";
 
 /** Addresses remembered at most; beyond that all are forgotten. */
 const MAX_ADDRESSES = 4096;
 
 /** One socket's destinations. All are forgotten if the program may have given up a permission. */
 export class Destinations {
-  readonly #permissions: Permissions;
+  readonly #network: NetworkPermission;
   #revision: number;
   readonly #byAddress = new Map<string, Map<number, EncodedAddress>>();
   #count = 0;
@@ -20,14 +20,14 @@ export class Destinations {
   #port = 0;
   #encoded: EncodedAddress | undefined;
 
-  constructor(permissions: Permissions) {
-    this.#permissions = permissions;
-    this.#revision = permissions.revision;
+  constructor(network: NetworkPermission) {
+    this.#network = network;
+    this.#revision = network.revision;
   }
 
   /** The encoded form of an address, where it is known. The same object each time. */
   find(address: string, port: number): EncodedAddress | undefined {
-    if (this.#permissions.revision !== this.#revision) this.#forget();
+    if (this.#network.revision !== this.#revision) this.#forget();
     if (port === this.#port && address === this.#address) return this.#encoded;
     const encoded = this.#byAddress.get(address)?.get(port);
     if (encoded) this.#setLast(address, port, encoded);
@@ -45,7 +45,7 @@ export class Destinations {
   }
 
   #forget(): void {
-    this.#revision = this.#permissions.revision;
+    this.#revision = this.#network.revision;
     this.#byAddress.clear();
     this.#count = 0;
     this.#encoded = undefined;

@@ -58,7 +58,7 @@ export class Dispatcher {
     this.#lookup = lookup;
     this.#permissions = permissions;
     this.#outbox = engine.outbox;
-    this.#destinations = new Destinations(permissions);
+    this.#destinations = new Destinations(permissions.network);
     this.#EINVAL = engine.runtime.libc.abi.errno.EINVAL;
     this.#operations = {
       // Nothing is sent by a socket that is closed.
@@ -196,7 +196,7 @@ export class Dispatcher {
 
   /** Why nothing may be sent to the peer any more. Asked if permissions may have changed since the last message. */
   #peerRefusal(endpoint: Endpoint): Error | undefined {
-    const { revision } = this.#permissions;
+    const { revision } = this.#permissions.network;
     if (revision === this.#peerRevision) return undefined;
     const peer = endpoint.remoteAddress();
     const refused = typeof peer === "number" ? undefined : this.#permissions.refused(peer.address, peer.port);

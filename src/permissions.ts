@@ -40,9 +40,9 @@ export class Permissions {
     return this.#sendBlockList !== undefined;
   }
 
-  /** See {@linkcode NetworkPermission}. */
-  get revision(): number {
-    return this.#network.revision;
+  /** The runtime's network permission. */
+  get network(): NetworkPermission {
+    return this.#network;
   }
 
   /** The error for an address that the block list keeps from being sent to. */

@@ -189,6 +189,10 @@ const ARGUMENTS: readonly Arguments[] = [
       [{ fd: 99_999, address: LOOPBACK }],
       [[], CALLBACK],
       [{ port: 0, address: LOOPBACK }, LOOPBACK, CALLBACK],
+      ...[5, {}, [], true, 5n, new Odd()].flatMap((address) => [[0, address], [{ port: 0, address }]]),
+      [0, [LOOPBACK]],
+      [0, false],
+      [{ fd: Symbol("fd") }],
     ],
   },
   {
