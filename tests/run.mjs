@@ -1,9 +1,11 @@
 /**
  * Runs the test suite in every runtime and sums up. Plain JavaScript for Node 20.
  *
- * node tests/run.mjs [--only=deno,bun,node,koffi,package] [--package] [--packaged-suite] [file ...]
+ * node tests/run.mjs [--only=deno,bun,node,koffi,darwin,darwin-deno,darwin-bun,package] [--package] [--packaged-suite] [file ...]
  *
  * `koffi` is the Node that runs this script, where it is older than 26, on compiled sources; otherwise Node 26 with koffi.
+ * `darwin` (Node), `darwin-deno` and `darwin-bun` run on Linux with the C library of tests/darwin, which shows macOS's ABI: the suite on Node,
+ * in the other two the files that reach most of what differs. They need gcc, and are not there on other systems.
  * `package` builds the npm package and uses it in other projects. It takes minutes, hence only where it is asked for; with
  * `--packaged-suite` it runs the suite on the package's modules as well, once for Node 26 and once for koffi.
  */
@@ -11,6 +13,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { buildDarwinLibrary } from "./darwin/library.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const work = join(root, ".work");
@@ -35,6 +38,33 @@ function nodeForKoffi() {
   const outer = process.env.npm_node_execpath ?? process.execPath;
   const version = spawnSync(outer, ["--version"], { encoding: "utf8" }).stdout.trim();
   return Number(version.slice(1).split(".")[0]) < 26 ? outer : bin("node");
+}
+
+/** What Deno and Bun run on Darwin's ABI. */
+const DARWIN_FILES = [
+  "abi_darwin",
+  "darwin",
+  "exchange",
+  "close",
+  "bind_connect",
+  "multicast",
+  "adoption",
+  "send",
+  "batch",
+  "unix",
+].map((name) => `tests/${name}_test.ts`);
+const preload = join(root, "tests/darwin/preload.mjs");
+const hasDarwin = process.platform === "linux" && spawnSync("gcc", ["--version"]).status === 0;
+
+/** Runs something with Darwin's ABI. The harness passes it on to children. */
+function runOnDarwin(command, parameters, environment = {}) {
+  const folder = join(work, "darwin");
+  const errors = buildDarwinLibrary(join(root, "tests/darwin"), folder);
+  if (errors) {
+    console.error(errors);
+    return 1;
+  }
+  return run(command, parameters, { DGRAM_FFI_DARWIN: preload, LD_LIBRARY_PATH: folder, ...environment });
 }
 
 const junit = (name) => join(work, `${name}.xml`);
@@ -66,11 +96,37 @@ const runtimes = {
     if (built !== 0) return built;
     return run(nodeForKoffi(), [...nodeFlags("koffi"), ...files.map(compiled)], { DGRAM_FFI_BINDING: "koffi" });
   },
+  ...(hasDarwin ? darwinRuntimes() : {}),
   package: () =>
     run(nodeForKoffi(), [...nodeFlags("package"), "tests/package_test.mjs"], {
       DGRAM_FFI_PACKAGED_SUITE: args.includes("--packaged-suite") ? "1" : "",
     }),
 };
+
+function darwinRuntimes() {
+  const some = named.length > 0 ? files : DARWIN_FILES;
+  return {
+    darwin: () => runOnDarwin(bin("node"), [...nodeFlags("darwin"), ...files], { NODE_OPTIONS: `--import=${preload}` }),
+    "darwin-deno": () =>
+      runOnDarwin(bin("deno"), [
+        "test",
+        "-A",
+        "--quiet",
+        `--preload=${preload}`,
+        `--junit-path=${junit("darwin-deno")}`,
+        ...some,
+      ]),
+    "darwin-bun": () =>
+      runOnDarwin(bin("bun"), [
+        "test",
+        `--preload=${preload}`,
+        "--timeout=120000",
+        "--reporter=junit",
+        `--reporter-outfile=${junit("darwin-bun")}`,
+        ...some.map((file) => `./${file}`),
+      ]),
+  };
+}
 
 function run(command, parameters, environment = {}) {
   const env = { ...process.env, ...environment, NO_COLOR: "1" };
@@ -110,7 +166,7 @@ for (const [name, start] of Object.entries(runtimes)) {
   const empty = counts.passed === 0;
   broken ||= status !== 0 || counts.failed > 0 || empty;
   lines.push(
-    `${name.padEnd(7)} passed ${counts.passed}, failed ${counts.failed}, skipped ${counts.skipped}` +
+    `${name.padEnd(11)} passed ${counts.passed}, failed ${counts.failed}, skipped ${counts.skipped}` +
       (status !== 0 || empty ? `  (exit code ${status})` : ""),
   );
 }
