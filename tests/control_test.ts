@@ -55,7 +55,9 @@ for (const [name, abi] of ABIS) {
     assertEquals(readAll(reader).length, 2);
     for (let length = 0; length < first + header + 4; length++) {
       reader.open(view, 0, length);
-      assertEquals(readAll(reader).length, length >= header + 20 ? 1 : 0, String(length));
+      // macOS cuts the last message, and says its whole length: it is read as far as it goes.
+      const [least, second] = abi.linux ? [header + 20, Infinity] : [header, first + header];
+      assertEquals(readAll(reader).length, length >= second ? 2 : length >= least ? 1 : 0, String(length));
     }
   });
 
@@ -66,7 +68,9 @@ for (const [name, abi] of ABIS) {
     for (const length of [0, 1, controlSpace(abi, 0) - 1, bytes.length + 1, 0x7fffffff, 0x80000000, 0xffffffff]) {
       view.setUint32(0, length, true);
       reader.open(view, 0, bytes.length);
-      assertEquals(readAll(reader), [], String(length));
+      const isCut = !abi.linux && length > bytes.length;
+      const whole = bytes.length - controlSpace(abi, 0);
+      assertEquals(readAll(reader).map(({ data }) => data.length), isCut ? [whole] : [], String(length));
     }
     if (!abi.linux) return;
     view.setUint32(0, controlSpace(abi, 0) + 1, true);

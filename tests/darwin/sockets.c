@@ -54,6 +54,7 @@ int address_in(struct sockaddr_storage *out, const void *given, uint32_t length,
     size_t room = length - offsetof(struct d_sockaddr_un, sun_path);
     if (length > sizeof(struct d_sockaddr_un)) return D_EINVAL;
     size_t path = strnlen((const char *)bytes + offsetof(struct d_sockaddr_un, sun_path), room);
+    if (path == 0) return D_ENOENT; /* namei of no name, unp_bind and unp_connect, kern/uipc_usrreq.c */
     un->sun_family = AF_UNIX;
     memcpy(un->sun_path, bytes + offsetof(struct d_sockaddr_un, sun_path), path);
     *out_length = offsetof(struct sockaddr_un, sun_path) + path + 1;
