@@ -82,7 +82,7 @@ const darwinFiles = named.length > 0 ? allFiles : allFiles.filter(runsOnDarwin);
 
 /** What Deno and Bun run on Darwin's ABI. */
 const DARWIN_FILES = [
-  ...["abi_darwin", "kqueue", "exchange", "close", "bind_connect", "multicast", "adoption", "send_safety", "batch"],
+  ...["abi_darwin", "kqueue", "exchange", "close", "bind_connect", "multicast", "adoption", "batch"],
   "child_process",
 ].map((name) => `tests/${name}_test.ts`).filter((file) => allFiles.includes(file));
 const preload = join(root, "tests/darwin/preload.mjs");
