@@ -22,7 +22,7 @@ export const MAX_DESCRIPTORS = 253;
 /** Bytes of control data that may come with a message: any number of descriptors, and credentials. */
 export function ancillarySpace(abi: Abi): number {
   const credentials = abi.linux ? controlSpace(abi, abi.linux.ucred.size) : 0;
-  return controlSpace(abi, 4 * MAX_DESCRIPTORS) + credentials;
+  return controlSpace(abi, 4 * (abi.darwin?.UIPC_MAX_CMSG_FD ?? MAX_DESCRIPTORS)) + credentials;
 }
 
 /** Descriptors to be passed: `int[]` (SCM_RIGHTS). */

@@ -72,7 +72,8 @@ export function intData(value: number): Uint8Array {
  *     for (reader.open(view, start, length); reader.next();) use(reader.level, reader.type, reader.at, reader.size);
  *
  * It reads nothing outside of what it was given, whatever that says. Malformed data ends it: a message that is shorter than
- * its own header, or longer than what is left.
+ * its own header, or longer than what is left. On macOS the latter is a message that the kernel cut for want of room (MSG_CTRUNC),
+ * which keeps its whole length: it is read as far as it goes, as it may hold descriptors.
  */
 export class ControlReader {
   /** The level and type of the message it stands at. */
@@ -124,15 +125,16 @@ export class ControlReader {
     const length = view.getUint32(message + this.#lengthAt, true);
     const isTooLong = message + length > end ||
       (this.#isWide && view.getUint32(message + this.#lengthAt + 4, true) !== 0);
-    if (length < this.#header || isTooLong) {
+    const isCut = isTooLong && !this.#isWide;
+    if (length < this.#header || (isTooLong && !isCut)) {
       this.#next = end;
       return false;
     }
     this.level = view.getInt32(message + this.#levelAt, true);
     this.type = view.getInt32(message + this.#typeAt, true);
     this.at = message + this.#header;
-    this.size = length - this.#header;
-    this.#next = message + roundUp(length, this.#align);
+    this.size = (isCut ? end - message : length) - this.#header;
+    this.#next = isCut ? end : message + roundUp(length, this.#align);
     return true;
   }
 }

@@ -43,6 +43,12 @@ function scratchOf(libc: Libc): Scratch {
   return scratch;
 }
 
+/**
+ * What macOS says of a connect(2) to AF_UNSPEC, which ends the association first: EAFNOSUPPORT of IPv4, EINVAL of IPv6, and
+ * EADDRNOTAVAIL of an IPv6 socket whose peer was an IPv4-mapped address.
+ */
+const HARMLESS_ON_DARWIN = ["EAFNOSUPPORT", "EINVAL", "EADDRNOTAVAIL"] as const;
+
 /** An open datagram socket. */
 export class Descriptor {
   /** The descriptor, or -1 once closed. */
@@ -107,8 +113,7 @@ export class Descriptor {
     const { abi } = this.#libc;
     const result = this.connect(encodeUnspecified(abi));
     // macOS dissolves it and says one of these all the same.
-    const harmless = abi.darwin && (result === -abi.errno.EAFNOSUPPORT || result === -abi.errno.EINVAL);
-    return harmless ? 0 : result;
+    return abi.darwin && HARMLESS_ON_DARWIN.some((name) => result === -abi.errno[name]) ? 0 : result;
   }
 
   /** getsockname(2) */
@@ -231,7 +236,8 @@ function readAddress(libc: Libc, call: (at: Pointer, length: Pointer) => number)
   length.view.setUint32(0, maxAddressSize(libc.abi), true);
   const result = call(valueAt, lengthAt);
   if (result < 0) return result;
-  // macOS gives no address at all, not even a family, for a Unix socket that has none.
+  // Of a Unix socket without an address macOS may give none at all, not even a family; newer versions give 16 bytes, all but the
+  // family zero.
   const given = length.view.getUint32(0, true);
   if (given === 0) return { address: "", family: "unix", port: 0 };
   return decodeAddress(libc, value, 0, given) ?? -libc.abi.errno.EAFNOSUPPORT;

@@ -124,13 +124,8 @@ function onBun(bun: BunFfi, abi: Abi): Runtime {
 function onNode(node: NodeFfi, abi: Abi): Runtime {
   const binding = nodeBinding(node, abi);
   const libc = libcOn(binding, abi);
-  let createWaiter: WaiterFactory;
-  if (isMainThread && node.getCurrentEventLoop) {
-    let uv: Uv | undefined;
-    createWaiter = (set, onReady) => new UvWaiter(set, onReady, uv ??= new Uv(node));
-  } else {
-    createWaiter = onThreads(libc, nodePollSource(abi));
-  }
+  let createWaiter = onThreads(libc, nodePollSource(abi));
+  if (isMainThread && node.getCurrentEventLoop) createWaiter = onUv(node, createWaiter);
   return {
     binding: "node:ffi",
     libc,
@@ -185,6 +180,12 @@ function libcOn(binding: Binding, abi: Abi): Libc {
 function isWebWorker(): boolean {
   const { WorkerGlobalScope } = globalThis as { WorkerGlobalScope?: new () => object };
   return typeof WorkerGlobalScope === "function" && globalThis instanceof WorkerGlobalScope;
+}
+
+/** On libuv's own loop; as `fallback` does it if libuv refuses the descriptor. */
+export function onUv(node: NodeFfi, fallback: WaiterFactory): WaiterFactory {
+  let uv: Uv | undefined;
+  return (set, onReady) => UvWaiter.open(set, onReady, uv ??= new Uv(node)) ?? fallback(set, onReady);
 }
 
 function onThreads(libc: Libc, source: string, longestPoll?: number): WaiterFactory {

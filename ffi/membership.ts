@@ -43,6 +43,7 @@ export function encodeMembership(
   const where = findInterface(libc, ip.version, interface_);
   if (typeof where === "number") return where;
   if (ip.version === 4) {
+    if (libc.abi.darwin && where.index > 0) return encodeGroupRequest(libc, join, group, where.index);
     const { size, imr_multiaddr, imr_address, imr_ifindex } = layouts.ip_mreqn;
     const value = new Uint8Array(size);
     value.set(ip.bytes, imr_multiaddr);
@@ -58,6 +59,16 @@ export function encodeMembership(
   new DataView(value.buffer).setUint32(ipv6mr_interface, index, true);
   const name = join ? constants.IPV6_JOIN_GROUP : constants.IPV6_LEAVE_GROUP;
   return { level: constants.IPPROTO_IPV6, name, value };
+}
+
+/** MCAST_JOIN_GROUP and its counterpart (RFC 3678): macOS reads no index with IP_ADD_MEMBERSHIP. */
+function encodeGroupRequest(libc: Libc, join: boolean, group: string, index: number): EncodedOption {
+  const { size, gr_interface, gr_group } = libc.abi.layouts.group_req;
+  const value = new Uint8Array(size);
+  new DataView(value.buffer).setUint32(gr_interface, index, true);
+  value.set(encodeAddress(libc, 4, group, 0)!, gr_group);
+  const { name } = optionOf(libc.abi, join ? "MCAST_JOIN_GROUP" : "MCAST_LEAVE_GROUP")!;
+  return { level: libc.abi.constants.IPPROTO_IP, name, value };
 }
 
 /** What can be done about one source of a group: the option with an ip_mreq_source, and that with a group_source_req. */
@@ -114,7 +125,8 @@ export function encodeSourceMembership(
 }
 
 /**
- * Encodes the interface that multicast leaves by (IP_MULTICAST_IF with an ip_mreqn, IPV6_MULTICAST_IF with an index).
+ * Encodes the interface that multicast leaves by (IP_MULTICAST_IF with an ip_mreqn, IPV6_MULTICAST_IF with an index). Of an ip_mreqn
+ * macOS reads the index only: there an address is given as in_addr.
  *
  * @param socketVersion Says it where the interface is given by name.
  * @returns The option, or a negative errno.
@@ -129,11 +141,13 @@ export function encodeMulticastInterface(
   const where = findInterface(libc, version, interface_);
   if (typeof where === "number") return where;
   if (version === 4) {
+    const name = constants.IP_MULTICAST_IF;
+    if (libc.abi.darwin && where.address) return { level: constants.IPPROTO_IP, name, value: where.address.slice() };
     const { size, imr_address, imr_ifindex } = layouts.ip_mreqn;
     const value = new Uint8Array(size);
     if (where.address) value.set(where.address, imr_address);
     new DataView(value.buffer).setInt32(imr_ifindex, where.index, true);
-    return { level: constants.IPPROTO_IP, name: constants.IP_MULTICAST_IF, value };
+    return { level: constants.IPPROTO_IP, name, value };
   }
   const value = new Uint8Array(4);
   new DataView(value.buffer).setUint32(0, where.index, true);

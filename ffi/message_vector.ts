@@ -44,6 +44,8 @@ export class MessageVector {
   readonly #controllen: number;
   readonly #flags: number;
   readonly #len: number;
+  /** Whether an address or control data of no length has to be NULL: XNU refuses others, Linux does not look at them. */
+  readonly #needsNull: boolean;
   /** How many slots have been used so far: before that a slot's pointers are not set. */
   #connected = 0;
 
@@ -74,6 +76,7 @@ export class MessageVector {
     this.#controllen = msghdr.msg_controllen / 4;
     this.#flags = msghdr.msg_flags / 4;
     this.#len = mmsghdr.msg_len / 4;
+    this.#needsNull = libc.abi.platform === "darwin";
   }
 
   /** An argument that points to the header of a slot. */
@@ -105,7 +108,7 @@ export class MessageVector {
     this.setPayload(slot, offset, length);
     const words = this.#headerWords;
     const header = slot * this.#wordsPerHeader;
-    // With a length of 0 Linux does not look at the name, and a connected socket must not be given one.
+    // A connected socket must not be given a name.
     words[header + this.#namelen] = 0;
     if (address) {
       this.names.bytes.set(address, slot * this.#nameSize);
@@ -115,6 +118,7 @@ export class MessageVector {
     words[header + this.#controllen] = hasControl ? this.#writeControl(slot, segmentSize, controls) : 0;
     words[header + this.#flags] = 0;
     words[header + this.#len] = UNSENT;
+    if (this.#needsNull) this.#pointToNonempty(slot);
   }
 
   /** Whether the kernel has taken what a slot was filled with for sending. It says so in memory, whoever hears of the call's result. */
@@ -130,6 +134,7 @@ export class MessageVector {
     words[header + this.#controllen] = this.#controlSize;
     words[header + this.#flags] = 0;
     words[header + this.#len] = 0;
+    if (this.#needsNull) this.#pointToNonempty(slot);
   }
 
   /** Says where a slot's payload lies in {@linkcode data}. */
@@ -194,7 +199,8 @@ export class MessageVector {
     for (let slot = 0; slot < this.#connected; slot++) {
       const start = slot * oldSize;
       this.#controls.bytes.set(old.bytes.subarray(start, start + oldSize), slot * this.#controlSize);
-      this.#connectControl(slot);
+      if (this.#needsNull) this.#pointToNonempty(slot);
+      else this.#connectControl(slot);
     }
     return true;
   }
@@ -223,6 +229,21 @@ export class MessageVector {
     this.#headers.setAddress(header + msghdr.msg_iov, this.#iovecs, slot * iovec.size);
     this.#headers.view.setUint32(header + msghdr.msg_iovlen, 1, true);
     this.#connectControl(slot);
+  }
+
+  /** Has name and control data of a slot be NULL if they are empty. */
+  #pointToNonempty(slot: number): void {
+    const { mmsghdr, msghdr } = this.#abi.layouts;
+    const at = slot * mmsghdr.size;
+    const words = this.#headerWords;
+    const header = slot * this.#wordsPerHeader;
+    if (words[header + this.#namelen] > 0) {
+      this.#headers.setAddress(at + msghdr.msg_name, this.names, slot * this.#nameSize);
+    } else {
+      this.#headers.view.setBigUint64(at + msghdr.msg_name, 0n, true);
+    }
+    if (words[header + this.#controllen] > 0) this.#connectControl(slot);
+    else this.#headers.view.setBigUint64(at + msghdr.msg_control, 0n, true);
   }
 
   #connectControl(slot: number): void {

@@ -22,6 +22,8 @@ export class NativeLibc implements Libc {
   readonly #binding: Binding;
   readonly #c: Readonly<Record<string, NativeFunction>>;
   readonly #null: unknown;
+  /** Errors of descriptors that a loop of recvmsg met behind a datagram, until the next call. The kernel has forgotten them. */
+  readonly #laterErrors = new Map<number, number>();
 
   /** Stands on a binding whose functions belong to `abi`. */
   constructor(abi: Abi, binding: Binding) {
@@ -102,7 +104,7 @@ export class NativeLibc implements Libc {
     if (!this.#mayBeMissing(result)) return result;
     const isMissing = this.#isMissing(result, () => this.#c.recvmmsg(fd, vector, 0, flags, this.#null));
     if (!isMissing) return result;
-    this.recvmmsg = this.#batch((fd, msg, flags) => this.recvmsg(fd, msg, flags));
+    this.recvmmsg = this.#receivingBatch();
     return this.recvmmsg(fd, msgvec, vlen, flags);
   }
 
@@ -127,6 +129,7 @@ export class NativeLibc implements Libc {
   }
 
   close(fd: number): number {
+    if (this.#laterErrors.size > 0) this.#laterErrors.delete(fd);
     return this.#result(this.#c.close(fd));
   }
 
@@ -209,15 +212,41 @@ export class NativeLibc implements Libc {
     return result === -this.abi.errno.ENOSYS || this.#mayBeMissing(this.#result(callWithNone()));
   }
 
-  /** A batch call as a loop of the single one, with the same result. */
-  #batch(single: SingleCall): BatchCall {
+  /**
+   * recvmmsg as a loop of recvmsg. An error behind a datagram is given at the next call, as Linux does it. EAGAIN and EINTR are no
+   * such errors: the kernel says them again if they still hold.
+   */
+  #receivingBatch(): BatchCall {
+    const { EAGAIN, EINTR } = this.abi.errno;
+    const later = this.#laterErrors;
+    const keep = (fd: number, error: number): void => {
+      if (error !== -EAGAIN && error !== -EINTR) later.set(fd, error);
+    };
+    const receive = this.#batch((fd, msg, flags) => this.recvmsg(fd, msg, flags), keep);
+    return (fd, msgvec, vlen, flags) => {
+      const error = later.size > 0 ? later.get(fd) : undefined;
+      if (error === undefined) return receive(fd, msgvec, vlen, flags);
+      later.delete(fd);
+      return error;
+    };
+  }
+
+  /**
+   * A batch call as a loop of the single one, with the same result.
+   *
+   * @param onLaterError Told of an error behind the first message, of which the result says nothing.
+   */
+  #batch(single: SingleCall, onLaterError?: (fd: number, error: number) => void): BatchCall {
     const { size, msg_len } = this.abi.layouts.mmsghdr;
     return (fd, msgvec, vlen, flags) => {
       readable(msgvec, vlen * size);
       const start = msgvec.memory.size - msgvec.room;
       for (let i = 0; i < vlen; i++) {
         const result = single(fd, i === 0 ? msgvec : this.pointer(msgvec.memory, start + i * size), flags);
-        if (result < 0) return i > 0 ? i : result;
+        if (result < 0) {
+          if (i > 0) onLaterError?.(fd, result);
+          return i > 0 ? i : result;
+        }
         msgvec.memory.view.setUint32(start + i * size + msg_len, result, true);
       }
       return vlen;
@@ -227,7 +256,7 @@ export class NativeLibc implements Libc {
   /** macOS lacks the batch calls and takes fcntl's argument elsewhere (see prototypes.ts). */
   #replaceMissingOnDarwin(): void {
     this.sendmmsg = this.#batch((fd, msg, flags) => this.sendmsg(fd, msg, flags));
-    this.recvmmsg = this.#batch((fd, msg, flags) => this.recvmsg(fd, msg, flags));
+    this.recvmmsg = this.#receivingBatch();
     this.fcntl = (fd, cmd, arg) => {
       const word = this.#binding.word(arg);
       return this.#result(this.#c.fcntl(fd, cmd, word, word, word, word, word, word, word));

@@ -41,13 +41,15 @@ export function encodeSentControls(abi: Abi, wire: IpVersion, controls: SentCont
 /**
  * The control message that a wish takes and the system lacks; undefined: it has all.
  *
- * Linux has none for don't-fragment of IPv4, which is an option of the socket. macOS has few for IPv4.
+ * Linux has none for don't-fragment of IPv4, which is an option of the socket. macOS has few for IPv4: it ignores IP_TTL, older versions
+ * IP_TOS as well, and it drops the source address if there is an interface beside it.
  */
 export function missingMessage(abi: Abi, wire: IpVersion, controls: SentControls): string | undefined {
   if (controls.txTime !== undefined && !abi.linux) return "SO_TXTIME";
   if (wire === 6) return undefined;
   if (controls.dontFragment !== undefined) return "IP_DONTFRAG for single datagrams";
   if (abi.linux) return undefined;
+  if (controls.source && controls.interfaceIndex > 0) return "IP_PKTINFO with an address and an interface";
   if (controls.ttl !== undefined) return "IP_TTL for single datagrams";
   return controls.tos !== undefined ? "IP_TOS for single datagrams" : undefined;
 }

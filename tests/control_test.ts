@@ -12,6 +12,7 @@ import { currentRuntime } from "../ffi/load.ts";
 import { MessageVector } from "../ffi/message_vector.ts";
 import { test } from "./support/harness.ts";
 import { randomIntegers } from "./support/random.ts";
+import { linuxOnly } from "./support/runtime.ts";
 
 const ABIS = [["Linux", linuxAbi("x64")], ["macOS", DARWIN]] as const;
 
@@ -55,7 +56,9 @@ for (const [name, abi] of ABIS) {
     assertEquals(readAll(reader).length, 2);
     for (let length = 0; length < first + header + 4; length++) {
       reader.open(view, 0, length);
-      assertEquals(readAll(reader).length, length >= header + 20 ? 1 : 0, String(length));
+      // macOS cuts the last message, and says its whole length: it is read as far as it goes.
+      const [least, second] = abi.linux ? [header + 20, Infinity] : [header, first + header];
+      assertEquals(readAll(reader).length, length >= second ? 2 : length >= least ? 1 : 0, String(length));
     }
   });
 
@@ -66,7 +69,9 @@ for (const [name, abi] of ABIS) {
     for (const length of [0, 1, controlSpace(abi, 0) - 1, bytes.length + 1, 0x7fffffff, 0x80000000, 0xffffffff]) {
       view.setUint32(0, length, true);
       reader.open(view, 0, bytes.length);
-      assertEquals(readAll(reader), [], String(length));
+      const isCut = !abi.linux && length > bytes.length;
+      const whole = bytes.length - controlSpace(abi, 0);
+      assertEquals(readAll(reader).map(({ data }) => data.length), isCut ? [whole] : [], String(length));
     }
     if (!abi.linux) return;
     view.setUint32(0, controlSpace(abi, 0) + 1, true);
@@ -108,7 +113,7 @@ test("a control message that does not fit is not written", () => {
   assertThrows(() => encodeControls(abi, [{ level: 1, type: 1, data: { length: -64 } as Uint8Array }]), RangeError);
   vector.setOutgoing(0, 0, 1, undefined, 0, encodeControls(abi, MESSAGES));
   assertEquals(readAll(vector.controlsAt(0)), [...MESSAGES]);
-});
+}, { skip: linuxOnly("the layout that it reads with") });
 
 test("a slot used again has nothing left of other control data", () => {
   const { libc } = currentRuntime();
@@ -117,7 +122,7 @@ test("a slot used again has nothing left of other control data", () => {
   vector.setOutgoing(0, 0, 1, undefined, 0, garbage);
   vector.setOutgoing(0, 0, 1, undefined, 9, encodeControls(libc.abi, [{ level: 3, type: 4, data: intData(5) }]));
   assertEquals(readAll(vector.controlsAt(0)).map(({ data }) => [...data]), [[5, 0, 0, 0], [9, 0]]);
-});
+}, { skip: linuxOnly("UDP_SEGMENT") });
 
 test("a vector whose room for control data grows keeps what its slots have", () => {
   const { libc } = currentRuntime();
@@ -130,4 +135,4 @@ test("a vector whose room for control data grows keeps what its slots have", () 
   assertEquals(readAll(vector.controlsAt(0)).map(({ level }) => level), [1]);
   assertEquals(readAll(vector.controlsAt(1)).map(({ data }) => data.length), [1000]);
   assertEquals(readAll(vector.controlsAt(2)).map(({ data }) => [...data]), [[3], [0, 2]]);
-});
+}, { skip: linuxOnly("UDP_SEGMENT") });

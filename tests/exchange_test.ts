@@ -28,7 +28,8 @@ testBoth("an empty datagram arrives as an empty message", async (t, family) => {
 
 testBoth("a datagram of 65,507 bytes arrives whole", async (t, family) => {
   const receiver = await t.bound(family.type);
-  const sender = t.socket(family.type);
+  // macOS sends no more than the buffer holds, which is 9,216 bytes.
+  const sender = t.socket({ type: family.type, sendBufferSize: 1 << 17 });
   const bytes = Uint8Array.from({ length: 65_507 }, (_, i) => i % 251);
   const arriving = nextMessage(receiver);
   await sent(sender, bytes, receiver.address().port, family.loopback);

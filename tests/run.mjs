@@ -1,9 +1,11 @@
 /**
  * Runs the test suite in every runtime and sums up. Plain JavaScript for Node 20.
  *
- * node tests/run.mjs [--only=deno,bun,node,koffi,package] [--package] [--packaged-suite] [file ...]
+ * node tests/run.mjs [--only=deno,bun,node,koffi,darwin,darwin-deno,darwin-bun,package] [--package] [--packaged-suite] [file ...]
  *
  * `koffi` is the Node that runs this script, where it is older than 26, on compiled sources; otherwise Node 26 with koffi.
+ * `darwin` (Node), `darwin-deno` and `darwin-bun` run on Linux with the C library of tests/darwin, which shows macOS's ABI: the suite on Node,
+ * in the other two the files that reach most of what differs. They need gcc, and are not there on other systems.
  * `package` builds the npm package and uses it in other projects. It takes minutes, hence only where it is asked for; with
  * `--packaged-suite` it runs the suite on the package's modules as well, once for Node 26 and once for koffi.
  */
@@ -11,6 +13,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { buildDarwinLibrary } from "./darwin/library.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const work = join(root, ".work");
@@ -19,7 +22,7 @@ const bin = (name) => join(root, "node_modules", ".bin", name);
 const args = process.argv.slice(2);
 const only = args.find((arg) => arg.startsWith("--only="))?.slice("--only=".length).split(",");
 const named = args.filter((arg) => !arg.startsWith("--"));
-const files = named.length > 0 ? named.map((file) => relative(root, file)) : testFiles();
+const allFiles = named.length > 0 ? named.map((file) => relative(root, file)) : testFiles();
 
 function testFiles() {
   return readdirSync(join(root, "tests")).filter((name) => name.endsWith("_test.ts")).sort().map((name) =>
@@ -35,6 +38,65 @@ function nodeForKoffi() {
   const outer = process.env.npm_node_execpath ?? process.execPath;
   const version = spawnSync(outer, ["--version"], { encoding: "utf8" }).stdout.trim();
   return Number(version.slice(1).split(".")[0]) < 26 ? outer : bin("node");
+}
+
+/**
+ * Files that macOS's ABI does not run, and what in them only Linux has or only Linux does. A single test says so itself, by `linuxOnly` of
+ * tests/support/runtime.ts.
+ */
+const LINUX_FILES = {
+  batch_calls: "sendmmsg and recvmmsg",
+  bind_retry: "epoll, by the names of its calls",
+  control_examples: "SO_TIMESTAMPNS and the error queue",
+  control_network: "IP_TTL and IP_TOS of single datagrams",
+  cores: "SO_REUSEPORT that spreads the load",
+  differential: "recorded outcomes with Linux's errors",
+  faults: "epoll, by the names of its calls",
+  forward: "UDP_SEGMENT",
+  interface: "SO_BINDTODEVICE",
+  jsre: "SO_BINDTODEVICE, and buffer sizes that the kernel doubles",
+  leak: "the idle cost of a kernel's own epoll",
+  libc: "Linux's numbers",
+  load: "a C library under a name of Linux",
+  message_memory: "datagrams of 30,000 bytes without a larger send buffer",
+  network_errors: "IP_RECVERR",
+  node_internals: "buffer sizes that the kernel doubles",
+  offload: "UDP_SEGMENT",
+  packet_filter: "SO_ATTACH_FILTER",
+  qdisc: "queueing disciplines",
+  received_details: "Linux's control messages",
+  send_timestamp: "SO_TIMESTAMPING",
+  sent_controls: "IP_TTL and IP_TOS of single datagrams",
+  socket_options: "options of Linux",
+  traceroute: "IP_RECVERR",
+  unix_ancillary: "SO_PASSCRED and paths that the system chooses",
+  unix_backpressure: "EAGAIN of a full peer",
+  unix_dgram: "EAGAIN of a full peer",
+  unix_peers: "abstract paths",
+  unix: "abstract paths and paths that the system chooses",
+};
+const runsOnDarwin = (file) => !(/(\w+)_test\.ts$/.exec(file)?.[1] in LINUX_FILES);
+/** On a Mac every runtime leaves them out. */
+const files = named.length === 0 && process.platform === "darwin" ? allFiles.filter(runsOnDarwin) : allFiles;
+const darwinFiles = named.length > 0 ? allFiles : allFiles.filter(runsOnDarwin);
+
+/** What Deno and Bun run on Darwin's ABI. */
+const DARWIN_FILES = [
+  ...["abi_darwin", "kqueue", "exchange", "close", "bind_connect", "multicast", "adoption", "batch"],
+  "child_process",
+].map((name) => `tests/${name}_test.ts`).filter((file) => allFiles.includes(file));
+const preload = join(root, "tests/darwin/preload.mjs");
+const hasDarwin = process.platform === "linux" && spawnSync("gcc", ["--version"]).status === 0;
+
+/** Runs something with Darwin's ABI. The harness passes it on to children. */
+function runOnDarwin(command, parameters, environment = {}) {
+  const folder = join(work, "darwin");
+  const errors = buildDarwinLibrary(join(root, "tests/darwin"), folder);
+  if (errors) {
+    console.error(errors);
+    return 1;
+  }
+  return run(command, parameters, { DGRAM_FFI_DARWIN: preload, LD_LIBRARY_PATH: folder, ...environment });
 }
 
 const junit = (name) => join(work, `${name}.xml`);
@@ -66,11 +128,38 @@ const runtimes = {
     if (built !== 0) return built;
     return run(nodeForKoffi(), [...nodeFlags("koffi"), ...files.map(compiled)], { DGRAM_FFI_BINDING: "koffi" });
   },
+  ...(hasDarwin ? darwinRuntimes() : {}),
   package: () =>
     run(nodeForKoffi(), [...nodeFlags("package"), "tests/package_test.mjs"], {
       DGRAM_FFI_PACKAGED_SUITE: args.includes("--packaged-suite") ? "1" : "",
     }),
 };
+
+function darwinRuntimes() {
+  const some = named.length > 0 ? allFiles : DARWIN_FILES;
+  return {
+    darwin: () =>
+      runOnDarwin(bin("node"), [...nodeFlags("darwin"), ...darwinFiles], { NODE_OPTIONS: `--import=${preload}` }),
+    "darwin-deno": () =>
+      runOnDarwin(bin("deno"), [
+        "test",
+        "-A",
+        "--quiet",
+        `--preload=${preload}`,
+        `--junit-path=${junit("darwin-deno")}`,
+        ...some,
+      ]),
+    "darwin-bun": () =>
+      runOnDarwin(bin("bun"), [
+        "test",
+        `--preload=${preload}`,
+        "--timeout=120000",
+        "--reporter=junit",
+        `--reporter-outfile=${junit("darwin-bun")}`,
+        ...some.map((file) => `./${file}`),
+      ]),
+  };
+}
 
 function run(command, parameters, environment = {}) {
   const env = { ...process.env, ...environment, NO_COLOR: "1" };
@@ -110,7 +199,7 @@ for (const [name, start] of Object.entries(runtimes)) {
   const empty = counts.passed === 0;
   broken ||= status !== 0 || counts.failed > 0 || empty;
   lines.push(
-    `${name.padEnd(7)} passed ${counts.passed}, failed ${counts.failed}, skipped ${counts.skipped}` +
+    `${name.padEnd(11)} passed ${counts.passed}, failed ${counts.failed}, skipped ${counts.skipped}` +
       (status !== 0 || empty ? `  (exit code ${status})` : ""),
   );
 }

@@ -144,6 +144,7 @@ export interface Layouts {
     readonly ipv6mr_multiaddr: number;
     readonly ipv6mr_interface: number;
   };
+  readonly group_req: { readonly size: number; readonly gr_interface: number; readonly gr_group: number };
   readonly group_source_req: {
     readonly size: number;
     readonly gsr_interface: number;
@@ -267,6 +268,8 @@ export interface DarwinConstants {
   readonly IPV6_BOUND_IF: number;
   readonly SO_TIMESTAMP: number;
   readonly SCM_TIMESTAMP: number;
+  /** More descriptors than one message can have; in the kernel's own uipc_usrreq.c. */
+  readonly UIPC_MAX_CMSG_FD: number;
   // <sys/event.h>
   readonly EVFILT_READ: number;
   readonly EVFILT_WRITE: number;

@@ -1,5 +1,5 @@
 /**
- * macOS, x86-64 and arm64, written from the headers of its SDK. Layouts are unit-tested; not yet run on a Mac.
+ * macOS, x86-64 and arm64, written from the headers of its SDK. tests/abi_darwin_test.ts compares them with a table made from Apple's sources.
  *
  * @module
  */
@@ -105,7 +105,8 @@ const layouts: Layouts = {
   timespec: { size: 16, tv_sec: 0, tv_nsec: 8 },
   // struct timeval { __darwin_time_t tv_sec; __darwin_suseconds_t tv_usec; };
   timeval: { size: 16, tv_sec: 0, tv_usec: 8 },
-  // macOS has no mmsghdr: one msghdr with a length behind it, filled by this module's own loop (see native_libc.ts).
+  // macOS has no mmsghdr: one msghdr with a length behind it, filled by this module's own loop (see native_libc.ts). It is laid out as
+  // struct msghdr_x of the private <sys/socket_private.h>.
   mmsghdr: { size: 56, msg_len: 48 },
   // struct pollfd { int fd; short events; short revents; };
   pollfd: { size: 8, fd: 0, events: 4, revents: 6 },
@@ -116,6 +117,8 @@ const layouts: Layouts = {
   // struct ipv6_mreq { struct in6_addr ipv6mr_multiaddr; unsigned int ipv6mr_interface; };
   ipv6_mreq: { size: 20, ipv6mr_multiaddr: 0, ipv6mr_interface: 16 },
   // #pragma pack(4)
+  // struct group_req { uint32_t gr_interface; struct sockaddr_storage gr_group; };
+  group_req: { size: 132, gr_interface: 0, gr_group: 4 },
   // struct group_source_req { uint32_t gsr_interface; struct sockaddr_storage gsr_group, gsr_source; };
   group_source_req: { size: 260, gsr_interface: 0, gsr_group: 4, gsr_source: 132 },
 };
@@ -125,6 +128,7 @@ const darwin: DarwinConstants = {
   IPV6_BOUND_IF: 125,
   SO_TIMESTAMP: 0x400,
   SCM_TIMESTAMP: 0x2,
+  UIPC_MAX_CMSG_FD: 512,
   EVFILT_READ: -1,
   EVFILT_WRITE: -2,
   EVFILT_USER: -10,
@@ -149,15 +153,18 @@ const errno = {
   ENOTSUP: 45, EPFNOSUPPORT: 46, EAFNOSUPPORT: 47, EADDRINUSE: 48, EADDRNOTAVAIL: 49, ENETDOWN: 50, ENETUNREACH: 51,
   ENETRESET: 52, ECONNABORTED: 53, ECONNRESET: 54, ENOBUFS: 55, EISCONN: 56, ENOTCONN: 57, ESHUTDOWN: 58,
   ETOOMANYREFS: 59, ETIMEDOUT: 60, ECONNREFUSED: 61, ELOOP: 62, ENAMETOOLONG: 63, EHOSTDOWN: 64, EHOSTUNREACH: 65,
-  ENOTEMPTY: 66, EPROCLIM: 67, EUSERS: 68, EDQUOT: 69, ESTALE: 70, ENOLCK: 77, ENOSYS: 78, EFTYPE: 79, EAUTH: 80,
-  ENEEDAUTH: 81, EOVERFLOW: 84, ECANCELED: 89, EIDRM: 90, ENOMSG: 91, EILSEQ: 92, ENOATTR: 93, EBADMSG: 94,
-  EMULTIHOP: 95, ENODATA: 96, ENOLINK: 97, ENOSR: 98, ENOSTR: 99, EPROTO: 100, ETIME: 101, EOPNOTSUPP: 102,
+  ENOTEMPTY: 66, EPROCLIM: 67, EUSERS: 68, EDQUOT: 69, ESTALE: 70, EREMOTE: 71, EBADRPC: 72, ERPCMISMATCH: 73,
+  EPROGUNAVAIL: 74, EPROGMISMATCH: 75, EPROCUNAVAIL: 76, ENOLCK: 77, ENOSYS: 78, EFTYPE: 79, EAUTH: 80, ENEEDAUTH: 81,
+  EPWROFF: 82, EDEVERR: 83, EOVERFLOW: 84, EBADEXEC: 85, EBADARCH: 86, ESHLIBVERS: 87, EBADMACHO: 88, ECANCELED: 89,
+  EIDRM: 90, ENOMSG: 91, EILSEQ: 92, ENOATTR: 93, EBADMSG: 94, EMULTIHOP: 95, ENODATA: 96, ENOLINK: 97, ENOSR: 98,
+  ENOSTR: 99, EPROTO: 100, ETIME: 101, EOPNOTSUPP: 102, ENOPOLICY: 103, ENOTRECOVERABLE: 104, EOWNERDEAD: 105, EQFULL: 106,
 };
 
 /** The ABI of macOS; x86-64 and arm64 agree in all of it. */
 export const DARWIN: Abi = {
   platform: "darwin",
-  libraries: ["libSystem.B.dylib", "/usr/lib/libSystem.B.dylib"],
+  // dyld searches no default folder for programs built since macOS 14.
+  libraries: ["/usr/lib/libSystem.B.dylib", "libSystem.B.dylib"],
   // <_stdio.h>: typedef struct __sFILE { unsigned char *_p; int _r; int _w; short _flags; short _file; ... } FILE;
   threadExit: { register: "_tlv_atexit", FILE: { fileno: 18, filenoSize: 2 } },
   errnoLocation: "__error",

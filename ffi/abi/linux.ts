@@ -114,6 +114,8 @@ const layouts: Layouts = {
   ip_mreq_source: { size: 12, imr_multiaddr: 0, imr_interface: 4, imr_sourceaddr: 8 },
   // struct ipv6_mreq { struct in6_addr ipv6mr_multiaddr; int ipv6mr_interface; };
   ipv6_mreq: { size: 20, ipv6mr_multiaddr: 0, ipv6mr_interface: 16 },
+  // struct group_req { uint32_t gr_interface; struct sockaddr_storage gr_group; };
+  group_req: { size: 136, gr_interface: 0, gr_group: 8 },
   // struct group_source_req { uint32_t gsr_interface; struct sockaddr_storage gsr_group, gsr_source; };
   group_source_req: { size: 264, gsr_interface: 0, gsr_group: 8, gsr_source: 136 },
 };

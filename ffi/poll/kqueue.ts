@@ -1,5 +1,5 @@
 /**
- * macOS: kqueue(2). Written from the headers; not yet run on a Mac.
+ * macOS: kqueue(2).
  *
  * @module
  */
@@ -34,7 +34,7 @@ export class KqueueSet implements InterestSet {
     this.#changeAt = libc.pointer(this.#change);
     this.#events = libc.allocate(this.#darwin.kevent.size * MAX_EVENTS);
     this.#eventsAt = libc.pointer(this.#events);
-    this.#noTime = libc.pointer(libc.allocate(16));
+    this.#noTime = libc.pointer(libc.allocate(libc.abi.layouts.timespec.size));
   }
 
   /** Opens one, or gives a negative errno. */
@@ -57,20 +57,21 @@ export class KqueueSet implements InterestSet {
     if (this.#interests.has(fd)) return -this.#libc.abi.errno.EEXIST;
     this.#interests.set(fd, 0);
     const result = this.modify(fd, token, interest);
-    if (result < 0) this.#interests.delete(fd);
+    // One of two filters may have been added.
+    if (result < 0) this.remove(fd);
     return result;
   }
 
   modify(fd: number, token: number, interest: number): number {
-    const before = this.#interests.get(fd);
-    if (before === undefined) return -this.#libc.abi.errno.ENOENT;
+    let watched = this.#interests.get(fd);
+    if (watched === undefined) return -this.#libc.abi.errno.ENOENT;
     const { EVFILT_READ, EVFILT_WRITE, EV_ADD, EV_DELETE } = this.#darwin;
     for (const [bit, filter] of [[READABLE, EVFILT_READ], [WRITABLE, EVFILT_WRITE]]) {
-      if ((before & bit) === (interest & bit)) continue;
+      if ((watched & bit) === (interest & bit)) continue;
       const result = this.#control(fd, filter, interest & bit ? EV_ADD : EV_DELETE, 0, token);
       if (result < 0) return result;
+      this.#interests.set(fd, watched ^= bit);
     }
-    this.#interests.set(fd, interest);
     return 0;
   }
 

@@ -54,12 +54,12 @@ export class Uv {
     process.on("exit", () => this.#stopAll());
   }
 
-  /** Opens a `uv_poll_t` on a descriptor. */
-  openPoll(fd: number, onReadable: () => void): bigint {
+  /** Opens a `uv_poll_t` on a descriptor. Gives undefined if libuv refuses the descriptor: then it has not kept the memory. */
+  openPoll(fd: number, onReadable: () => void): bigint | undefined {
     const memory = new ArrayBuffer(Number(this.functions.uv_handle_size(UV_POLL)));
     const handle = this.#ffi.getRawPointer(memory);
     const result = this.functions.uv_poll_init(this.loop, handle, fd);
-    if (result < 0) throw new Error(`uv_poll_init failed with ${result}`);
+    if (result < 0) return undefined;
     this.#handles.set(handle, { memory, onReadable });
     return handle;
   }
@@ -97,10 +97,21 @@ export class UvWaiter implements Waiter {
   #referenced = true;
   #immediate: ReturnType<typeof setImmediate> | undefined;
 
-  constructor(set: InterestSet, onReady: () => void, uv: Uv) {
+  private constructor(uv: Uv, handle: bigint, onReady: () => void) {
     this.#uv = uv;
+    this.#handle = handle;
     this.#onReady = onReady;
-    this.#handle = uv.openPoll(set.fd, () => this.#readable());
+  }
+
+  /**
+   * Makes one, or undefined if libuv refuses the set's descriptor: it makes a descriptor non-blocking, which a kqueue may answer with
+   * ENOTTY.
+   */
+  static open(set: InterestSet, onReady: () => void, uv: Uv): UvWaiter | undefined {
+    const handle = uv.openPoll(set.fd, () => waiter.#readable());
+    if (handle === undefined) return undefined;
+    const waiter = new UvWaiter(uv, handle, onReady);
+    return waiter;
   }
 
   arm(): void {

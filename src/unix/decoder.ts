@@ -42,8 +42,9 @@ export class UnixDecoder implements ControlDecoder {
     this.#libc = libc;
     this.#access = access;
     this.#wanted = wanted;
-    // Without room for it the kernel gives no control data, and closes descriptors itself.
-    this.space = wanted.fds || wanted.credentials ? ancillarySpace(libc.abi) : 0;
+    // Without room for control data Linux gives none, and closes descriptors itself. macOS installs them in this process all the
+    // same: there all are taken, to be closed.
+    this.space = wanted.fds || wanted.credentials || libc.abi.darwin ? ancillarySpace(libc.abi) : 0;
   }
 
   decode(reader: ControlReader, flags: number): ReceiveDetails | undefined {

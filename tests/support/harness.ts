@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { test as nodeTest } from "node:test";
 import { setImmediate } from "node:timers";
 import { assertEquals } from "@std/assert";
@@ -194,9 +194,12 @@ export function testBoth(
   for (const family of FAMILIES) test(`${name} (${family.name})`, (tools) => body(tools, family), options);
 }
 
+/** Whether the system tells of open descriptors; macOS does not. */
+const hasProc = existsSync("/proc/self/net/udp");
+
 /** The inodes of this process's UDP and Unix datagram sockets (Linux). */
 function datagramDescriptors(): string[] {
-  return [...udpDescriptors(), ...unixDescriptors()];
+  return hasProc ? [...udpDescriptors(), ...unixDescriptors()] : [];
 }
 
 /** The inodes of this process's Unix datagram sockets (Linux). */

@@ -37,6 +37,23 @@ export function preloading(module: string): string[] {
   return runtime === "deno" || runtime === "bun" ? [`--preload=${module}`] : [`--import=${pathToFileURL(module)}`];
 }
 
+/**
+ * Whether this is macOS, or Linux with a C library that shows macOS's ABI (tests/darwin). There Node's children load what makes it so by
+ * NODE_OPTIONS; Deno's and Bun's by {@linkcode commandFor}.
+ */
+export const isDarwin: boolean = process.platform === "darwin";
+
+/** Why a test cannot run here if it uses something that only Linux has; undefined: it can. */
+export function linuxOnly(what: string): string | undefined {
+  return process.platform === "linux" ? undefined : `only Linux has ${what}`;
+}
+
+/** The flags that have a child see macOS's ABI if this process does so. */
+function darwinFlags(): string[] {
+  const module = process.env.DGRAM_FFI_DARWIN;
+  return module && (runtime === "deno" || runtime === "bun") ? preloading(module) : [];
+}
+
 /** The command line that runs a script in this runtime with all permissions. */
 export function commandFor(
   script: string,
@@ -44,7 +61,7 @@ export function commandFor(
   moreFlags: readonly string[] = [],
 ): [string, ...string[]] {
   const flags = runtime === "deno" ? ["run", "-A", "--quiet"] : runtime === "bun" ? [] : ["--no-warnings"];
-  return [process.execPath, ...flags, ...moreFlags, script, ...args];
+  return [process.execPath, ...flags, ...darwinFlags(), ...moreFlags, script, ...args];
 }
 
 /** A script that ended. */

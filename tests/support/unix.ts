@@ -12,6 +12,7 @@ import { encodePath } from "../../ffi/sockaddr_un.ts";
 import { createSocket, type UnixRemoteInfo, type UnixSocket, type UnixSocketOptions } from "../../mod.ts";
 import type { Tools } from "./harness.ts";
 import { until } from "./process.ts";
+import { isDarwin } from "./runtime.ts";
 
 /** A folder for sockets that is gone after the test. Its path is short enough for any of them. */
 export function folder(tools: Tools): string {
@@ -25,10 +26,10 @@ export function unixSocket(tools: Tools, options: Partial<UnixSocketOptions> = {
   return tools.track(createSocket({ ...options, type: "unix_dgram" }));
 }
 
-/** A bound one; by default to a path that the system chooses. */
+/** A bound one; by default to a path that the system chooses, on macOS to one of a folder that is gone after the test. */
 export function boundUnix(tools: Tools, path?: string, options: Partial<UnixSocketOptions> = {}): UnixSocket {
   const socket = unixSocket(tools, options);
-  socket.bindSync({ path });
+  socket.bindSync({ path: path ?? (isDarwin ? join(folder(tools), "socket") : undefined) });
   return socket;
 }
 
