@@ -36,6 +36,7 @@ export type {
   UnixSocketEvents,
   UnixSocketOptions,
 } from "./src/unix/types.ts";
+export { isSupported } from "./ffi/support.ts";
 export { BufferSizes } from "./src/buffer_sizes.ts";
 export { clockTime } from "./src/clock_time.ts";
 export { ControlLevel } from "./src/control_level.ts";
@@ -91,7 +92,7 @@ export function createSocket(
  * @param callback Added as a listener for `'message'`.
  * @throws {TypeError} ERR_SOCKET_BAD_TYPE, ERR_INVALID_ARG_TYPE; ERR_INVALID_FD_TYPE where `fd` is no UDP socket.
  * @throws {Error} ERR_FEATURE_UNAVAILABLE_ON_PLATFORM on a system that is not supported; ERR_DGRAM_FFI_UNAVAILABLE on a Node
- * without `node:ffi` and without koffi; the runtime's own error where FFI is not permitted.
+ * without `node:ffi` and without koffi, and in a runtime that is too old; the runtime's own error where FFI is not permitted.
  */
 export function createSocket(
   options: SocketType | SocketOptions | AdoptOptions,

@@ -1,5 +1,5 @@
 /**
- * What imports of `dgram` get in Deno while `register.ts` is in force: exports as the built-in has them, but ours. The
+ * What imports of `dgram` get in Deno while the registration is in force: exports as the built-in has them, but ours. The
  * default is the built-in's own object, as `require("dgram")` returns it.
  *
  * @module
@@ -14,5 +14,5 @@ export interface Builtin {
   Socket: unknown;
 }
 
-const builtin: Builtin = process.getBuiltinModule("node:dgram") as unknown as Builtin;
+const builtin: Builtin = process.getBuiltinModule?.("node:dgram") as unknown as Builtin;
 export default builtin;

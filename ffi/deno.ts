@@ -115,6 +115,27 @@ export function denoAsyncContexts(deno: DenoNamespace): AsyncContexts | undefine
   return { open, capture: () => getAsyncContext(), run };
 }
 
+/**
+ * If `ffi` is neither granted nor denied, has Deno ask for all of it: what a user grants when `dlopen("libc.so.6")` asks is a file of
+ * that name in the current folder. A part of `ffi` (`--allow-ffi=/lib64/libc.so.6`) is not enough to use memory's addresses.
+ */
+function askForFfi(deno: DenoNamespace): void {
+  deno.permissions.requestSync({ name: "ffi" });
+}
+
+/** As much of a standard stream as this module uses. */
+interface Stream {
+  isTerminal(): boolean;
+}
+
+/** Whether `ffi` is refused and nobody can be asked. */
+export function isDenoFfiRefused(deno: DenoNamespace): boolean {
+  const { state } = deno.permissions.querySync({ name: "ffi" });
+  if (state !== "prompt") return state === "denied";
+  const { stdin, stderr } = deno as unknown as { stdin: Stream; stderr: Stream };
+  return !stdin.isTerminal() || !stderr.isTerminal();
+}
+
 /** Deno's own function to run ticks and promise jobs, if this version has it. */
 export function denoTicks(deno: DenoNamespace): (() => void) | undefined {
   const { runNextTicks } = denoCore<{ runNextTicks(): void }>(deno) ?? {};
@@ -194,6 +215,7 @@ export function denoBinding(deno: DenoNamespace, abi: Abi): DenoBinding {
     library.close();
     return library.symbols;
   };
+  askForFfi(deno);
   const symbols = openInSteps(
     definitions,
     [abi.errnoLocation, "pollAddress", "calloc", "free"],
@@ -234,6 +256,7 @@ export function denoVariable(deno: DenoNamespace, variable: string): string | un
 /** A permission, as Deno's queries describe it. */
 type PermissionDescriptor =
   | { name: "env"; variable: string }
+  | { name: "ffi" }
   | { name: "net"; host?: string }
   | { name: "read" | "write"; path?: string };
 

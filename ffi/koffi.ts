@@ -26,9 +26,18 @@ const TYPES: Record<CType, string> = {
   "pointer": "void *",
 };
 
+/** Where this module is. The npm package's entries add where they are, which differs if a bundler has put them elsewhere. */
+export const moduleUrls: string[] = [import.meta.url];
+
+let found: string | undefined;
+
 /** The file koffi is loaded from, found from this module and then from the program, or undefined. */
 export function koffiPath(): string | undefined {
-  for (const base of [import.meta.url, process.argv[1], `${process.cwd()}/`]) {
+  return found ??= findKoffi();
+}
+
+function findKoffi(): string | undefined {
+  for (const base of [...moduleUrls, process.argv[1], `${process.cwd()}/`]) {
     if (!base) continue;
     try {
       return requireFrom(base).resolve("koffi");

@@ -6,7 +6,7 @@
  */
 import { isMainThread } from "node:worker_threads";
 import type { Abi } from "./abi/abi.ts";
-import { abiOf, SUPPORTED_SYSTEMS } from "./abi/current.ts";
+import { abiOf } from "./abi/current.ts";
 import { resourceContexts } from "./async_context.ts";
 import type { Binding } from "./binding.ts";
 import { bunBinding, bunDrain, type BunFfi, bunFfi } from "./bun.ts";
@@ -34,6 +34,7 @@ import { Uv, UvWaiter } from "./poll/uv_waiter.ts";
 import type { WaiterFactory } from "./poll/waiter.ts";
 import process, { nextTick } from "./process.ts";
 import type { Runtime } from "./runtime.ts";
+import { obstacle, wantsKoffi } from "./support.ts";
 import { openThreadOwner } from "./thread_exit.ts";
 import { stepPerTurn, stepsAsTicks, stepsWithTicks } from "./turns.ts";
 
@@ -49,7 +50,7 @@ let loaded: Runtime | undefined;
  * This thread's runtime.
  *
  * @throws {Error} ERR_FEATURE_UNAVAILABLE_ON_PLATFORM on a system that is not supported.
- * @throws {Error} ERR_DGRAM_FFI_UNAVAILABLE where the runtime has no FFI: it says what to install.
+ * @throws {Error} ERR_DGRAM_FFI_UNAVAILABLE if the runtime is too old or has no FFI: it says what to install.
  * @throws The runtime's own error where FFI is not permitted.
  */
 export function currentRuntime(): Runtime {
@@ -64,22 +65,14 @@ export function replaceLibc(replace: (libc: Libc) => Libc): () => void {
 }
 
 function load(): Runtime {
-  const abi = abiOf();
-  if (!abi) {
-    throw Object.assign(
-      new TypeError(
-        `UDP through libc is not available on ${process.platform} ${process.arch}: ${SUPPORTED_SYSTEMS} are supported`,
-      ),
-      { code: "ERR_FEATURE_UNAVAILABLE_ON_PLATFORM" },
-    );
-  }
+  const found = obstacle();
+  if (found) throw found;
+  const abi = abiOf()!;
   const deno = denoNamespace();
   if (deno) return onDeno(deno, abi);
   const bun = bunFfi();
   if (bun) return onBun(bun, abi);
-  const node = process.env.DGRAM_FFI_BINDING === "koffi" ? undefined : nodeFfi();
-  if (node) return onNode(node, abi);
-  return onKoffi(abi);
+  return wantsKoffi() ? onKoffi(abi) : onNode(nodeFfi()!, abi);
 }
 
 function allowsOffload(value: string | undefined): boolean {
@@ -140,16 +133,7 @@ function onNode(node: NodeFfi, abi: Abi): Runtime {
 }
 
 function onKoffi(abi: Abi): Runtime {
-  const path = koffiPath();
-  if (!path) {
-    throw Object.assign(
-      new Error(
-        `Node ${process.versions.node} has no node:ffi. Install the npm package koffi beside this one ` +
-          "(npm install koffi), or use Node 26.1 or later",
-      ),
-      { code: "ERR_DGRAM_FFI_UNAVAILABLE" },
-    );
-  }
+  const path = koffiPath()!;
   const binding = koffiBinding(loadKoffi(path), abi);
   const libc = libcOn(binding, abi);
   return {

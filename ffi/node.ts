@@ -60,6 +60,11 @@ export function nodeFfi(): NodeFfi | undefined {
   return process.getBuiltinModule("node:ffi") as unknown as NodeFfi | undefined;
 }
 
+/** Whether this Node has `node:ffi`, without loading it: that prints a warning. */
+export function hasNodeFfi(): boolean {
+  return process.getBuiltinModule("node:module").isBuiltin("node:ffi");
+}
+
 /** Node's own function to run ticks and promise jobs, if this version has it. */
 export function nodeTicks(): (() => void) | undefined {
   const { _tickCallback } = process as { _tickCallback?: () => void };
@@ -93,10 +98,26 @@ export function nodeBinding(ffi: NodeFfi, abi: Abi): Binding {
   };
 }
 
-/** The `net` scope of Node's permission model (`--permission`), all or nothing. A program may drop it (`process.permission.drop`). */
+/** As much of `process.permission` as this module uses. It is there under `--permission` only. */
+interface NodePermission {
+  has(scope: string, reference?: string): boolean;
+}
+
+const nodePermission = (): NodePermission | undefined => (process as { permission?: NodePermission }).permission;
+
+/** Whether the permission model withholds `node:ffi`. */
+export function isNodeFfiRefused(): boolean {
+  return nodePermission()?.has("ffi") === false;
+}
+
+/**
+ * The `net` scope of Node's permission model (`--permission`), all or nothing. A program may drop it (`process.permission.drop`).
+ * Node 20 to 24 have the model without this scope and
+ * answer `false` for it as for any unknown word, so the flag that grants it is looked for.
+ */
 export function nodeNetworkPermission(): NetworkPermission {
-  const { permission } = process as { permission?: { has(scope: string, reference?: string): boolean } };
-  if (!permission) return UNRESTRICTED;
+  const permission = nodePermission();
+  if (!permission || !process.allowedNodeEnvironmentFlags.has("--allow-net")) return UNRESTRICTED;
   const refusal = (resource: string): Error | undefined => {
     if (permission.has("net")) return undefined;
     const error = new Error("Access to this API has been restricted. Use --allow-net to manage permissions.");

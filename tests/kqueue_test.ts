@@ -167,7 +167,7 @@ test("Node waits on a thread if libuv refuses the descriptor of a kqueue", () =>
     getRawPointer: () => 4096n,
     getCurrentEventLoop: () => 8192n,
   } as unknown as NodeFfi;
-  const thread = { arm() {}, ref() {}, unref() {}, close() {} };
+  const thread = { linger: 0, arm() {}, ref() {}, unref() {}, park() {}, close() {} };
   const create = onUv(ffi, () => (made++, thread));
   assertEquals(create(new ScriptedKqueue().open(), () => {}), thread);
   assertEquals(made, 1);

@@ -103,8 +103,8 @@ test("no modules import each other in a circle", () => {
   for (const path of edges.keys()) visit(path, []);
 });
 
-/** Where runtimes may be named. runtime.ts lists what there is; register.ts steps into a runtime's module system. */
-const RUNTIME_FILES = /^ffi\/((deno|bun|node|koffi|load|runtime)\.ts|poll\/)|^register\.ts$/;
+/** Where runtimes may be named. runtime.ts lists what there is; registration.ts steps into a runtime's module system. */
+const RUNTIME_FILES = /^ffi\/((deno|bun|node|koffi|load|runtime|support)\.ts|poll\/)|^registration\.ts$/;
 
 test("only the runtimes' own files name a runtime", () => {
   const named = SOURCES.filter(({ path, code }) =>

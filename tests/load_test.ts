@@ -128,9 +128,10 @@ function copyOfModule(t: Tools): string {
 const notNode = runtime === "deno" || runtime === "bun" ? "koffi is for Node" : undefined;
 
 /** Runs the copy of the fixture in the copy of the module, in Node with koffi or nothing. */
-async function createIn(folder: string, cwd = folder): Promise<Outcome> {
+async function createIn(folder: string, cwd = folder, version?: string): Promise<Outcome> {
   const env = { ...process.env, DGRAM_FFI_BINDING: "koffi" };
-  const args = ["--no-warnings", join(folder, `create.${extension}`), entryIn(folder)];
+  const pretended = version ? ["", "", version] : [];
+  const args = ["--no-warnings", join(folder, `create.${extension}`), entryIn(folder), ...pretended];
   const child = spawn(process.execPath, args, { cwd, env, stdio: ["ignore", "pipe", "pipe"] });
   const { stdout, stderr } = await ended(child, 20_000);
   assert(stdout !== "", stderr);
@@ -141,7 +142,17 @@ test("Node without node:ffi and without koffi throws, and says what to install",
   const { name, code, message = "" } = await createIn(copyOfModule(t));
   assertEquals([name, code], ["Error", "ERR_DGRAM_FFI_UNAVAILABLE"]);
   assertMatch(message, /npm install koffi/);
-  assertMatch(message, /Node 26\.1 or later/);
+  assertMatch(message, /Node 26\.9 or later/);
+}, { skip: notNode });
+
+test("a Node that has node:ffi behind a flag only is told the flag, and that koffi would do", async (t) => {
+  const folder = copyOfModule(t);
+  for (const [version, flag] of [["26.0.0", false], ["26.1.0", true], ["26.8.2", true], ["26.9.0", false]] as const) {
+    const { code, message = "" } = await createIn(folder, folder, version);
+    assertEquals([code, message.includes("--experimental-ffi")], ["ERR_DGRAM_FFI_UNAVAILABLE", flag], version);
+    assertMatch(message, /Node 26\.9 or later/);
+    assertMatch(message, /npm install koffi/);
+  }
 }, { skip: notNode });
 
 /** The folder of the package koffi that this project has. */
