@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { setImmediate } from "node:timers";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { readFileSync } from "node:fs";
 import type { FilterInstruction, Socket } from "../mod.ts";
@@ -186,6 +187,7 @@ testBoth(
     assertEquals(together(), [0, 0]);
     sockets.push(t.socket(options));
     sockets[2].bindSync({ address, port });
+    await new Promise((resolve) => setImmediate(resolve));
     assertEquals(together(), [0, 0, 0]);
     sockets[0].attachFilter([instruction(RETURN, ALL)]);
     sockets[2].detachReusePortFilter();
