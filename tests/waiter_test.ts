@@ -40,7 +40,7 @@ const IPv4 = { loopback: "127.0.0.1" };
 
 test("one thread serves socket after socket, and is gone a moment after the last", async (t) => {
   // One that is left from a test before.
-  await delay(400);
+  await delay(900);
   const before = threadCount();
   for (let i = 0; i < 20; i++) {
     const socket = await t.bound("udp4");
