@@ -4,24 +4,24 @@
  * deno run -A npm-build/build.ts [--with=dnt|deno-pack]
  *
  * `deno pack`, which needs no registry, writes the modules and their declarations; dnt, which comes from JSR, then writes the
- * modules anew. Where it is out of reach, the former are packed. All else is the same either way: the declarations, and by
- * package.ts name, version, exports, engines, peers and files. What differs:
+ * modules again. If it is out of reach, the former are used. From the modules, bundle.ts makes the files that are published. All else is
+ * the same either way: the declarations, and by package.ts name, version, exports, engines, peers and files. What differs:
  *
  * - dnt has the types checked by TypeScript proper, as users' projects see them, besides Deno's own check,
  * - it runs the test suite on its modules, in Node,
  * - its modules come from TypeScript's emitter, which leaves methods with a computed name as they are; Deno's puts the name into a
- *   variable first. There is no other difference but layout, and the hashes in the chunks' names.
+ *   variable first. There is no other difference but layout.
  *
  * @module
  */
-import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join, posix } from "node:path";
 import process from "node:process";
 import { bundle } from "./bundle.ts";
 import { run } from "./command.ts";
 import { buildWithDenoPack } from "./deno_pack.ts";
 import { buildWithDnt, loadDnt } from "./dnt.ts";
-import { CODE, documents, manifest, root } from "./package.ts";
+import { CODE, documents, manifest, repository, root } from "./package.ts";
 
 /** As much of npm's report as is printed. */
 interface Packed {
@@ -48,14 +48,39 @@ async function buildCode(): Promise<string> {
   return "deno pack";
 }
 
+/** Copies a text, or a folder of texts. */
+function copyDocument(name: string): void {
+  cpSync(join(root, name), join(out, name), { recursive: true });
+  const inFolder = statSync(join(root, name)).isDirectory();
+  const texts = inFolder ? readdirSync(join(root, name)).map((file) => `${name}/${file}`) : [name];
+  for (const path of texts.filter((path) => path.endsWith(".md"))) {
+    writeFileSync(join(out, path), withLinks(readFileSync(join(root, path), "utf8"), path));
+  }
+}
+
+/** What a text links to that is not in the package is in the repository; if nobody knows where that is, only the words are left. */
+function withLinks(text: string, path: string): string {
+  return text.replace(
+    /(!?)\[([^\]]*)\]\((?!\w+:|#)([^)#\s]+)(#[^)]*)?\)/g,
+    (link, image, words, target, anchor = "") => {
+      const full = posix.join(posix.dirname(path), target);
+      if (documents.some((document) => full === document || full.startsWith(`${document}/`))) return link;
+      if (!repository) return image ? "" : words;
+      const url = image ? `${repository}/raw/v${manifest.version}` : `${repository}/blob/v${manifest.version}`;
+      return `${image}[${words}](${url}/${full}${anchor})`;
+    },
+  );
+}
+
 rmSync(work, { recursive: true, force: true });
 mkdirSync(out, { recursive: true });
 const tool = await buildCode();
 // The test suite looks into single modules.
 cpSync(join(out, CODE), join(work, "modules"), { recursive: true });
 bundle(out);
+rmSync(join(out, CODE), { recursive: true });
 writeFileSync(join(out, "package.json"), `${JSON.stringify(manifest, undefined, 2)}\n`);
-for (const name of documents) cpSync(join(root, name), join(out, name), { recursive: true });
+for (const name of documents) copyDocument(name);
 
 const [packed]: Packed[] = JSON.parse(
   run("npm", ["pack", "--json", "--ignore-scripts", `--pack-destination=${work}`], out),

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import process from "node:process";
@@ -27,14 +28,17 @@ export const entries: Readonly<Record<string, string>> = deno.exports;
 /** Texts, and folders of texts, that go into the package as they are. */
 export const documents: readonly string[] = deno.publish.include.filter((path) => !isCode(path));
 
-/** The folder of the package in which the modules stand, each with its declarations beside it. */
+/** The folder in which the modules and their declarations are built, and from which the package's files are made. */
 export const CODE = "esm";
 
-/** The folder in it of what entries have in common. */
-export const CHUNKS = "chunks";
+/** The package's file with all the code. */
+export const CORE = "core.js";
 
-/** The modules at the top: the entries, and what they find by its file name. */
-export const topModules: readonly string[] = deno.publish.include.filter((path) => path.endsWith(".ts"));
+/** The package's file that Deno imports as `dgram` after `register`. */
+export const STAND_IN = "stand_in.mjs";
+
+/** What an entry's files are called, without their extensions: so `dgram-ffi/jsre` is found by tools that do not know `exports`. */
+export const fileName = (entry: string): string => entry === "." ? "mod" : entry.slice("./".length);
 
 /** Whether this is a module, or a folder of modules. */
 function isCode(path: string): boolean {
@@ -42,45 +46,57 @@ function isCode(path: string): boolean {
   return path.endsWith(".ts") || isFolder && readdirSync(join(root, path)).some((name) => name.endsWith(".ts"));
 }
 
-/** What a source file becomes: `./mod.ts` -> `./esm/mod.js`. */
-function built(source: string, extension: ".js" | ".d.ts"): string {
-  return `./${CODE}/${source.replace(/^\.\//, "").replace(/\.ts$/, extension)}`;
+/** Where the project lives: its CI knows, or the clone. npm's record of where a package was built must name it. */
+function repositoryUrl(): string | undefined {
+  const { GITHUB_REPOSITORY } = process.env;
+  if (GITHUB_REPOSITORY) return `https://github.com/${GITHUB_REPOSITORY}`;
+  const { stdout } = spawnSync("git", ["config", "--get", "remote.origin.url"], { cwd: root, encoding: "utf8" });
+  const [, name] = /github\.com[:/](.+?)(?:\.git)?\s*$/.exec(stdout ?? "") ?? [];
+  return name && `https://github.com/${name}`;
 }
 
-/** npm's record of where a package was built must name the repository; only its own CI knows it. */
-function repository(): { repository?: { type: string; url: string } } {
-  const name = process.env.GITHUB_REPOSITORY;
-  return name ? { repository: { type: "git", url: `git+https://github.com/${name}.git` } } : {};
-}
+/** See {@linkcode repositoryUrl}. */
+export const repository: string | undefined = repositoryUrl();
 
-/** The package.json. There are modules only: Node 20.19 and 22.12 are the first whose `require()` takes those. */
+const links = repository && {
+  homepage: `${repository}#readme`,
+  bugs: { url: `${repository}/issues` },
+  repository: { type: "git", url: `git+${repository}.git` },
+};
+
+const files = Object.keys(entries).map(fileName);
+
+/** The package.json. `main` and `types` are for tools that do not know `exports`. */
 export const manifest = {
   name: "dgram-ffi",
   version: deno.version,
   description: "UDP for Deno, Bun and Node with the surface of Node's dgram, straight from libc by FFI",
   keywords: ["udp", "dgram", "datagram", "socket", "multicast", "unix-dgram", "ffi", "deno", "bun", "node"],
   license: deno.license,
-  ...repository(),
-  type: "module",
-  main: built(entries["."], ".js"),
-  types: built(entries["."], ".d.ts"),
+  ...links,
+  type: "commonjs",
+  main: "./mod.js",
+  types: "./mod.d.ts",
   exports: {
     ...Object.fromEntries(
-      Object.entries(entries).map((
-        [name, source],
-      ) => [name, { types: built(source, ".d.ts"), default: built(source, ".js") }]),
+      Object.keys(entries).map((name) => [name, {
+        import: { types: `./${fileName(name)}.d.mts`, default: `./${fileName(name)}.mjs` },
+        default: { types: `./${fileName(name)}.d.ts`, default: `./${fileName(name)}.js` },
+      }]),
     ),
     "./package.json": "./package.json",
   },
   files: [
-    ...deno.publish.include.filter(isCode).flatMap((path) =>
-      path.endsWith(".ts") ? [built(path, ".js"), built(path, ".d.ts")] : [`./${CODE}/${path}`]
-    ),
-    `./${CODE}/${CHUNKS}`,
+    ...files.flatMap((file) => [`${file}.js`, `${file}.mjs`, `${file}.d.ts`, `${file}.d.mts`]),
+    CORE,
+    STAND_IN,
+    // What the declarations of register show.
+    "registration.d.ts",
+    ...deno.publish.include.filter((path) => isCode(path) && !path.endsWith(".ts")).map((path) => `${path}/**/*.d.ts`),
     ...documents,
-  ].map((path) => path.replace(/^\.\//, "")),
-  sideEffects: [built(entries["./register"], ".js")],
-  engines: { node: "^20.19.0 || >=22.12.0" },
+  ],
+  sideEffects: ["./register.js", "./register.mjs"],
+  engines: { node: "^20.19.0 || >=22.12.0", deno: ">=2.8.2", bun: ">=1.4.0" },
   peerDependencies: { koffi: "^2.16.3 || ^3.0.0" },
   peerDependenciesMeta: { koffi: { optional: true } },
 };

@@ -109,6 +109,19 @@ function npmInstall(cwd, ...packages) {
   row.commands.push(readable(["npm", "install", ...packages]));
   return succeed(["npm", "install", "--no-audit", "--no-fund", "--prefer-offline", ...packages], cwd);
 }
+/** What else loads the package, by name, in the versions that were tried. */
+const TOOLS = {
+  jest: "30.5.2",
+  babel: "7",
+  tsx: "4.23.15",
+  tsNode: "10.9.2",
+  typescript: "5.9",
+  webpack: "5.113.0",
+  "@vercel/ncc": "0.45.0",
+  rollup: "4.68.8",
+  "@rollup/plugin-commonjs": "29",
+  "@rollup/plugin-node-resolve": "16",
+};
 const koffi = `koffi@${devDependencies.koffi}`;
 const tooNew = hasOldNode ? false : `Node ${process.versions.node} has an FFI of its own`;
 
@@ -156,10 +169,10 @@ after(() => {
   for (const { name, commands, result } of rows) console.log(`| ${name} | ${commands.join("; ")} | ${result} |`);
 });
 
-consumer("the tarball holds modules, declarations and texts, and is small", async () => {
+consumer("the tarball holds code, declarations and texts, and is small", async () => {
   const names = (await shown(["tar", "-tzf", tarball], scratch)).map((name) => name.replace("package/", ""));
   const strange = names.filter((name) =>
-    !/^(esm\/.*\.(js|d\.ts)|docs\/.*\.md|[A-Z]+(\.md)?|package\.json)$/.test(name)
+    !/^([\w-]+\.m?js|([\w-]+\/)*\w+\.d\.ts|[\w-]+\.d\.m?ts|docs\/.*\.md|[A-Z]+(\.md)?|package\.json)$/.test(name)
   );
   assert.deepEqual(strange, []);
   assert.deepEqual(names.filter((name) => /test|bench|example/.test(name)), []);
@@ -177,8 +190,27 @@ consumer("publint", async () => {
   return lines.at(-1);
 });
 
-consumer("@arethetypeswrong/cli, for packages of modules only", async () => {
-  await shown(["attw", tarball, "--profile", "esm-only"], root);
+consumer("@arethetypeswrong/cli, node10, require and import", async () => {
+  await shown(["attw", tarball], root);
+});
+
+consumer("links and images of the packed texts lead to something", () => {
+  const inPackage = (path) => join(built, "package", path);
+  const texts = readdirSync(inPackage("docs")).map((name) => `docs/${name}`).concat("README.md", "CHANGELOG.md");
+  for (const text of texts) {
+    for (const [, target] of readFileSync(inPackage(text), "utf8").matchAll(/\]\((?!https?:|#)([^)#\s]+)/g)) {
+      assert.ok(existsSync(inPackage(join(dirname(text), target))), `${text} links to ${target}`);
+    }
+  }
+});
+
+consumer("a package of a known repository says where it lives", async () => {
+  const environment = { GITHUB_REPOSITORY: "example/dgram-ffi" };
+  const program = 'import { manifest } from "./npm-build/package.ts"; console.log(JSON.stringify(manifest));';
+  const manifest = JSON.parse(await succeed(["deno", "eval", program], root, environment));
+  assert.equal(manifest.homepage, "https://github.com/example/dgram-ffi#readme");
+  assert.equal(manifest.bugs.url, "https://github.com/example/dgram-ffi/issues");
+  assert.equal(manifest.repository.url, "git+https://github.com/example/dgram-ffi.git");
 });
 
 consumer("Bun: bun add, import", async (project) => {
@@ -189,6 +221,11 @@ consumer("Bun: bun add, import", async (project) => {
 consumer("Bun: require", async (project) => {
   await shown(["bun", "add", tarball], project);
   return exchanges(["bun", "exchange.cjs"], project);
+});
+
+consumer("Bun: import and require of one program give the same", async (project) => {
+  await shown(["bun", "add", tarball], project);
+  return exchanges(["bun", "both.cjs"], project);
 });
 
 consumer("Bun: in the place of the built-in", async (project) => {
@@ -224,6 +261,52 @@ for (
   consumer(`${name}: require`, async (project) => {
     await npmInstall(project, tarball, ...packages);
     return exchanges([node, "exchange.cjs"], project);
+  }, skip);
+
+  consumer(`${name}: import and require of one program give the same`, async (project) => {
+    await npmInstall(project, tarball, ...packages);
+    return exchanges([node, "both.cjs"], project);
+  }, skip);
+
+  consumer(`${name}: Jest, as it comes and with Babel`, async (project) => {
+    await npmInstall(project, tarball, ...packages, `jest@${TOOLS.jest}`, `@babel/preset-env@${TOOLS.babel}`);
+    const text = readFileSync(join(project, "exchange.test.js"), "utf8");
+    const imported = text.replace(/^const (\{.*\}) = require\("dgram-ffi"\);/, 'import $1 from "dgram-ffi";');
+    assert.notEqual(imported, text);
+    const jest = [node, join(project, "node_modules/jest/bin/jest.js"), "--ci"];
+    await shown([...jest, "exchange.test.js"], project);
+    await shown([...jest, "exchange.test.js"], project, { NODE_OPTIONS: "--experimental-vm-modules" });
+    writeFileSync(join(project, "babel.test.js"), imported);
+    const presets = [["@babel/preset-env", { targets: { node: "current" } }]];
+    writeFileSync(join(project, "babel.config.json"), JSON.stringify({ presets }));
+    await shown([...jest, "babel.test.js"], project);
+  }, skip);
+
+  consumer(`${name}: tsx and ts-node, TypeScript as CommonJS`, async (project) => {
+    const tools = [`tsx@${TOOLS.tsx}`, `ts-node@${TOOLS.tsNode}`, `typescript@${TOOLS.typescript}`, "@types/node@20"];
+    await npmInstall(project, tarball, ...packages, ...tools);
+    const inPackages = (path) => join(project, "node_modules", path);
+    await exchanges([node, inPackages("tsx/dist/cli.mjs"), "exchange.ts"], project);
+    await exchanges([node, inPackages("tsx/dist/cli.mjs"), "both.cjs"], project);
+    const options = { module: "commonjs", moduleResolution: "node10", esModuleInterop: true };
+    const tsNode = [node, inPackages("ts-node/dist/bin.js"), "-T", "-O", JSON.stringify(options)];
+    return exchanges([...tsNode, "exchange.ts"], project);
+  }, skip);
+
+  consumer(`${name}: bundled by webpack, ncc and Rollup`, async (project) => {
+    const tools = ["webpack", "@vercel/ncc", "rollup", "@rollup/plugin-commonjs", "@rollup/plugin-node-resolve"];
+    await npmInstall(project, tarball, ...packages, ...tools.map((tool) => `${tool}@${TOOLS[tool]}`));
+    for (const file of ["exchange.cjs", "exchange.mjs", "both.cjs"]) {
+      await shown([node, "webpack.cjs", `./${file}`], project);
+      await exchanges([node, "webpack/out.cjs"], project);
+    }
+    await shown(
+      [node, join(project, "node_modules/@vercel/ncc/dist/ncc/cli.js"), "build", "exchange.cjs", "-o", "ncc"],
+      project,
+    );
+    await exchanges([node, "ncc/index.cjs"], project);
+    await shown([node, join(project, "node_modules/rollup/dist/bin/rollup"), "-c"], project);
+    return exchanges([node, "rollup/out.mjs"], project);
   }, skip);
 
   consumer(`${name}: in the place of the built-in`, async (project) => {
@@ -271,8 +354,8 @@ async function packagedSuite() {
   const suite = join(root, ".work/packaged");
   rmSync(suite, { recursive: true, force: true });
   await succeed(["tsc", "--noCheck", "--outDir", suite], root);
-  for (const code of ["mod.js", "register.js", "jsre.js", "unix_dgram.js", "stand_in.js", "src", "ffi"]) {
-    rmSync(join(suite, code), { recursive: true });
+  for (const code of deno.publish.include.filter((path) => /\.ts$|^(src|ffi)$/.test(path))) {
+    rmSync(join(suite, code.replace(/\.ts$/, ".js")), { recursive: true });
   }
   cpSync(join(built, "modules"), suite, { recursive: true, filter: (path) => !path.includes("/modules/tests") });
   return suite;
@@ -297,6 +380,29 @@ consumer("Node without koffi is told to install it", async (project) => {
   assert.match(stderr, /ERR_DGRAM_FFI_UNAVAILABLE/);
   return /Error: (.*)/.exec(stderr)[1];
 }, tooNew);
+
+consumer("register without koffi keeps the built-in, and says so once", async (project) => {
+  await npmInstall(project, tarball);
+  const program = 'require("dgram").createSocket("udp4").bind(0, "127.0.0.1", function () { this.close(); });' +
+    'require("dgram-ffi/register").register(); console.log(require("dgram-ffi").isSupported);';
+  const command = [oldNode, "--import=dgram-ffi/register", "-e", program];
+  row.commands.push("node --import=dgram-ffi/register -e ...");
+  const { code, stdout, stderr } = await run(command, project);
+  assert.deepEqual([code, stdout.trim()], [0, "false"], stderr);
+  assert.equal(stderr.match(/DGRAM_FFI_NOT_REGISTERED/g)?.length, 1, stderr);
+  assert.match(stderr, /npm install koffi/);
+}, tooNew);
+
+consumer("Node 26: a single executable", async (project) => {
+  await npmInstall(project, tarball);
+  await shown(["esbuild", "exchange.cjs", "--bundle", "--platform=node", "--outfile=out.cjs"], project);
+  const settings = { main: "out.cjs", output: "exchange", disableExperimentalSEAWarning: true };
+  writeFileSync(join(project, "sea.json"), JSON.stringify(settings));
+  await shown([bin("node"), "--build-sea", "sea.json"], project);
+  const elsewhere = mkdtempSync(join(scratch, "elsewhere-"));
+  cpSync(join(project, "exchange"), join(elsewhere, "exchange"));
+  return exchanges(["./exchange"], elsewhere);
+});
 
 consumer("Node's permission model: --allow-ffi, --allow-net and its own files", async (project) => {
   await npmInstall(project, tarball);
@@ -375,29 +481,55 @@ consumer("hot-shots, for which the package is called unix-dgram", async (project
   return "requests:1|c";
 }, existsSync(hotShots) ? false : "hot-shots is not installed");
 
-for (const moduleResolution of ["node16", "bundler"]) {
-  consumer(`TypeScript, strict, moduleResolution ${moduleResolution}`, async (project) => {
-    await npmInstall(project, tarball, `@types/node@${devDependencies["@types/node"]}`);
-    writeFileSync(join(project, "package.json"), JSON.stringify({ type: "module" }));
-    const application = readFileSync(join(project, "types/application.ts"), "utf8");
-    const ported = application.replace('from "node:dgram"', 'from "dgram-ffi"');
-    assert.notEqual(ported, application);
-    writeFileSync(join(project, "types/application_ported.ts"), ported);
-    const compilerOptions = {
-      strict: true,
-      skipLibCheck: false,
-      target: "es2022",
-      lib: ["es2024", "esnext.disposable"],
-      types: ["node"],
-      module: moduleResolution === "bundler" ? "preserve" : moduleResolution,
-      moduleResolution,
-      outDir: "out",
-      rootDir: ".",
-    };
-    writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions, include: ["types"] }));
-    await shown(["tsc", "--project", "."], project);
-    assert.deepEqual(await shown(["bun", "out/types/exchange.js"], project), ["hello over IPv4"]);
-    return "compiles, as do an application of node:dgram with its import changed and the type tests";
+/** Writes an application of node:dgram with its import changed beside the type tests, and the settings that compile them. */
+function prepareTypes(project, type, compilerOptions) {
+  writeFileSync(join(project, "package.json"), JSON.stringify({ type }));
+  const application = readFileSync(join(project, "types/application.ts"), "utf8");
+  const ported = application.replace('from "node:dgram"', 'from "dgram-ffi"');
+  assert.notEqual(ported, application);
+  writeFileSync(join(project, "types/application_ported.ts"), ported);
+  const settings = {
+    strict: true,
+    skipLibCheck: false,
+    esModuleInterop: true,
+    target: "es2022",
+    // As `tsc --init` writes it.
+    types: [],
+    outDir: "out",
+    rootDir: ".",
+    ...compilerOptions,
+  };
+  writeFileSync(join(project, "tsconfig.json"), JSON.stringify({ compilerOptions: settings, include: ["types"] }));
+}
+
+const COMPILES = "compiles, as do an application of node:dgram with its import changed and the type tests";
+
+for (const type of ["module", "commonjs"]) {
+  for (const moduleResolution of ["node16", "nodenext", "bundler"]) {
+    consumer(`TypeScript, strict, moduleResolution ${moduleResolution}, type ${type}`, async (project) => {
+      await npmInstall(project, tarball, `@types/node@${devDependencies["@types/node"]}`);
+      const module = moduleResolution === "bundler" ? "preserve" : moduleResolution;
+      prepareTypes(project, type, { module, moduleResolution, lib: ["es2024", "esnext.disposable"] });
+      await shown(["tsc", "--project", "."], project);
+      assert.deepEqual(await shown(["bun", "out/types/exchange.js"], project), ["hello over IPv4"]);
+      if (type === "commonjs" && module !== "preserve") {
+        assert.deepEqual(await shown([bin("node"), "out/types/exchange.js"], project), ["hello over IPv4"]);
+      }
+      return COMPILES;
+    });
+  }
+}
+
+for (const [version, types, left] of [["5.0", "20", ["assignable.ts"]], ["5.6", "26", []], ["5.9", "26", []]]) {
+  consumer(`TypeScript ${version} with @types/node ${types}, strict, node10 and node16`, async (project) => {
+    await npmInstall(project, tarball, `typescript@${version}`, `@types/node@${types}`);
+    // What compares with declarations that the older @types/node do not have.
+    for (const file of left) rmSync(join(project, "types", file));
+    for (const [module, moduleResolution] of [["commonjs", "node10"], ["node16", "node16"]]) {
+      prepareTypes(project, "commonjs", { module, moduleResolution, lib: ["es2023", "esnext"] });
+      await shown([oldNode, join(project, "node_modules/typescript/bin/tsc"), "--project", "."], project);
+    }
+    return COMPILES;
   });
 }
 
