@@ -7,7 +7,7 @@ import { spawn } from "node:child_process";
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { test, type Tools } from "./support/harness.ts";
 import { until } from "./support/process.ts";
 import { commandFor, ended, entry, fixture, runtime } from "./support/runtime.ts";
@@ -73,9 +73,9 @@ socket.bind(${await freePort(t)}, "127.0.0.1", () => log("up " + [...Deno.readDi
     appendFileSync(program, "//\n");
   }
   await until(() => lines().length === 4, "the last start");
-  const [first, ...others] = lines();
-  assertEquals(first.slice(0, 2), "up");
-  assertEquals(others, [first, first, first]);
+  // The first start may have a file of Deno's cache open.
+  const counts = lines().map((line) => Number(/^up (\d+)$/.exec(line)?.[1]));
+  assert(counts.slice(1).every((count) => count <= counts[0]), lines().join());
 }, onlyDeno);
 
 test("a process without descriptors for the thread goes on, and hears", async () => {
