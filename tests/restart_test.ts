@@ -69,13 +69,17 @@ socket.bind(${await freePort(t)}, "127.0.0.1", () => log("up " + [...Deno.readDi
   t.cleanup(() => void child.kill("SIGKILL"));
   const lines = (): string[] => existsSync(log) ? readFileSync(log, "utf8").trim().split("\n") : [];
   for (let round = 1; round <= 3; round++) {
-    await until(() => lines().length === round, `start ${round}`);
-    appendFileSync(program, "//\n");
+    await until(() => lines().length >= round, `start ${round}`);
+    // Deno may not watch the file yet.
+    for (let tries = 0; tries < 10 && lines().length === round; tries++) {
+      appendFileSync(program, "//\n");
+      await new Promise((resolve) => setTimeout(resolve, 500));
+    }
   }
-  await until(() => lines().length === 4, "the last start");
-  // The first start may have a file of Deno's cache open.
+  await until(() => lines().length >= 4, "the last start");
+  // Deno opens and closes files meanwhile. A descriptor that each start left open would make three in the end.
   const counts = lines().map((line) => Number(/^up (\d+)$/.exec(line)?.[1]));
-  assert(counts.slice(1).every((count) => count <= counts[0]), lines().join());
+  assert(counts.every((count) => count <= counts[0] + 2), lines().join());
 }, onlyDeno);
 
 test("a process without descriptors for the thread goes on, and hears", async () => {
