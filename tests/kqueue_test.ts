@@ -10,6 +10,7 @@ import { NativeLibc } from "../ffi/native_libc.ts";
 import type { NodeFfi } from "../ffi/node.ts";
 import { READABLE, WRITABLE } from "../ffi/poll/interest_set.ts";
 import { KqueueSet } from "../ffi/poll/kqueue.ts";
+import type { Waiter } from "../ffi/poll/waiter.ts";
 import { test } from "./support/harness.ts";
 import { ScriptedBinding, type ScriptedPointer } from "./support/scripted_binding.ts";
 
@@ -167,7 +168,7 @@ test("Node waits on a thread if libuv refuses the descriptor of a kqueue", () =>
     getRawPointer: () => 4096n,
     getCurrentEventLoop: () => 8192n,
   } as unknown as NodeFfi;
-  const thread = { arm() {}, ref() {}, unref() {}, close() {} };
+  const thread = { arm() {}, ref() {}, unref() {}, close() {}, linger: () => true, park() {} } as unknown as Waiter;
   const create = onUv(ffi, () => (made++, thread));
   assertEquals(create(new ScriptedKqueue().open(), () => {}), thread);
   assertEquals(made, 1);

@@ -47,6 +47,7 @@ function nodeForKoffi() {
 const LINUX_FILES = {
   batch_calls: "sendmmsg and recvmmsg",
   bind_retry: "epoll, by the names of its calls",
+  brief_socket: "epoll, by the names of its calls",
   control_examples: "SO_TIMESTAMPNS and the error queue",
   control_network: "IP_TTL and IP_TOS of single datagrams",
   cores: "SO_REUSEPORT that spreads the load",
