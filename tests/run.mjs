@@ -69,6 +69,8 @@ const LINUX_FILES = {
   send_timestamp: "SO_TIMESTAMPING",
   sent_controls: "IP_TTL and IP_TOS of single datagrams",
   socket_options: "options of Linux",
+  wire_matrix: "UDP_SEGMENT, and IP_MTU_DISCOVER",
+  shared_fate: "UDP_SEGMENT, and IP_MTU_DISCOVER",
   traceroute: "IP_RECVERR",
   unix_ancillary: "SO_PASSCRED and paths that the system chooses",
   unix_backpressure: "EAGAIN of a full peer",
