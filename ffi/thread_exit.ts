@@ -192,7 +192,10 @@ function cleanupSlots(binding: Binding, abi: Abi): SlotMaker {
 function addressOf(name: string, binding: Binding, { libraries }: Abi): unknown {
   const { dlsym } = binding.open({ dlsym: THREAD_EXIT_PROTOTYPES.dlsym }, [...libraries, "libdl.so.2"]);
   const symbol = text(binding, name);
-  return dlsym(binding.nullPointer, binding.pointerTo(symbol, 0));
+  const address = dlsym(binding.nullPointer, binding.pointerTo(symbol, 0));
+  // macOS takes NULL for no handle at all, where Linux has RTLD_DEFAULT: then there is nothing to register.
+  if (isNull(address)) throw new Error(`${name} was not found`);
+  return address;
 }
 
 /** A string as C has it. */

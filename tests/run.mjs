@@ -1,11 +1,11 @@
 /**
  * Runs the test suite in every runtime and sums up. Plain JavaScript for Node 20.
  *
- * node tests/run.mjs [--only=deno,bun,node,koffi,darwin,darwin-deno,darwin-bun,package] [--package] [--packaged-suite] [file ...]
+ * node tests/run.mjs [--only=deno,bun,node,koffi,darwin,darwin-deno,darwin-bun,package] [--package] [--packaged-suite] [--darwin] [file ...]
  *
  * `koffi` is the Node that runs this script, where it is older than 26, on compiled sources; otherwise Node 26 with koffi.
  * `darwin` (Node), `darwin-deno` and `darwin-bun` run on Linux with the C library of tests/darwin, which shows macOS's ABI: the suite on Node,
- * in the other two the files that reach most of what differs. They need gcc, and are not there on other systems.
+ * in the other two the files that reach most of what differs. They need gcc, and run with `--darwin` or by name.
  * `package` builds the npm package and uses it in other projects. It takes minutes, hence only where it is asked for; with
  * `--packaged-suite` it runs the suite on the package's modules as well, once for Node 26 and once for koffi.
  */
@@ -47,6 +47,7 @@ function nodeForKoffi() {
 const LINUX_FILES = {
   batch_calls: "sendmmsg and recvmmsg",
   bind_retry: "epoll, by the names of its calls",
+  brief_socket: "epoll, by the names of its calls",
   control_examples: "SO_TIMESTAMPNS and the error queue",
   control_network: "IP_TTL and IP_TOS of single datagrams",
   cores: "SO_REUSEPORT that spreads the load",
@@ -68,6 +69,8 @@ const LINUX_FILES = {
   send_timestamp: "SO_TIMESTAMPING",
   sent_controls: "IP_TTL and IP_TOS of single datagrams",
   socket_options: "options of Linux",
+  wire_matrix: "UDP_SEGMENT, and IP_MTU_DISCOVER",
+  shared_fate: "UDP_SEGMENT, and IP_MTU_DISCOVER",
   traceroute: "IP_RECVERR",
   unix_ancillary: "SO_PASSCRED and paths that the system chooses",
   unix_backpressure: "EAGAIN of a full peer",
@@ -185,12 +188,18 @@ function count(name) {
   return counts;
 }
 
+/** What takes minutes is run only if it is asked for. */
+function isLeftOut(name) {
+  if (name.startsWith("darwin")) return !args.includes("--darwin");
+  return name === "package" && !args.some((arg) => arg.startsWith("--package"));
+}
+
 mkdirSync(work, { recursive: true });
 const total = { passed: 0, failed: 0, skipped: 0 };
 const lines = [];
 let broken = false;
 for (const [name, start] of Object.entries(runtimes)) {
-  if (only ? !only.includes(name) : name === "package" && !args.some((arg) => arg.startsWith("--package"))) continue;
+  if (only ? !only.includes(name) : isLeftOut(name)) continue;
   console.log(`\n=== ${name}`);
   rmSync(junit(name), { force: true });
   const status = start();

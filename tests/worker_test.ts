@@ -5,7 +5,7 @@
  */
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { test } from "./support/harness.ts";
-import { runFixture, runtime } from "./support/runtime.ts";
+import { linuxOnly, runFixture, runtime } from "./support/runtime.ts";
 
 const SCENARIOS: [behaviour: string, scenario: string, lines: string[], code?: number][] = [
   [
@@ -32,19 +32,27 @@ const SCENARIOS: [behaviour: string, scenario: string, lines: string[], code?: n
   ["ten terminated Workers leave no thread and no descriptor", "terminated, ten in turn", ["nothing left"]],
 ];
 
+/** Not on macOS yet: see docs/macos.md. */
+const CLOSED_BY_LIBC = "descriptors that the C library closes at a thread's end";
+
 for (const [behaviour, scenario, lines, code = 0] of SCENARIOS) {
   test(behaviour, async () => {
     const ended = await runFixture("workers", [scenario], { timeout: 50_000 });
     assertEquals([ended.stdout.trim().split("\n"), ended.code, ended.stderr], [lines, code, ""]);
-  });
+  }, { skip: behaviour.endsWith("no descriptor") ? linuxOnly(CLOSED_BY_LIBC) : undefined });
 }
 
-test("Workers that are terminated under traffic leave no descriptor, thread or port, and close nobody else's files", async () => {
-  const { code, stdout, stderr } = await runFixture("terminated", ["8", "2"], { timeout: 55_000 });
-  assertEquals([code, stderr], [0, ""]);
-  const { ports: _, ...left } = JSON.parse(stdout);
-  assertEquals(left, { descriptors: 0, threads: 0, boundPorts: 0, strange: 0 });
-});
+test(
+  "Workers that are terminated under traffic leave no descriptor, thread or port, and close nobody else's files",
+  async () => {
+    const { code, stdout, stderr } = await runFixture("terminated", ["8", "2"], { timeout: 55_000 });
+    assertEquals([code, stderr], [0, ""]);
+    const { ports: _, ...left } = JSON.parse(stdout);
+    assertEquals(left, { descriptors: 0, threads: 0, boundPorts: 0, strange: 0 });
+  },
+  // Node aborts, inside koffi, if a Worker is terminated while it loads that.
+  { skip: runtime === "koffi" ? "koffi cannot be loaded by a Worker that is terminated" : linuxOnly(CLOSED_BY_LIBC) },
+);
 
 test("an exception in a Worker's listener is the Worker's 'error' and ends it", async () => {
   const { code, stdout } = await runFixture("workers", ["throw"]);
