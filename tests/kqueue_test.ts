@@ -10,7 +10,6 @@ import { NativeLibc } from "../ffi/native_libc.ts";
 import type { NodeFfi } from "../ffi/node.ts";
 import { READABLE, WRITABLE } from "../ffi/poll/interest_set.ts";
 import { KqueueSet } from "../ffi/poll/kqueue.ts";
-import type { Waiter } from "../ffi/poll/waiter.ts";
 import { test } from "./support/harness.ts";
 import { ScriptedBinding, type ScriptedPointer } from "./support/scripted_binding.ts";
 
