@@ -157,6 +157,8 @@ async function sharing(t: Tools, type: "udp4" | "udp6", count: number): Promise<
   const { address, port } = first.address();
   const others = Array.from({ length: count - 1 }, () => t.socket({ type, reusePort: true }));
   for (const socket of others) socket.bindSync({ address, port });
+  // They are set up for receiving from the next turn of the event loop on.
+  await new Promise((resolve) => setImmediate(resolve));
   return [first, ...others];
 }
 

@@ -402,7 +402,10 @@ test("macOS has few control messages for IPv4, and says which it lacks", () => {
     missingMessage(DARWIN, 6, { ...checkSendControls({ txTime: 5n })!, source: undefined, interfaceIndex: 0 }),
     "SO_TXTIME",
   );
-  const encoded = ipv4.encode(checkSendControls({ localAddress: "127.0.0.1", interface: 3 })!, 4) as Uint8Array;
+  const encoded = ipv4.encode(checkSendControls({ localAddress: "127.0.0.1" })!, 4) as Uint8Array;
   // cmsghdr of 12 bytes, in_pktinfo of 12: interface, source, nothing.
-  assertEquals([...encoded], [24, 0, 0, 0, 0, 0, 0, 0, 26, 0, 0, 0, 3, 0, 0, 0, 127, 0, 0, 1, 0, 0, 0, 0]);
+  assertEquals([...encoded], [24, 0, 0, 0, 0, 0, 0, 0, 26, 0, 0, 0, 0, 0, 0, 0, 127, 0, 0, 1, 0, 0, 0, 0]);
+  // The kernel takes the interface and ignores the address.
+  const both = ipv4.encode(checkSendControls({ localAddress: "127.0.0.1", interface: 3 })!, 4);
+  assertEquals(both, -DARWIN.errno.ENOTSUP);
 });
