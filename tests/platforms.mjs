@@ -1,0 +1,211 @@
+/**
+ * Tries the npm package on other versions of the runtimes than those the project develops with: the oldest that are promised, those
+ * between, and some that are too old, which have to say so. Plain JavaScript for Node 20.
+ *
+ * node tests/platforms.mjs [--suite] [--only=deno,bun,node] [--write]
+ *
+ * Runtimes come from npm and are kept in .work/platforms. With `--suite` the whole test suite runs in those that are promised, which
+ * takes two to four minutes each. `--write` puts the table into docs/platforms.md.
+ */
+import { spawnSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { arch, release, tmpdir } from "node:os";
+import { delimiter, dirname, join } from "node:path";
+import process from "node:process";
+import { fileURLToPath } from "node:url";
+
+const tests = dirname(fileURLToPath(import.meta.url));
+const root = dirname(tests);
+const work = join(root, ".work/platforms");
+/** Outside the tree, which has a deno.json and a koffi. */
+const scratch = mkdtempSync(join(tmpdir(), "dgram-ffi-platforms-"));
+process.on("exit", () => rmSync(scratch, { recursive: true }));
+const { devDependencies } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+const { version } = JSON.parse(readFileSync(join(root, "deno.json"), "utf8"));
+const tarball = join(root, `.work/npm/dgram-ffi-${version}.tgz`);
+const current = (name) => devDependencies[name];
+
+const args = process.argv.slice(2);
+const only = args.find((arg) => arg.startsWith("--only="))?.slice("--only=".length).split(",");
+const wantsSuite = args.includes("--suite");
+
+/** What is tried. `refusal` is what one that is not supported has to say; `koffi` is the version that is installed beside it. */
+const PLATFORMS = [
+  { runtime: "deno", version: "2.8.1", refusal: /needs Deno 2\.8\.2 or later/ },
+  { runtime: "deno", version: "2.8.2", oldest: true },
+  { runtime: "deno", version: current("deno") },
+  { runtime: "bun", version: "1.3.14", refusal: /needs Bun 1\.4\.0 or later/ },
+  { runtime: "bun", version: "1.4.0", oldest: true },
+  { runtime: "bun", version: current("bun") },
+  { runtime: "node", version: "20.15.1", koffi: current("koffi"), refusal: /needs Node 20\.19, 22\.12 or later/ },
+  { runtime: "node", version: "20.19.0", koffi: "2.16.3", oldest: true },
+  { runtime: "node", version: "22.12.0", koffi: current("koffi"), oldest: true },
+  { runtime: "node", version: "24.21.0", koffi: current("koffi") },
+  { runtime: "node", version: "25.9.0", koffi: current("koffi") },
+  { runtime: "node", version: "25.9.0", refusal: /npm install koffi/ },
+  { runtime: "node", version: "26.5.0", refusal: /only with --experimental-ffi/ },
+  { runtime: "node", version: "26.5.0", flags: ["--experimental-ffi"] },
+  { runtime: "node", version: "26.9.0", oldest: true },
+  { runtime: "node", version: current("node") },
+];
+
+const EXCHANGES = ["hello over udp4", "hello over udp6"];
+
+/** What is run in each, with what it has to print. */
+const PROGRAMS = [
+  { name: "import", file: "exchange.mjs", prints: EXCHANGES },
+  { name: "require", file: "exchange.cjs", prints: EXCHANGES },
+  { name: "both", file: "both.cjs", prints: EXCHANGES },
+  { name: "register", file: "registered.mjs", prints: EXCHANGES, preload: true },
+  { name: "Unix sockets", file: "unix.mjs", prints: ["hello from ./server.sock"] },
+];
+
+function run(command, parameters, cwd, timeout = 60_000, environment = {}) {
+  const env = { ...process.env, NO_COLOR: "1", DENO_DIR: join(work, "deno_dir"), ...environment };
+  const options = { cwd, env, encoding: "utf8", timeout, killSignal: "SIGKILL", maxBuffer: 1 << 28 };
+  const { status, stdout, stderr, error } = spawnSync(command, parameters, options);
+  return { status, stdout: stdout ?? "", stderr: `${stderr ?? ""}${error ? error.message : ""}` };
+}
+
+function npmInstall(folder, ...packages) {
+  mkdirSync(folder, { recursive: true });
+  if (!existsSync(join(folder, "package.json"))) writeFileSync(join(folder, "package.json"), "{}");
+  const { status, stderr } = run(
+    "npm",
+    ["install", "--no-audit", "--no-fund", "--prefer-offline", ...packages],
+    folder,
+    300_000,
+  );
+  if (status !== 0) throw new Error(`npm install ${packages.join(" ")}: ${stderr}`);
+}
+
+/** The runtime's file, installed if need be. */
+function executable({ runtime, version }) {
+  const folder = join(work, "runtimes", `${runtime}-${version}`);
+  const file = join(folder, "node_modules/.bin", runtime);
+  if (!existsSync(file)) npmInstall(folder, `${runtime}@${version}`);
+  const shown = run(file, ["--version"], folder).stdout;
+  if (!shown.includes(version)) throw new Error(`${file} is ${shown.trim()}`);
+  return file;
+}
+
+/** An empty project with the package, and koffi if it is wanted. */
+function projectFor({ runtime, version, koffi, flags = [] }) {
+  const folder = join(scratch, [runtime, version, koffi, ...flags].join("_"));
+  cpSync(join(tests, "package"), folder, { recursive: true });
+  npmInstall(folder, tarball, ...(koffi ? [`koffi@${koffi}`] : []));
+  return folder;
+}
+
+function commandOf({ runtime, flags = [] }, file, preload) {
+  const flag = {
+    deno: ["--preload=./node_modules/dgram-ffi/register.mjs"],
+    bun: ["--preload=dgram-ffi/register"],
+    node: ["--import=dgram-ffi/register"],
+  };
+  const base = { deno: ["run", "--quiet", "-A"], bun: [], node: ["--no-warnings"] };
+  return [...base[runtime], ...flags, ...(preload ? flag[runtime] : []), file];
+}
+
+/** Runs the programs, and returns what came of them in a few words. */
+function exchange(platform, file, folder) {
+  const failures = [];
+  for (const { name, file: program, prints, preload } of PROGRAMS) {
+    const { status, stdout, stderr } = run(file, commandOf(platform, program, preload), folder);
+    const lines = stdout.trim().split("\n").sort();
+    if (status === 0 && lines.join() === prints.join()) continue;
+    failures.push(name);
+    console.error(`${platform.runtime} ${platform.version}: ${name}: exit code ${status}\n${stdout}${stderr}`);
+  }
+  return failures.length === 0
+    ? { ok: true, text: PROGRAMS.map(({ name }) => name).join(", ") }
+    : { ok: false, text: `FAILED: ${failures.join(", ")}` };
+}
+
+function refuses(platform, file, folder) {
+  const { status, stderr } = run(file, commandOf(platform, "exchange.cjs"), folder);
+  const [said] = platform.refusal.exec(stderr) ?? [];
+  if (status !== 0 && said) return { ok: true, text: `refused: "${said}"` };
+  console.error(`${platform.runtime} ${platform.version}: exit code ${status}\n${stderr}`);
+  return { ok: false, text: "FAILED: not refused as it should be" };
+}
+
+/** Runs the test suite on the sources, and counts. */
+function suite({ runtime, koffi, flags = [] }, file, folder) {
+  const report = join(folder, "junit.xml");
+  const sources = readdirSync(tests).filter((name) => name.endsWith("_test.ts")).sort();
+  const compiled = sources.map((name) => `.work/js/tests/${name.replace(/\.ts$/, ".js")}`);
+  const commands = {
+    deno: ["test", "-A", "--quiet", "--no-check", `--junit-path=${report}`, ...sources.map((name) => `tests/${name}`)],
+    bun: [
+      ...["test", "--timeout=120000", "--reporter=junit", `--reporter-outfile=${report}`],
+      ...sources.map((name) => `./tests/${name}`),
+    ],
+    node: [
+      ...["--no-warnings", "--expose-gc", ...flags, "--test", "--test-concurrency=1"],
+      ...["--test-reporter=junit", `--test-reporter-destination=${report}`, ...compiled],
+    ],
+  };
+  // Tests start other scripts by the name of their runtime.
+  const environment = { PATH: `${dirname(file)}${delimiter}${process.env.PATH}`, DENO_DIR: undefined };
+  if (koffi) environment.DGRAM_FFI_BINDING = "koffi";
+  const started = Date.now();
+  const { status } = run(file, commands[runtime], root, 900_000, environment);
+  const counts = { passed: 0, failed: 0, skipped: 0 };
+  const text = existsSync(report) ? readFileSync(report, "utf8") : "";
+  for (const [, attributes, body = ""] of text.matchAll(/<testcase\b([^>]*?)(?:\/>|>(.*?)<\/testcase>)/gs)) {
+    const outcome = /<skipped\b/.test(body)
+      ? "skipped"
+      : /<(failure|error)\b/.test(body) || /\bfailure=/.test(attributes)
+      ? "failed"
+      : "passed";
+    counts[outcome]++;
+    if (outcome === "failed") console.error(`failed: ${/\bname="([^"]*)"/.exec(attributes)?.[1]}`);
+  }
+  const seconds = Math.round((Date.now() - started) / 1000);
+  const ok = status === 0 && counts.failed === 0 && counts.passed > 0;
+  const numbers = `${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped, ${seconds} s`;
+  return { ok, text: status === 0 || counts.failed > 0 ? numbers : `${numbers} (exit code ${status})` };
+}
+
+/** How a platform reads in the table. */
+function title({ runtime, version, koffi, flags = [] }) {
+  const name = { deno: "Deno", bun: "Bun", node: "Node" }[runtime];
+  return [`${name} ${version}`, ...(koffi ? [`koffi ${koffi}`] : []), ...flags].join(", ");
+}
+
+const built = run("npm", ["run", "build"], root, 600_000, { DENO_DIR: undefined });
+if (built.status !== 0) throw new Error(`${built.stdout}${built.stderr}`);
+if (wantsSuite) run(join(root, "node_modules/.bin/tsc"), [], root, 300_000);
+
+const rows = [];
+let failed = false;
+for (const platform of PLATFORMS) {
+  if (only && !only.includes(platform.runtime)) continue;
+  const file = executable(platform);
+  const folder = projectFor(platform);
+  const tried = platform.refusal ? refuses(platform, file, folder) : exchange(platform, file, folder);
+  const tests = wantsSuite && !platform.refusal ? suite(platform, file, folder) : undefined;
+  failed ||= !tried.ok || tests?.ok === false;
+  rows.push(`| ${title(platform)} | ${platform.oldest ? "yes" : ""} | ${tried.text} | ${tests?.text ?? ""} |`);
+  console.log(rows.at(-1));
+}
+
+const table = `<!-- npm run platforms -- --write writes this -->
+
+| runtime | oldest promised | the npm package | test suite |
+| --- | --- | --- | --- |
+${rows.join("\n")}
+
+Linux ${release()}, ${arch()}, glibc, ${new Date().toISOString().slice(0, 10)}: \`npm run platforms${
+  wantsSuite ? " -- --suite" : ""
+}\`
+
+<!-- end -->`;
+if (args.includes("--write")) {
+  const page = join(root, "docs/platforms.md");
+  const text = readFileSync(page, "utf8");
+  writeFileSync(page, text.replace(/<!-- npm run platforms[\s\S]*<!-- end -->/, () => table));
+  run(join(root, "node_modules/.bin/deno"), ["fmt", page], root);
+}
+process.exitCode = failed ? 1 : 0;
