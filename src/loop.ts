@@ -38,13 +38,6 @@ export interface LateWatcher extends Watcher {
 /** How long it takes until what could not be watched is tried again, in milliseconds. */
 const RETRY = 100;
 
-/** A watcher that is out of the set for some time. */
-interface Suspension {
-  readonly timer: ReturnType<typeof setTimeout>;
-  /** What it is to be watched for then. */
-  interest: number;
-}
-
 /** Whose turn it is, and what for. */
 interface Due {
   readonly watcher: Watcher;
@@ -95,8 +88,8 @@ export class PollLoop {
   readonly #writable = new Set<Watcher>();
   /** How often one was ready in a row and could do nothing. */
   readonly #idleTurns = new Map<Watcher, number>();
-  /** Those that are out of the set for some time. */
-  readonly #suspended = new Map<Watcher, Suspension>();
+  /** Those that are out of the set for some time, with the timers that put them back. */
+  readonly #suspended = new Map<Watcher, ReturnType<typeof setTimeout>>();
   /** Turns are under way, perhaps with ticks in between. */
   #running = false;
   /** Whether the last look found anybody. */
@@ -157,10 +150,7 @@ export class PollLoop {
     if (token === 0) return;
     if (writable) this.#writable.add(watcher);
     else this.#writable.delete(watcher);
-    const interest = writable ? READABLE | WRITABLE : READABLE;
-    const suspension = this.#suspended.get(watcher);
-    if (suspension) suspension.interest = interest;
-    else this.#open!.set.modify(fd, token, interest);
+    if (!this.#suspended.has(watcher)) this.#open!.set.modify(fd, token, this.#interestOf(watcher));
   }
 
   /** While referenced, what is watched keeps the process alive. So it begins. */
@@ -182,8 +172,8 @@ export class PollLoop {
     this.#freeTokens.push(token);
     this.#count--;
     this.#unreferenced.delete(watcher);
-    const suspension = this.#suspended.get(watcher);
-    if (suspension) clearTimeout(suspension.timer);
+    const timer = this.#suspended.get(watcher);
+    if (timer) clearTimeout(timer);
     else this.#open?.set.remove(fd);
     this.#suspended.delete(watcher);
     this.#requested.delete(watcher);
@@ -377,13 +367,16 @@ export class PollLoop {
   /** Takes a watcher out of the set for some milliseconds. It keeps the process alive as before. */
   #suspend(watcher: Watcher, delay: number): void {
     const timer = setTimeout(() => {
-      const { interest } = this.#suspended.get(watcher)!;
       this.#suspended.delete(watcher);
-      this.#open?.set.add(watcher.fd, watcher.token, interest);
+      this.#open?.set.add(watcher.fd, watcher.token, this.#interestOf(watcher));
     }, delay);
     timer.unref();
     this.#open!.set.remove(watcher.fd);
-    this.#suspended.set(watcher, { timer, interest: this.#writable.has(watcher) ? READABLE | WRITABLE : READABLE });
+    this.#suspended.set(watcher, timer);
+  }
+
+  #interestOf(watcher: Watcher): number {
+    return this.#writable.has(watcher) ? READABLE | WRITABLE : READABLE;
   }
 
   #endTurns(): void {

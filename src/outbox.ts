@@ -20,9 +20,7 @@ import { byteLength, copyPayload, type Payload } from "./payload.ts";
 import type { WaitingMessage } from "./queueing_sender.ts";
 import type { Segments } from "./segments.ts";
 import type { SendRequest } from "./sender.ts";
-import type { MessageQueue } from "./unix/message_queue.ts";
-
-export type { Payload } from "./payload.ts";
+import type { MessageQueue } from "./message_queue.ts";
 
 /** Runs collected at most: as many messages as one sendmmsg takes (UIO_MAXIOV). */
 const SLOTS = 1024;

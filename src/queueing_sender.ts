@@ -15,7 +15,7 @@ import type { Collected, Outbox, RetryingTransmitter, Run } from "./outbox.ts";
 import type { Path } from "./path.ts";
 import type { Payload } from "./payload.ts";
 import type { SendRequest } from "./sender.ts";
-import type { MessageQueue } from "./unix/message_queue.ts";
+import type { MessageQueue } from "./message_queue.ts";
 
 /** A message out of the arena, waiting for room. */
 export interface WaitingMessage {
@@ -49,8 +49,18 @@ export abstract class QueueingSender implements RetryingTransmitter {
   /** Sends runs: {@linkcode QueueingSender.transmit}. */
   protected abstract transmitRuns(collected: Collected, first: number, end: number): void;
 
+  /** Sends runs, whether or not others wait. @returns The index of the first run of which a message found no room, or `end`. */
+  protected abstract sendRuns(collected: Collected, first: number, end: number): number;
+
   /** For the outbox. */
-  abstract retransmit(collected: Collected, end: number): void;
+  retransmit(collected: Collected, end: number): void {
+    try {
+      this.sendRuns(collected, 0, end);
+    } catch (error) {
+      this.recover(collected, 0, end);
+      throw error;
+    }
+  }
 
   /** Takes a message, if others wait that it must not overtake. @returns Whether it did. */
   abstract queueBehind(

@@ -18,7 +18,7 @@ import { type Path, REFUSAL_LIFETIME } from "./path.ts";
 import { ownCopy, type Payload } from "./payload.ts";
 import { QueueingSender, type WaitingMessage } from "./queueing_sender.ts";
 import type { Segments } from "./segments.ts";
-import { MessageQueue } from "./unix/message_queue.ts";
+import { MessageQueue } from "./message_queue.ts";
 
 /** Someone waits to hear how a message fared. */
 export interface SendRequest {
@@ -169,19 +169,10 @@ export class Sender extends QueueingSender {
 
   protected override transmitRuns(collected: Collected, first: number, end: number): void {
     // None may overtake a message of an earlier turn that found no room.
-    const blockedAt = this.#waits ? first : this.#sendRuns(collected, first, end);
+    const blockedAt = this.#waits ? first : this.sendRuns(collected, first, end);
     if (blockedAt === end) return;
     for (let i = blockedAt; i < end; i++) this.keep(collected, collected.runs[i], this.#queue);
     if (this.#timer === undefined) this.#wait();
-  }
-
-  override retransmit(collected: Collected, end: number): void {
-    try {
-      this.#sendRuns(collected, 0, end);
-    } catch (error) {
-      this.recover(collected, 0, end);
-      throw error;
-    }
   }
 
   get #waits(): boolean {
@@ -259,7 +250,7 @@ export class Sender extends QueueingSender {
   }
 
   /** @returns The index of the first run of which a message found no room, or `end`. */
-  #sendRuns(collected: Collected, first: number, end: number): number {
+  protected override sendRuns(collected: Collected, first: number, end: number): number {
     if (!this.#losesBit(collected, first, end)) return this.#sendInMode(collected, first, end, false);
     try {
       return this.#sendInMode(collected, first, end, true);

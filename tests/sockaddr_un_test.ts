@@ -7,7 +7,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { DARWIN } from "../ffi/abi/darwin.ts";
 import { linuxAbi } from "../ffi/abi/linux.ts";
 import { decodePath, encodePath, maxPathLength } from "../ffi/sockaddr_un.ts";
-import { MessageQueue } from "../src/unix/message_queue.ts";
+import { MessageQueue } from "../src/message_queue.ts";
 import { validatePath } from "../src/unix/path.ts";
 import { test } from "./support/harness.ts";
 

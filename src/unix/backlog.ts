@@ -14,7 +14,7 @@ import { clearTimeout, setTimeout } from "../../ffi/process.ts";
 import type { EncodedAddress } from "../../ffi/sockaddr.ts";
 import type { PollLoop, Watcher } from "../loop.ts";
 import type { WaitingMessage } from "../queueing_sender.ts";
-import { MessageQueue } from "./message_queue.ts";
+import { MessageQueue } from "../message_queue.ts";
 
 /** The timer's first delay and its longest, in milliseconds. */
 const [FIRST_DELAY, LONGEST_DELAY] = [1, 64];

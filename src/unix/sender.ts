@@ -65,18 +65,9 @@ export class UnixSender extends QueueingSender implements MessageSender {
       }
       let until = next + 1;
       while (until < end && !isDone(until) && !this.#backlogOf(runs[until].address)) until++;
-      next = this.#sendRuns(collected, next, until);
+      next = this.sendRuns(collected, next, until);
       // It finds the backlog that there is from now on.
       if (next < until) this.#hold(runs[next].address);
-    }
-  }
-
-  override retransmit(collected: Collected, end: number): void {
-    try {
-      this.#sendRuns(collected, 0, end);
-    } catch (error) {
-      this.recover(collected, 0, end);
-      throw error;
     }
   }
 
@@ -102,7 +93,7 @@ export class UnixSender extends QueueingSender implements MessageSender {
   }
 
   /** @returns The index of the first run that found no room at its destination, or `end`. */
-  #sendRuns(collected: Collected, first: number, end: number): number {
+  protected override sendRuns(collected: Collected, first: number, end: number): number {
     const { libc } = this;
     const { vector, runs } = collected;
     this.#noRoom = 0;
