@@ -15,59 +15,52 @@
  *
  * @module
  */
-import dns from "node:dns";
-import { linuxAbi } from "./ffi/abi/linux.ts";
-import { invalidArgValue } from "./src/errors.ts";
-import { bind } from "./src/bind.ts";
-import { Socket } from "./src/socket.ts";
-import type {
-  AdoptOptions,
-  BindOptions,
-  LookupCallback,
-  LookupFunction,
-  RemoteInfo,
-  SocketEvents,
-  SocketOptions,
-  SocketType,
-} from "./src/types.ts";
-import { validateNumber } from "./src/validate.ts";
-
+import type { LookupCallback, LookupFunction } from "./src/integration/lookup.ts";
+import type { RemoteInfo } from "./src/receiving/types.ts";
+import type { SocketEvents } from "./src/endpoint/events.ts";
 export type {
   AddressedMessage,
-  AddressInfo,
-  AdoptOptions,
-  BindOptions,
-  BindSyncOptions,
   Bytes,
   ClockName,
-  LookupCallback,
-  LookupFunction,
-  ReceiveDetails,
-  RemoteInfo,
   SendCallback,
   SendControls,
   SendManyCallback,
   SendManyError,
   SendOptions,
-  SocketEvents,
+} from "./src/sending/types.ts";
+export type { LookupCallback, LookupFunction } from "./src/integration/lookup.ts";
+export type { ReceiveDetails, RemoteInfo, TransmitTimestamp } from "./src/receiving/types.ts";
+export type { SocketEvents } from "./src/endpoint/events.ts";
+import dns from "node:dns";
+import { linuxAbi } from "./ffi/abi/linux.ts";
+import { invalidArgValue } from "./src/errors/node_errors.ts";
+import { bind } from "./src/socket/bind.ts";
+import { Socket } from "./src/socket/socket.ts";
+import type { AdoptOptions, BindOptions, SocketOptions, SocketType } from "./src/socket/types.ts";
+import { validateNumber } from "./src/errors/validate.ts";
+
+export type {
+  AddressInfo,
+  AdoptOptions,
+  BindOptions,
+  BindSyncOptions,
   SocketOptions,
   SocketType,
-  TransmitTimestamp,
-} from "./src/types.ts";
-export { Socket } from "./src/socket.ts";
-export { BufferSizes } from "./src/buffer_sizes.ts";
-export { ControlLevel } from "./src/control_level.ts";
-export { IpLevel, type PathMtuDiscovery } from "./src/ip_level.ts";
-export type { MemoryInfo } from "./src/memory_info.ts";
-export type { NetworkError } from "./src/network_error.ts";
-export type { OptionError } from "./src/option_errors.ts";
-export { PacketFilters } from "./src/packet_filters.ts";
-export { RawOptions } from "./src/raw_options.ts";
-export type { FilterInstruction } from "./ffi/packet_filter.ts";
-export { MulticastLevel } from "./src/multicast_level.ts";
-export { type EventMap, SocketBase } from "./src/socket_base.ts";
-export { SocketLevel } from "./src/socket_level.ts";
-export { MessageBatch } from "./src/message_batch.ts";
+} from "./src/socket/types.ts";
+export { Socket } from "./src/socket/socket.ts";
+export { BufferSizes } from "./src/options/buffer_sizes.ts";
+export { ControlLevel } from "./src/options/metadata.ts";
+export { IpLevel, type PathMtuDiscovery } from "./src/options/ip.ts";
+export type { MemoryInfo } from "./src/options/memory_info.ts";
+export type { NetworkError } from "./src/receiving/network_error.ts";
+export type { OptionError } from "./src/options/errors.ts";
+export { PacketFilters } from "./src/options/packet_filters.ts";
+export { RawOptions } from "./src/options/raw.ts";
+export type { FilterInstruction } from "./ffi/wire/packet_filter.ts";
+export { MulticastLevel } from "./src/options/multicast.ts";
+export { type EventMap, SocketBase } from "./src/endpoint/socket_base.ts";
+export { SocketLevel } from "./src/options/socket.ts";
+export { MessageBatch } from "./src/receiving/message_batch.ts";
 
 /** Smallest buffer size that is taken, in bytes. */
 const MIN_BUFFER_SIZE = 1024;

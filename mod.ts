@@ -13,15 +13,30 @@
  *
  * @module
  */
-import { isUnixDatagram } from "./src/adoption.ts";
-import { currentEngine } from "./src/engine.ts";
-import { Socket } from "./src/socket.ts";
-import type { AdoptOptions, RemoteInfo, SocketEvents, SocketOptions, SocketType } from "./src/types.ts";
+import type { RemoteInfo } from "./src/receiving/types.ts";
+import type { SocketEvents } from "./src/endpoint/events.ts";
+export type {
+  AddressedMessage,
+  Bytes,
+  ClockName,
+  SendCallback,
+  SendControls,
+  SendManyCallback,
+  SendManyError,
+  SendOptions,
+} from "./src/sending/types.ts";
+export type { LookupCallback, LookupFunction } from "./src/integration/lookup.ts";
+export type { ReceiveDetails, RemoteInfo, TransmitTimestamp } from "./src/receiving/types.ts";
+export type { SocketEvents } from "./src/endpoint/events.ts";
+import { isUnixDatagram } from "./src/endpoint/adoption.ts";
+import { currentEngine } from "./src/endpoint/engine.ts";
+import { Socket } from "./src/socket/socket.ts";
+import type { AdoptOptions, SocketOptions, SocketType } from "./src/socket/types.ts";
 import { UnixSocket } from "./src/unix/socket.ts";
 import type { UnixRemoteInfo, UnixSocketOptions } from "./src/unix/types.ts";
 
 export { Socket, UnixSocket };
-export { sdNotify, type SdNotifyOptions } from "./src/sd_notify.ts";
+export { sdNotify, type SdNotifyOptions } from "./src/unix/sd_notify.ts";
 export { ReceivedDescriptors } from "./src/unix/received_descriptors.ts";
 export { UnixStatus } from "./src/unix/status.ts";
 export { socketpair } from "./src/unix/socketpair.ts";
@@ -37,42 +52,28 @@ export type {
   UnixSocketOptions,
 } from "./src/unix/types.ts";
 export { isSupported } from "./ffi/support.ts";
-export { BufferSizes } from "./src/buffer_sizes.ts";
-export { clockTime } from "./src/clock_time.ts";
-export { ControlLevel } from "./src/control_level.ts";
-export { IpLevel, type PathMtuDiscovery } from "./src/ip_level.ts";
-export type { MemoryInfo } from "./src/memory_info.ts";
-export type { NetworkError } from "./src/network_error.ts";
-export type { OptionError } from "./src/option_errors.ts";
-export { PacketFilters } from "./src/packet_filters.ts";
-export { RawOptions } from "./src/raw_options.ts";
-export type { FilterInstruction } from "./ffi/packet_filter.ts";
-export { MulticastLevel } from "./src/multicast_level.ts";
-export { type EventMap, SocketBase } from "./src/socket_base.ts";
-export { SocketLevel } from "./src/socket_level.ts";
-export { MessageBatch } from "./src/message_batch.ts";
+export { BufferSizes } from "./src/options/buffer_sizes.ts";
+export { clockTime } from "./src/options/clock_time.ts";
+export { ControlLevel } from "./src/options/metadata.ts";
+export { IpLevel, type PathMtuDiscovery } from "./src/options/ip.ts";
+export type { MemoryInfo } from "./src/options/memory_info.ts";
+export type { NetworkError } from "./src/receiving/network_error.ts";
+export type { OptionError } from "./src/options/errors.ts";
+export { PacketFilters } from "./src/options/packet_filters.ts";
+export { RawOptions } from "./src/options/raw.ts";
+export type { FilterInstruction } from "./ffi/wire/packet_filter.ts";
+export { MulticastLevel } from "./src/options/multicast.ts";
+export { type EventMap, SocketBase } from "./src/endpoint/socket_base.ts";
+export { SocketLevel } from "./src/options/socket.ts";
+export { MessageBatch } from "./src/receiving/message_batch.ts";
 export type {
-  AddressedMessage,
   AddressInfo,
   AdoptOptions,
   BindOptions,
   BindSyncOptions,
-  Bytes,
-  ClockName,
-  LookupCallback,
-  LookupFunction,
-  ReceiveDetails,
-  RemoteInfo,
-  SendCallback,
-  SendControls,
-  SendManyCallback,
-  SendManyError,
-  SendOptions,
-  SocketEvents,
   SocketOptions,
   SocketType,
-  TransmitTimestamp,
-} from "./src/types.ts";
+} from "./src/socket/types.ts";
 
 /**
  * Makes a Unix datagram socket. It has no descriptor until it is used.

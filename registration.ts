@@ -6,7 +6,7 @@
 import module from "node:module";
 import process from "node:process";
 import { whyUnsupported } from "./ffi/support.ts";
-import { acceptByChildProcesses } from "./src/child_processes.ts";
+import { acceptByChildProcesses } from "./src/integration/child_processes.ts";
 import builtin, { type Builtin, createSocket, Socket } from "./stand_in.ts";
 
 /** How to take this module out of the built-in's place. */

@@ -17,16 +17,17 @@
  *
  * @module
  */
+import type { Bytes } from "./src/sending/types.ts";
+import type { RemoteInfo } from "./src/receiving/types.ts";
 import type { Buffer } from "node:buffer";
 import { EventEmitter } from "node:events";
-import { encodePath } from "./ffi/sockaddr_un.ts";
-import { currentEngine, type Engine } from "./src/engine.ts";
-import { lengthOf } from "./src/payload.ts";
-import { payloadOf, sliceOf } from "./src/send_arguments.ts";
-import { Socket as UdpSocket } from "./src/socket.ts";
-import type { Bytes, RemoteInfo } from "./src/types.ts";
+import { encodePath } from "./ffi/wire/sockaddr_un.ts";
+import { currentEngine, type Engine } from "./src/endpoint/engine.ts";
+import { lengthOf } from "./src/sending/payload.ts";
+import { payloadOf, sliceOf } from "./src/sending/arguments.ts";
+import { Socket as UdpSocket } from "./src/socket/socket.ts";
 import { UnixEndpoint } from "./src/unix/endpoint.ts";
-import { ImmediateSender } from "./src/unix/immediate_sender.ts";
+import { ImmediateSender } from "./src/compat/immediate_sender.ts";
 import { validatePath } from "./src/unix/path.ts";
 
 export type { Bytes };

@@ -5,22 +5,22 @@
  *
  * @module
  */
+import type { IpVersion } from "./wire/inet.ts";
 import type { Abi } from "./abi/abi.ts";
-import { type Libc, uninterrupted } from "./libc.ts";
-import type { EncodedOption } from "./membership.ts";
-import type { Memory, Pointer } from "./memory.ts";
-import { type FilterInstruction, withProgram } from "./packet_filter.ts";
+import { type Libc, uninterrupted } from "./libc/libc.ts";
+import type { EncodedOption } from "./wire/membership.ts";
+import type { Memory, Pointer } from "./libc/memory.ts";
+import { type FilterInstruction, withProgram } from "./wire/packet_filter.ts";
 import {
   type AddressFamily,
   decodeAddress,
   type EncodedAddress,
   encodeUnspecified,
   familyNumber,
-  type IpVersion,
   maxAddressSize,
   type SocketAddress,
-} from "./sockaddr.ts";
-import { type OptionName, optionOf } from "./sockopt.ts";
+} from "./wire/sockaddr.ts";
+import { type OptionName, optionOf } from "./wire/sockopt.ts";
 
 /** Memory for arguments of calls that are over before anyone else can use it: one per C library. */
 interface Scratch {

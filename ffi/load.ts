@@ -6,10 +6,10 @@
  */
 import { isMainThread } from "node:worker_threads";
 import type { Abi } from "./abi/abi.ts";
-import { abiOf } from "./abi/current.ts";
-import { resourceContexts } from "./async_context.ts";
-import type { Binding } from "./binding.ts";
-import { bunBinding, bunDrain, type BunFfi, bunFfi } from "./bun.ts";
+import { abiOf } from "./current_abi.ts";
+import { resourceContexts } from "./runtimes/async_context.ts";
+import type { Binding } from "./libc/binding.ts";
+import { bunBinding, bunDrain, type BunFfi, bunFfi } from "./runtimes/bun.ts";
 import {
   denoAsyncContexts,
   denoBeforeEnd,
@@ -20,23 +20,23 @@ import {
   denoProgramEnd,
   denoTicks,
   denoVariable,
-} from "./deno.ts";
-import { koffiBinding, koffiPath, loadKoffi } from "./koffi.ts";
-import type { Libc } from "./libc.ts";
-import { NativeLibc } from "./native_libc.ts";
-import { UNRESTRICTED } from "./network_permission.ts";
-import { nodeBinding, type NodeFfi, nodeFfi, nodeNetworkPermission, nodeTicks } from "./node.ts";
-import { OwningLibc } from "./owning_libc.ts";
+} from "./runtimes/deno.ts";
+import { koffiBinding, koffiPath, loadKoffi } from "./runtimes/koffi.ts";
+import type { Libc } from "./libc/libc.ts";
+import { NativeLibc } from "./libc/native_libc.ts";
+import { UNRESTRICTED } from "./runtimes/network_permission.ts";
+import { nodeBinding, type NodeFfi, nodeFfi, nodeNetworkPermission, nodeTicks } from "./runtimes/node.ts";
+import { OwningLibc } from "./libc/owning_libc.ts";
 import { opReferences, PoolWaiter } from "./poll/pool_waiter.ts";
 import { bunPollSource, koffiPollSource, nodePollSource } from "./poll/poll_source.ts";
 import { PollThreads, ThreadWaiter } from "./poll/thread_waiter.ts";
 import { Uv, UvWaiter } from "./poll/uv_waiter.ts";
 import type { WaiterFactory } from "./poll/waiter.ts";
-import process, { nextTick } from "./process.ts";
+import process, { nextTick } from "./runtimes/process.ts";
 import type { Runtime } from "./runtime.ts";
 import { obstacle, wantsKoffi } from "./support.ts";
-import { openThreadOwner } from "./thread_exit.ts";
-import { stepPerTurn, stepsAsTicks, stepsWithTicks } from "./turns.ts";
+import { openThreadOwner } from "./libc/thread_exit.ts";
+import { stepPerTurn, stepsAsTicks, stepsWithTicks } from "./runtimes/turns.ts";
 
 /** Bun ends with a thread in native code. Coming back is all that an idle thread costs, so it is rare there. In milliseconds. */
 const BUN_LONGEST_POLL = 30_000;

@@ -3,11 +3,11 @@
  *
  * @module
  */
-import type { AsyncContexts } from "./async_context.ts";
-import type { Libc } from "./libc.ts";
-import type { NetworkPermission } from "./network_permission.ts";
+import type { AsyncContexts } from "./runtimes/async_context.ts";
+import type { Libc } from "./libc/libc.ts";
+import type { NetworkPermission } from "./runtimes/network_permission.ts";
 import type { WaiterFactory } from "./poll/waiter.ts";
-import type { RunSteps } from "./turns.ts";
+import type { RunSteps } from "./runtimes/turns.ts";
 
 /** The ways to call C that this module knows. */
 export type BindingName = "deno" | "bun" | "node:ffi" | "koffi";

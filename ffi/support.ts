@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { abiOf, SUPPORTED_SYSTEMS } from "./abi/current.ts";
-import { denoNamespace, isDenoFfiRefused } from "./deno.ts";
-import { koffiPath } from "./koffi.ts";
-import { hasNodeFfi, isNodeFfiRefused } from "./node.ts";
-import process from "./process.ts";
+import { abiOf, SUPPORTED_SYSTEMS } from "./current_abi.ts";
+import { denoNamespace, isDenoFfiRefused } from "./runtimes/deno.ts";
+import { koffiPath } from "./runtimes/koffi.ts";
+import { hasNodeFfi, isNodeFfiRefused } from "./runtimes/node.ts";
+import process from "./runtimes/process.ts";
 
 /** The oldest versions that the test suite passes in, or nearly. They also stand in README and docs/platforms.md. */
 const OLDEST = { deno: "2.8.2", bun: "1.4.0" };

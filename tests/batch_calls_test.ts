@@ -5,7 +5,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { linuxAbi } from "../ffi/abi/linux.ts";
-import { NativeLibc } from "../ffi/native_libc.ts";
+import { NativeLibc } from "../ffi/libc/native_libc.ts";
 import { compileAndRun, noCompiler } from "./support/compiler.ts";
 import { test } from "./support/harness.ts";
 import { commandFor, fixture } from "./support/runtime.ts";

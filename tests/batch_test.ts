@@ -11,8 +11,7 @@ import type { AddressedMessage, Bytes, MessageBatch, Socket } from "../mod.ts";
 import { injectFaults } from "./support/faulty_libc.ts";
 import { closed, type Family, nextMessages, test, testBoth, type Tools } from "./support/harness.ts";
 import { until } from "./support/process.ts";
-import { runFixture } from "./support/runtime.ts";
-import { linuxOnly } from "./support/runtime.ts";
+import { linuxOnly, runFixture } from "./support/runtime.ts";
 
 type SystemError = Error & { code: string; address?: string; port?: number; index: number };
 type Messages = Parameters<Socket["sendMany"]>[0];

@@ -6,9 +6,18 @@
 import process from "node:process";
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import type { Socket } from "../mod.ts";
-import { closed, type Family, nextEvent, nextMessage, nextMessages, sent, test, testBoth } from "./support/harness.ts";
-import type { SystemError } from "../src/errors.ts";
-import type { Tools } from "./support/harness.ts";
+import {
+  closed,
+  type Family,
+  nextEvent,
+  nextMessage,
+  nextMessages,
+  sent,
+  test,
+  testBoth,
+  type Tools,
+} from "./support/harness.ts";
+import type { SystemError } from "../src/errors/node_errors.ts";
 import { until } from "./support/process.ts";
 import { testAlike, testBothAlike } from "./support/reference.ts";
 import { isDarwin, linuxOnly } from "./support/runtime.ts";

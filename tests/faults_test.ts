@@ -6,14 +6,15 @@
  */
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import { currentRuntime } from "../ffi/load.ts";
-import type { Libc } from "../ffi/libc.ts";
+import type { Libc } from "../ffi/libc/libc.ts";
 import type { Socket } from "../mod.ts";
-import { PollLoop } from "../src/loop.ts";
+import { PollLoop } from "../src/loop/loop.ts";
 import { type CallName, FaultyLibc, injectFaults } from "./support/faulty_libc.ts";
 import {
   closed,
   closedPort,
   FAMILIES,
+  type Family,
   nextEvent,
   nextMessage,
   nextMessages,
@@ -22,8 +23,8 @@ import {
   sent,
   test,
   testBoth,
+  type Tools,
 } from "./support/harness.ts";
-import type { Family, Tools } from "./support/harness.ts";
 import { addressOf, noNamespaces, twoHosts } from "./support/namespaces.ts";
 import { until } from "./support/process.ts";
 import { runFixture } from "./support/runtime.ts";

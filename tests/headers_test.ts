@@ -10,7 +10,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { Abi, LinuxConstants } from "../ffi/abi/abi.ts";
 import { linuxAbi } from "../ffi/abi/linux.ts";
 import { UV_POLL, UV_READABLE } from "../ffi/abi/uv.ts";
-import { errnoName } from "../ffi/errno.ts";
+import { errnoName } from "../ffi/libc/errno.ts";
 import {
   COMMON_PROTOTYPES,
   type CType,
@@ -18,8 +18,8 @@ import {
   LINUX_PROTOTYPES,
   type Prototype,
   prototypesOf,
-} from "../ffi/prototypes.ts";
-import { THREAD_EXIT_PROTOTYPES } from "../ffi/thread_exit.ts";
+} from "../ffi/libc/prototypes.ts";
+import { THREAD_EXIT_PROTOTYPES } from "../ffi/libc/thread_exit.ts";
 import { compileAndRun, noCompiler } from "./support/compiler.ts";
 import { test } from "./support/harness.ts";
 

@@ -6,7 +6,7 @@
  */
 import { isIPv4, isIPv6 } from "node:net";
 import { assert, assertEquals } from "@std/assert";
-import { formatIPv4, formatIPv6, parseIp, parseIPv4, parseIPv6 } from "../ffi/inet.ts";
+import { formatIPv4, formatIPv6, parseIp, parseIPv4, parseIPv6 } from "../ffi/wire/inet.ts";
 import { compileAndRun, noCompiler } from "./support/compiler.ts";
 import { test } from "./support/harness.ts";
 import { randomIntegers } from "./support/random.ts";

@@ -74,8 +74,36 @@ test("src/ imports ffi/, never the other way round", () => {
     );
   assertEquals(outside("ffi", /^ffi\//), []);
   assertEquals(outside("src", /^(src|ffi)\//), []);
-  assert(within("src").some((source) => source.imports.some((name) => name.startsWith("../ffi/"))));
 });
+
+/** The folders that each folder may import, as the README beside them says. */
+function allowedImports(parent: string): Map<string, readonly string[]> {
+  const readme = readFileSync(join(projectRoot, parent, "README.md"), "utf8");
+  const names = (cell: string): string[] => [...cell.matchAll(/`(\w+)\/?`/g)].map(([, name]) => name);
+  const rows = [...readme.matchAll(/^\| (`\w+\/`) +\|.*\|(.*)\|$/gm)];
+  return new Map(rows.map(([, folder, cell]) => [names(folder)[0], names(cell)]));
+}
+
+for (const parent of ["src", "ffi"]) {
+  test(`the folders of ${parent}/ import each other as its README says, types included`, () => {
+    const allowed = allowedImports(parent);
+    const folderOf = (path: string): string | undefined => path.match(`^${parent}/(\\w+)/`)?.[1];
+    const folders = readdirSync(join(projectRoot, parent), { withFileTypes: true }).filter((entry) =>
+      entry.isDirectory()
+    );
+    assertEquals([...allowed.keys()].sort(), folders.map(({ name }) => name).sort());
+    const wrong = within(parent).flatMap((source) => {
+      const from = folderOf(source.path);
+      if (from === undefined) return [];
+      return source.imports.flatMap((name) => target(source, name) ?? []).filter((path) => {
+        const to = folderOf(path);
+        const isFront = to === undefined && path.startsWith(`${parent}/`);
+        return isFront || (to !== undefined && to !== from && !allowed.get(from)!.includes(to));
+      }).map((path) => `${source.path} imports ${path}`);
+    });
+    assertEquals(wrong, []);
+  });
+}
 
 test("src/ knows no pointer and no native memory", () => {
   const users = within("src").filter((source) =>
@@ -84,15 +112,15 @@ test("src/ knows no pointer and no native memory", () => {
   assertEquals(users.map(({ path }) => path), []);
 });
 
-test("no modules import each other in a circle", () => {
-  const edges = new Map(SOURCES.map((source) => {
-    // What is imported as a type only is gone when the code runs.
-    const types = new Set([...source.code.matchAll(/^import type [^;]*?from "([^"]+)";$/gm)].map(([, name]) => name));
-    return [
-      source.path,
-      source.imports.filter((name) => !types.has(name)).flatMap((name) => target(source, name) ?? []),
-    ];
-  }));
+/** Types that name each other: a socket's messages bring descriptors, which can be opened as sockets. */
+const RECURSIVE_TYPES = new Set(["src/unix/received_descriptors.ts imports src/unix/socket.ts"]);
+
+test("no modules import each other in a circle, not even types", () => {
+  const edges = new Map(SOURCES.map((source) => [
+    source.path,
+    source.imports.flatMap((name) => target(source, name) ?? [])
+      .filter((path) => !RECURSIVE_TYPES.has(`${source.path} imports ${path}`)),
+  ]));
   const done = new Set<string>();
   const visit = (path: string, way: readonly string[]): void => {
     assert(!way.includes(path), [...way, path].join(" -> "));
@@ -103,8 +131,8 @@ test("no modules import each other in a circle", () => {
   for (const path of edges.keys()) visit(path, []);
 });
 
-/** Where runtimes may be named. runtime.ts lists what there is; registration.ts steps into a runtime's module system. */
-const RUNTIME_FILES = /^ffi\/((deno|bun|node|koffi|load|runtime|support)\.ts|poll\/)|^registration\.ts$/;
+/** Where runtimes may be named. registration.ts steps into a runtime's module system. */
+const RUNTIME_FILES = /^ffi\/((load|runtime|support)\.ts|runtimes\/|poll\/)|^registration\.ts$/;
 
 test("only the runtimes' own files name a runtime", () => {
   const named = SOURCES.filter(({ path, code }) =>
@@ -112,7 +140,7 @@ test("only the runtimes' own files name a runtime", () => {
   );
   assertEquals(named.map(({ path }) => path), []);
   const own = { deno: "Deno", bun: "bun:ffi", node: "node:ffi", koffi: "koffi" };
-  for (const [file, name] of Object.entries(own)) assert(read(`ffi/${file}.ts`).code.includes(name), file);
+  for (const [file, name] of Object.entries(own)) assert(read(`ffi/runtimes/${file}.ts`).code.includes(name), file);
 });
 
 test("a runtime's FFI module is never imported statically", () => {
@@ -138,4 +166,22 @@ test("every module says what it is for", () => {
     path
   );
   assertEquals(silent, []);
+});
+
+/** More lines than that do not fit a screen. */
+const LONGEST_FUNCTION = 60;
+
+test("no function is longer than a screen", () => {
+  const long = SOURCES.flatMap(({ path, code }) => {
+    const lines = code.split("\n");
+    return lines.flatMap((line, i) => {
+      const isStart = /^(export )?(default )?(async )?function\b.*[({]$/.test(line) ||
+        /^  (static |override |protected |async |get |set |\*)*[#\w[.\]]+(<.*>)?\((.*\)(: [^=]*)? \{)?$/.test(line);
+      if (!isStart) return [];
+      const indent = line.match(/^ */)![0];
+      const end = lines.findIndex((other, j) => j > i && (other === `${indent}}` || /^\s*\): .*;$/.test(other)));
+      return end - i > LONGEST_FUNCTION ? [`${path}:${i + 1} has ${end - i} lines`] : [];
+    });
+  });
+  assertEquals(long, []);
 });

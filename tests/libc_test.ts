@@ -8,14 +8,14 @@ import { closeSync, openSync, readFileSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert";
 import { Descriptor } from "../ffi/descriptor.ts";
-import { interfaceIndex, interfaceName } from "../ffi/interfaces.ts";
+import { interfaceIndex, interfaceName } from "../ffi/wire/interfaces.ts";
 import { currentRuntime } from "../ffi/load.ts";
-import type { Pointer } from "../ffi/memory.ts";
-import { MessageVector } from "../ffi/message_vector.ts";
+import type { Pointer } from "../ffi/libc/memory.ts";
+import { MessageVector } from "../ffi/wire/message_vector.ts";
 import { EpollSet } from "../ffi/poll/epoll.ts";
 import { READABLE, WRITABLE } from "../ffi/poll/interest_set.ts";
 import { readablePollfd } from "../ffi/poll/pollfd.ts";
-import { decodeAddress, encodeAddress, familyNumber, type SocketAddress } from "../ffi/sockaddr.ts";
+import { decodeAddress, encodeAddress, familyNumber, type SocketAddress } from "../ffi/wire/sockaddr.ts";
 import { collectGarbage } from "./support/garbage.ts";
 import { FAMILIES, type Family, test, testBoth, type Tools } from "./support/harness.ts";
 

@@ -4,8 +4,8 @@
  * @module
  */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { encodeControls } from "../ffi/control.ts";
-import { ErrorQueue } from "../ffi/error_queue.ts";
+import { encodeControls } from "../ffi/wire/control.ts";
+import { ErrorQueue } from "../ffi/wire/error_queue.ts";
 import { currentRuntime } from "../ffi/load.ts";
 import type { NetworkError, Socket } from "../mod.ts";
 import type { AgentError, RemoteSocket } from "./support/agent.ts";

@@ -12,7 +12,7 @@ import { inspect } from "node:util";
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { currentRuntime } from "../ffi/load.ts";
 import type { LookupFunction, Socket } from "../mod.ts";
-import type { SystemError } from "../src/errors.ts";
+import type { SystemError } from "../src/errors/node_errors.ts";
 import { injectFaults } from "./support/faulty_libc.ts";
 import { nextEvent, nextMessage, sent, testBoth, type Tools } from "./support/harness.ts";
 import { descriptorAt, kernelOption, openDescriptor } from "./support/kernel.ts";

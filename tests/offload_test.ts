@@ -6,7 +6,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import process from "node:process";
 import { replaceLibc } from "../ffi/load.ts";
-import type { Libc } from "../ffi/libc.ts";
+import type { Libc } from "../ffi/libc/libc.ts";
 import { Network, noNamespaces } from "./support/namespaces.ts";
 import { commandFor, entry, runFixture } from "./support/runtime.ts";
 import { injectFaults } from "./support/faulty_libc.ts";

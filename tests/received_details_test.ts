@@ -5,12 +5,12 @@
  */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { DARWIN } from "../ffi/abi/darwin.ts";
-import { ControlReader, encodeControls, intData } from "../ffi/control.ts";
+import { ControlReader, encodeControls, intData } from "../ffi/wire/control.ts";
 import { currentRuntime, replaceLibc } from "../ffi/load.ts";
-import type { Libc } from "../ffi/libc.ts";
-import type { Pointer } from "../ffi/memory.ts";
+import type { Libc } from "../ffi/libc/libc.ts";
+import type { Pointer } from "../ffi/libc/memory.ts";
 import { createSocket, type MessageBatch, type ReceiveDetails, type Socket, type SocketOptions } from "../mod.ts";
-import { DetailDecoder, kernelOptions } from "../src/received_details.ts";
+import { DetailDecoder, kernelOptions } from "../src/receiving/details.ts";
 import { injectFaults } from "./support/faulty_libc.ts";
 import {
   closed,

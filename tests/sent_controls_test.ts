@@ -7,9 +7,9 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { DARWIN } from "../ffi/abi/darwin.ts";
 import { currentRuntime } from "../ffi/load.ts";
-import { missingMessage } from "../ffi/sent_controls.ts";
+import { missingMessage } from "../ffi/wire/sent_controls.ts";
 import { type AddressedMessage, clockTime, type RemoteInfo, type SendOptions, type Socket } from "../mod.ts";
-import { checkSendControls, SendControlsEncoder } from "../src/send_controls.ts";
+import { checkSendControls, SendControlsEncoder } from "../src/sending/controls.ts";
 import { type FaultyLibc, injectFaults } from "./support/faulty_libc.ts";
 import {
   closed,

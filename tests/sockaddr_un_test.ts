@@ -6,8 +6,8 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { DARWIN } from "../ffi/abi/darwin.ts";
 import { linuxAbi } from "../ffi/abi/linux.ts";
-import { decodePath, encodePath, maxPathLength } from "../ffi/sockaddr_un.ts";
-import { MessageQueue } from "../src/message_queue.ts";
+import { decodePath, encodePath, maxPathLength } from "../ffi/wire/sockaddr_un.ts";
+import { MessageQueue } from "../src/sending/message_queue.ts";
 import { validatePath } from "../src/unix/path.ts";
 import { test } from "./support/harness.ts";
 

@@ -10,8 +10,7 @@ import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/ass
 import { type Socket, type SocketType, UnixSocket } from "../mod.ts";
 import { nextEvent, nextMessage, sent, test, type Tools } from "./support/harness.ts";
 import { type CreateSocket, testAlike } from "./support/reference.ts";
-import { runtime } from "./support/runtime.ts";
-import { linuxOnly } from "./support/runtime.ts";
+import { linuxOnly, runtime } from "./support/runtime.ts";
 
 /** Binds, sends to a receiver, is answered, and closes: all by way of the given object. */
 async function exchange(t: Tools, socket: Socket): Promise<void> {

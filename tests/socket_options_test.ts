@@ -4,11 +4,11 @@
  * @module
  */
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
-import { optionOf } from "../ffi/sockopt.ts";
+import { optionOf } from "../ffi/wire/sockopt.ts";
 import { currentRuntime } from "../ffi/load.ts";
 import { createSocket, type PathMtuDiscovery, type Socket } from "../mod.ts";
 import { DARWIN } from "../ffi/abi/darwin.ts";
-import { missingOption, optionError } from "../src/option_errors.ts";
+import { missingOption, optionError } from "../src/options/errors.ts";
 import { injectFaults } from "./support/faulty_libc.ts";
 import {
   type Family,

@@ -4,7 +4,7 @@
  * @module
  */
 import { assert, assertEquals } from "@std/assert";
-import { Spin } from "../src/spin.ts";
+import { Spin } from "../src/loop/spin.ts";
 import { test } from "./support/harness.ts";
 
 /** A loop whose next activity comes after `spinning` or `waiting` milliseconds. Tells how often it looked on. */

@@ -10,7 +10,7 @@ import process from "node:process";
 import { assert, assertEquals, assertMatch, assertRejects, assertThrows } from "@std/assert";
 import { Descriptor } from "../ffi/descriptor.ts";
 import { currentRuntime } from "../ffi/load.ts";
-import { encodePath } from "../ffi/sockaddr_un.ts";
+import { encodePath } from "../ffi/wire/sockaddr_un.ts";
 import { createSocket, Socket, socketpair, UnixSocket } from "../mod.ts";
 import { test, type Tools, unixDescriptors } from "./support/harness.ts";
 import { linesOf } from "./support/process.ts";

@@ -16,7 +16,7 @@ import { Descriptor } from "../ffi/descriptor.ts";
 import { READABLE } from "../ffi/poll/interest_set.ts";
 import { openInterestSet } from "../ffi/poll/open_interest_set.ts";
 import { PollThreads, ThreadWaiter } from "../ffi/poll/thread_waiter.ts";
-import { encodeAddress } from "../ffi/sockaddr.ts";
+import { encodeAddress } from "../ffi/wire/sockaddr.ts";
 import type { Socket } from "../mod.ts";
 import { closed, type Family, nextMessage, test, testBoth, type Tools } from "./support/harness.ts";
 import { linesOf, threadCount, until } from "./support/process.ts";

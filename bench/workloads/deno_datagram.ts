@@ -3,8 +3,17 @@
  *
  * @module
  */
-import { addressesOf, announce, type Dgram, type Figures, LOOPBACK, measure, messagesOf } from "../support.ts";
-import { type Options, WAVE } from "../support.ts";
+import {
+  addressesOf,
+  announce,
+  type Dgram,
+  type Figures,
+  LOOPBACK,
+  measure,
+  messagesOf,
+  type Options,
+  WAVE,
+} from "../support.ts";
 
 interface NetAddress {
   readonly transport: "udp";

@@ -4,8 +4,8 @@
  * @module
  */
 import type { DarwinConstants } from "../abi/abi.ts";
-import { type Libc, uninterrupted } from "../libc.ts";
-import type { Memory, Pointer } from "../memory.ts";
+import { type Libc, uninterrupted } from "../libc/libc.ts";
+import type { Memory, Pointer } from "../libc/memory.ts";
 import { type InterestSet, READABLE, WRITABLE } from "./interest_set.ts";
 
 const MAX_EVENTS = 256;

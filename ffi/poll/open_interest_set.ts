@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Libc } from "../libc.ts";
+import type { Libc } from "../libc/libc.ts";
 import { EpollSet } from "./epoll.ts";
 import type { InterestSet } from "./interest_set.ts";
 import { KqueueSet } from "./kqueue.ts";

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { Libc } from "../libc.ts";
-import type { Memory, Pointer } from "../memory.ts";
+import type { Libc } from "../libc/libc.ts";
+import type { Memory, Pointer } from "../libc/memory.ts";
 
 /** A pollfd that asks for POLLIN on `fd`, in fresh memory or in memory that is given. */
 export function readablePollfd(libc: Libc, fd: number, memory: Memory = libc.allocate(pollfdSize(libc))): Pointer {

@@ -9,8 +9,8 @@
  * @module
  */
 import { Worker } from "node:worker_threads";
-import type { Libc } from "../libc.ts";
-import process, { clearImmediate, clearTimeout, setImmediate, setTimeout } from "../process.ts";
+import type { Libc } from "../libc/libc.ts";
+import process, { clearImmediate, clearTimeout, setImmediate, setTimeout } from "../runtimes/process.ts";
 import type { InterestSet } from "./interest_set.ts";
 import { readablePollfd } from "./pollfd.ts";
 import type { Waiter } from "./waiter.ts";

@@ -7,8 +7,8 @@
  * @module
  */
 import { UV_POLL, UV_READABLE } from "../abi/uv.ts";
-import type { NodeFfi, NodeLibrary } from "../node.ts";
-import process, { clearImmediate, setImmediate } from "../process.ts";
+import type { NodeFfi, NodeLibrary } from "../runtimes/node.ts";
+import process, { clearImmediate, setImmediate } from "../runtimes/process.ts";
 import type { InterestSet } from "./interest_set.ts";
 import type { Waiter } from "./waiter.ts";
 

@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { ancillarySpace, readAncillary, type UnixCredentials } from "../../ffi/ancillary.ts";
-import type { ControlReader } from "../../ffi/control.ts";
-import type { Libc } from "../../ffi/libc.ts";
-import type { ControlDecoder } from "../inbox.ts";
-import type { ReceiveDetails } from "../types.ts";
+import type { ReceiveDetails } from "../receiving/types.ts";
+import { ancillarySpace, readAncillary, type UnixCredentials } from "../../ffi/wire/ancillary.ts";
+import type { ControlReader } from "../../ffi/wire/control.ts";
+import type { Libc } from "../../ffi/libc/libc.ts";
+import type { ControlDecoder } from "../receiving/inbox.ts";
 import {
   closeRest,
   type DescriptorAccess,

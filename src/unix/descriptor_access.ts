@@ -3,9 +3,8 @@
  *
  * @module
  */
-import type { Libc } from "../../ffi/libc.ts";
-import { uninterrupted } from "../../ffi/libc.ts";
-import type { Engine } from "../engine.ts";
+import { type Libc, uninterrupted } from "../../ffi/libc/libc.ts";
+import type { Engine } from "../endpoint/engine.ts";
 import type { DescriptorAccess } from "./received_descriptors.ts";
 
 /** What one call reads or writes at most, in bytes. */

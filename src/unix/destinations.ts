@@ -4,9 +4,9 @@
  * @module
  */
 import type { Abi } from "../../ffi/abi/abi.ts";
-import type { NetworkPermission } from "../../ffi/network_permission.ts";
-import type { EncodedAddress } from "../../ffi/sockaddr.ts";
-import { encodePath } from "../../ffi/sockaddr_un.ts";
+import type { NetworkPermission } from "../../ffi/runtimes/network_permission.ts";
+import type { EncodedAddress } from "../../ffi/wire/sockaddr.ts";
+import { encodePath } from "../../ffi/wire/sockaddr_un.ts";
 import { validatePath } from "./path.ts";
 
 /** Paths remembered at most; beyond that all are forgotten. */

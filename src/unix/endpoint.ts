@@ -3,21 +3,22 @@
  *
  * @module
  */
+import type { SendRequest } from "../sending/callbacks.ts";
+import type { ReceiveDetails, RemoteInfo } from "../receiving/types.ts";
 import type { Buffer } from "node:buffer";
 import type { EventEmitter } from "node:events";
-import type { EncodedControls } from "../../ffi/control.ts";
-import { nextTick } from "../../ffi/process.ts";
-import type { EncodedAddress, SocketAddress } from "../../ffi/sockaddr.ts";
-import { decodePath } from "../../ffi/sockaddr_un.ts";
-import type { OptionName } from "../../ffi/sockopt.ts";
-import { Endpoint, type Listeners } from "../endpoint.ts";
-import type { Engine } from "../engine.ts";
-import { type ControlDecoder, Inbox } from "../inbox.ts";
-import type { Payload } from "../payload.ts";
-import { permissionsOf } from "../permissions.ts";
-import { NO_OFFLOAD } from "../segments.ts";
-import type { MessageSender, SendRequest } from "../sender.ts";
-import type { ReceiveDetails, RemoteInfo } from "../types.ts";
+import type { EncodedControls } from "../../ffi/wire/control.ts";
+import { nextTick } from "../../ffi/runtimes/process.ts";
+import type { EncodedAddress, SocketAddress } from "../../ffi/wire/sockaddr.ts";
+import { decodePath } from "../../ffi/wire/sockaddr_un.ts";
+import type { OptionName } from "../../ffi/wire/sockopt.ts";
+import { Endpoint, type Listeners } from "../endpoint/endpoint.ts";
+import type { Engine } from "../endpoint/engine.ts";
+import { type ControlDecoder, Inbox } from "../receiving/inbox.ts";
+import type { Payload } from "../sending/payload.ts";
+import { permissionsOf } from "../endpoint/address_policy.ts";
+import { NO_OFFLOAD } from "../sending/segments.ts";
+import type { MessageSender } from "../sending/sender.ts";
 import { UnixDecoder, type UnixDetails, type WantedAncillary } from "./decoder.ts";
 import { descriptorAccess } from "./descriptor_access.ts";
 import type { DescriptorAccess } from "./received_descriptors.ts";

@@ -4,9 +4,9 @@
  * @module
  */
 import type { Abi } from "../../ffi/abi/abi.ts";
-import { maxPathLength, pathLength } from "../../ffi/sockaddr_un.ts";
-import { invalidArgValue, pathTooLong, unavailable } from "../errors.ts";
-import { validateString } from "../validate.ts";
+import { maxPathLength, pathLength } from "../../ffi/wire/sockaddr_un.ts";
+import { invalidArgValue, pathTooLong, unavailable } from "../errors/node_errors.ts";
+import { validateString } from "../errors/validate.ts";
 
 /**
  * A path that can be encoded. `@` at the beginning stands for the NUL of an abstract one; a file of that name is `./@...`.

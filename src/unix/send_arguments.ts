@@ -3,15 +3,15 @@
  *
  * @module
  */
-import type { Libc } from "../../ffi/libc.ts";
-import type { EncodedAddress } from "../../ffi/sockaddr.ts";
-import { invalidArgType, isConnected } from "../errors.ts";
-import { MessageBatch } from "../message_batch.ts";
-import { lengthOf, type Payload } from "../payload.ts";
-import { payloadOf, sliceOf } from "../send_arguments.ts";
-import { validateFunction, validateNumber } from "../validate.ts";
+import type { Libc } from "../../ffi/libc/libc.ts";
+import type { EncodedAddress } from "../../ffi/wire/sockaddr.ts";
+import { invalidArgType, isConnected } from "../errors/node_errors.ts";
+import { MessageBatch } from "../receiving/message_batch.ts";
+import { lengthOf, type Payload } from "../sending/payload.ts";
+import { payloadOf, sliceOf } from "../sending/arguments.ts";
+import { validateFunction, validateNumber } from "../errors/validate.ts";
 import type { UnixDestinations } from "./destinations.ts";
-import { type CheckedPassed, checkPassed, type Passed } from "./passing.ts";
+import { type CheckedPassed, checkPassed, type Passed } from "./outgoing_ancillary.ts";
 
 /** What is to be sent, and where. */
 export interface UnixSendArguments {

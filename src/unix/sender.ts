@@ -4,14 +4,15 @@
  *
  * @module
  */
-import type { EncodedControls } from "../../ffi/control.ts";
-import { type Libc, uninterrupted } from "../../ffi/libc.ts";
-import type { EncodedAddress } from "../../ffi/sockaddr.ts";
-import type { PollLoop } from "../loop.ts";
-import type { Collected, Outbox, Run } from "../outbox.ts";
-import { ownCopy, type Payload } from "../payload.ts";
-import { QueueingSender } from "../queueing_sender.ts";
-import type { MessageSender, SendingSocket, SendRequest } from "../sender.ts";
+import type { SendRequest } from "../sending/callbacks.ts";
+import type { EncodedControls } from "../../ffi/wire/control.ts";
+import { type Libc, uninterrupted } from "../../ffi/libc/libc.ts";
+import type { EncodedAddress } from "../../ffi/wire/sockaddr.ts";
+import type { PollLoop } from "../loop/loop.ts";
+import type { Collected, Outbox, Run } from "../sending/outbox.ts";
+import { ownCopy, type Payload } from "../sending/payload.ts";
+import { QueueingSender } from "../sending/queueing_sender.ts";
+import type { MessageSender, SendingSocket } from "../sending/sender.ts";
 import { Backlog } from "./backlog.ts";
 
 /** Messages tried first when there may be room: as many as a peer's queue usually takes. Twice as many after each success. */

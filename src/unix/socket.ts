@@ -3,28 +3,35 @@
  *
  * @module
  */
+import { type GroupRequest, type OperationOwner, SendManyOperation, SendOperation } from "../sending/callbacks.ts";
+import type { Bytes, SendCallback, SendManyCallback } from "../sending/types.ts";
 import type { Buffer } from "node:buffer";
-import { UNCHANGING } from "../../ffi/network_permission.ts";
-import { nextTick } from "../../ffi/process.ts";
-import type { EncodedAddress } from "../../ffi/sockaddr.ts";
-import { closeOnAbort } from "../abort.ts";
-import { adoptableUnix, isUnixDatagram } from "../adoption.ts";
-import { currentEngine, type Engine } from "../engine.ts";
-import { alreadyBound, isConnected, notConnected, unavailable } from "../errors.ts";
-import type { MessageBatch } from "../message_batch.ts";
-import { type GroupRequest, SendManyOperation } from "../send_many_operation.ts";
-import { type OperationOwner, SendOperation } from "../send_operation.ts";
-import { callableClass } from "../callable_class.ts";
-import { Socket } from "../socket.ts";
-import { attach, endpointOf, engineOf, runningEndpoint, setOption, type SocketState, stateOf } from "../socket_base.ts";
-import type { Bytes, SendCallback, SendManyCallback } from "../types.ts";
-import { validateFunction, validateObject } from "../validate.ts";
+import { UNCHANGING } from "../../ffi/runtimes/network_permission.ts";
+import { nextTick } from "../../ffi/runtimes/process.ts";
+import type { EncodedAddress } from "../../ffi/wire/sockaddr.ts";
+import { closeOnAbort } from "../integration/abort.ts";
+import { adoptableUnix, isUnixDatagram } from "../endpoint/adoption.ts";
+import { currentEngine, type Engine } from "../endpoint/engine.ts";
+import { alreadyBound, isConnected, notConnected, unavailable } from "../errors/node_errors.ts";
+import type { MessageBatch } from "../receiving/message_batch.ts";
+import { callableClass } from "../socket/callable_class.ts";
+import { Socket } from "../socket/socket.ts";
+import {
+  attach,
+  endpointOf,
+  engineOf,
+  runningEndpoint,
+  setOption,
+  type SocketState,
+  stateOf,
+} from "../endpoint/socket_base.ts";
+import { validateFunction, validateObject } from "../errors/validate.ts";
 import { UnixDestinations } from "./destinations.ts";
 import { UnixEndpoint } from "./endpoint.ts";
 import { checkUnixOptions } from "./options.ts";
-import { Load } from "./passing.ts";
+import { Load } from "./outgoing_ancillary.ts";
 import { readable, validatePath } from "./path.ts";
-import { refuseWhatIsUdps } from "./refuse_udp.ts";
+import { refuseWhatIsUdps } from "./udp_only_methods.ts";
 import { parseUnixSend, parseUnixSendMany, type UnixSendArguments } from "./send_arguments.ts";
 import { SocketFile } from "./socket_file.ts";
 import { UnixStatus } from "./status.ts";

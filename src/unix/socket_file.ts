@@ -3,7 +3,7 @@
  *
  * @module
  */
-import process from "../../ffi/process.ts";
+import process from "../../ffi/runtimes/process.ts";
 
 /** A file, known by more than its name. */
 export class SocketFile {

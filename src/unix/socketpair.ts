@@ -4,7 +4,7 @@
  * @module
  */
 import { Descriptor } from "../../ffi/descriptor.ts";
-import { currentEngine } from "../engine.ts";
+import { currentEngine } from "../endpoint/engine.ts";
 import { UnixSocket } from "./socket.ts";
 import type { UnixSocketOptions } from "./types.ts";
 

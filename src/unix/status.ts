@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { readCredentials, type UnixCredentials } from "../../ffi/ancillary.ts";
-import { BufferSizes } from "../buffer_sizes.ts";
-import { notConnected, unavailable } from "../errors.ts";
-import { endpointOf, engineOf, runningEndpoint } from "../socket_base.ts";
+import { readCredentials, type UnixCredentials } from "../../ffi/wire/ancillary.ts";
+import { BufferSizes } from "../options/buffer_sizes.ts";
+import { notConnected, unavailable } from "../errors/node_errors.ts";
+import { endpointOf, engineOf, runningEndpoint } from "../endpoint/socket_base.ts";
 import type { UnixAddress, UnixSocketEvents } from "./types.ts";
 
 /** Its address, what waits in it, whether it keeps the process alive. A part of {@linkcode UnixSocket}. */

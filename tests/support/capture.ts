@@ -5,7 +5,7 @@
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { createInterface } from "node:readline";
-import { parseIp } from "../../ffi/inet.ts";
+import { parseIp } from "../../ffi/wire/inet.ts";
 import type { Tools } from "./harness.ts";
 import { Mailbox } from "./mailbox.ts";
 import type { Host } from "./namespaces.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 import { assert } from "@std/assert";
-import type { Libc } from "../../ffi/libc.ts";
+import type { Libc } from "../../ffi/libc/libc.ts";
 import { replaceLibc } from "../../ffi/load.ts";
 import type { Tools } from "./harness.ts";
 

@@ -6,8 +6,8 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { Descriptor } from "../../ffi/descriptor.ts";
 import { currentRuntime } from "../../ffi/load.ts";
-import { encodeAddress } from "../../ffi/sockaddr.ts";
-import type { OptionName } from "../../ffi/sockopt.ts";
+import { encodeAddress } from "../../ffi/wire/sockaddr.ts";
+import type { OptionName } from "../../ffi/wire/sockopt.ts";
 import type { Family } from "./harness.ts";
 
 /** The number of this process's UDP socket that is bound to a port. */

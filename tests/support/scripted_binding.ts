@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { Binding, NativeFunction } from "../../ffi/binding.ts";
-import type { Memory } from "../../ffi/memory.ts";
+import type { Binding, NativeFunction } from "../../ffi/libc/binding.ts";
+import type { Memory } from "../../ffi/libc/memory.ts";
 
 /** What a pointer parameter is given: where it points, so that the scripted function can read and write there. */
 export interface ScriptedPointer {

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { Libc } from "../../ffi/libc.ts";
-import type { Memory, Pointer } from "../../ffi/memory.ts";
+import type { Libc } from "../../ffi/libc/libc.ts";
+import type { Memory, Pointer } from "../../ffi/libc/memory.ts";
 
 /** One payload that sendmmsg is to send. */
 export interface Submitted {

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Descriptor } from "../../ffi/descriptor.ts";
 import { currentRuntime } from "../../ffi/load.ts";
-import { encodePath } from "../../ffi/sockaddr_un.ts";
+import { encodePath } from "../../ffi/wire/sockaddr_un.ts";
 import { createSocket, type UnixRemoteInfo, type UnixSocket, type UnixSocketOptions } from "../../mod.ts";
 import type { Tools } from "./harness.ts";
 import { until } from "./process.ts";

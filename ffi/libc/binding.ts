@@ -1,0 +1,101 @@
+/**
+ * What a runtime's FFI has to offer so that {@linkcode NativeLibc} can stand on it.
+ *
+ * @module
+ */
+import type { Abi } from "../abi/abi.ts";
+import type { Memory } from "./memory.ts";
+import { type FunctionName, type Prototype, prototypesOf } from "./prototypes.ts";
+
+/** A native function as the runtime hands it out. A `long` result may come as a bigint, a pointer as anything. */
+// deno-lint-ignore no-explicit-any
+export type NativeFunction = (...args: any[]) => any;
+
+/** One runtime's FFI, reduced to what differs. */
+export interface Binding {
+  /** The C functions of the prototype table. */
+  readonly functions: Readonly<Record<string, NativeFunction>>;
+  /** The calling thread's errno. Only right directly after the call that failed. */
+  errno(): number;
+  /** Where a buffer lies. */
+  addressOf(buffer: ArrayBuffer): bigint;
+  /** An address in the form that a pointer parameter takes. */
+  pointerTo(memory: Memory, offset: number): unknown;
+  /** NULL in that form. */
+  readonly nullPointer: unknown;
+  /** A number in the form that a `size_t` or `unsigned long` parameter takes. */
+  word(value: number): unknown;
+  /**
+   * Opens functions that not every C library has.
+   *
+   * @param libraries Names of the library, to be tried in turn.
+   * @throws Where none of them has all of these functions.
+   */
+  open(prototypes: Readonly<Record<string, Prototype>>, libraries: readonly string[]): Record<string, NativeFunction>;
+  /** Native memory behind a pointer that a function returned. It must last as long as the view is used. */
+  view(pointer: unknown, length: number): ArrayBuffer;
+}
+
+/** Opens the C library under the first of its names that works. */
+export function openFirst<Library>(abi: Pick<Abi, "libraries">, open: (name: string) => Library): Library {
+  const failures: unknown[] = [];
+  for (const name of abi.libraries) {
+    try {
+      return open(name);
+    } catch (error) {
+      if (isRefusal(error)) throw error;
+      failures.push(error);
+    }
+  }
+  throw new Error(`Cannot open the C library, tried ${abi.libraries.join(", ")}`, { cause: failures });
+}
+
+/** A permission that is missing is the user's to grant: no other file name can help. */
+function isRefusal(error: unknown): boolean {
+  const { name, code } = error as { name?: string; code?: string };
+  return name === "NotCapable" || name === "PermissionDenied" || code === "ERR_ACCESS_DENIED";
+}
+
+/** What every socket calls. */
+const EARLY: ReadonlySet<string> = new Set([
+  ...["socket", "bind", "getsockname", "setsockopt", "sendmmsg", "recvmmsg", "close"],
+  ...["epoll_create1", "epoll_ctl", "epoll_wait", "eventfd", "kqueue", "kevent"],
+]);
+
+/**
+ * Opens functions in two steps, as each takes its time (in Deno a quarter of a millisecond): those that every socket calls at
+ * once, the others when the first of them is called.
+ *
+ * @param early Names to be opened at once, besides those.
+ * @param open Opens functions under the given names.
+ */
+export function openInSteps<Definition>(
+  definitions: Readonly<Record<string, Definition>>,
+  early: readonly string[],
+  open: (definitions: Record<string, Definition>) => Record<string, NativeFunction>,
+): Record<string, NativeFunction> {
+  const entries = Object.entries(definitions);
+  const isEarly = (name: string): boolean => EARLY.has(name) || early.includes(name);
+  const functions = { ...open(Object.fromEntries(entries.filter(([name]) => isEarly(name)))) };
+  const late = Object.fromEntries(entries.filter(([name]) => !isEarly(name)));
+  for (const name of Object.keys(late)) {
+    functions[name] = (...values) => {
+      Object.assign(functions, open(late));
+      return functions[name](...values);
+    };
+  }
+  return functions;
+}
+
+/** Translates the whole prototype table of a platform with one function per entry. */
+export function translatePrototypes<T>(abi: Abi, translate: (prototype: Prototype) => T): Record<string, T> {
+  return translateAll(prototypesOf(abi.platform) as Record<FunctionName, Prototype>, translate);
+}
+
+/** Translates some prototypes. */
+export function translateAll<T>(
+  prototypes: Readonly<Record<string, Prototype>>,
+  translate: (prototype: Prototype) => T,
+): Record<string, T> {
+  return Object.fromEntries(Object.entries(prototypes).map(([name, prototype]) => [name, translate(prototype)]));
+}

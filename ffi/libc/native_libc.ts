@@ -1,0 +1,277 @@
+/**
+ * {@linkcode Libc} over any runtime's binding.
+ *
+ * @module
+ */
+import type { Abi } from "../abi/abi.ts";
+import type { Binding, NativeFunction } from "./binding.ts";
+import type { Libc } from "./libc.ts";
+import { Memory, Pointer, undetachableBuffer } from "./memory.ts";
+import { type DescriptorOwner, PROCESS } from "./thread_exit.ts";
+
+/** sizeof(int) */
+const INT_SIZE = 4;
+
+type SingleCall = (fd: number, msg: Pointer, flags: number) => number;
+type BatchCall = (fd: number, msgvec: Pointer, vlen: number, flags: number) => number;
+
+/** The real C library. */
+export class NativeLibc implements Libc {
+  readonly abi: Abi;
+  readonly owner: DescriptorOwner = PROCESS;
+  readonly #binding: Binding;
+  readonly #c: Readonly<Record<string, NativeFunction>>;
+  readonly #null: unknown;
+  /** Errors of descriptors that a loop of recvmsg met behind a datagram, until the next call. The kernel has forgotten them. */
+  readonly #laterErrors = new Map<number, number>();
+
+  /** Stands on a binding whose functions belong to `abi`. */
+  constructor(abi: Abi, binding: Binding) {
+    this.abi = abi;
+    this.#binding = binding;
+    this.#c = binding.functions;
+    this.#null = binding.nullPointer;
+    if (abi.platform === "darwin") this.#replaceMissingOnDarwin();
+  }
+
+  allocate(size: number): Memory {
+    const buffer = new ArrayBuffer(size);
+    return new Memory(buffer, this.#binding.addressOf(buffer));
+  }
+
+  allocateShown(size: number): Memory | undefined {
+    const buffer = undetachableBuffer(size);
+    return buffer && new Memory(buffer, this.#binding.addressOf(buffer));
+  }
+
+  pointer(memory: Memory, offset = 0): Pointer {
+    return new Pointer(this.#binding.pointerTo(memory, offset), memory, offset);
+  }
+
+  socket(domain: number, type: number, protocol: number): number {
+    return this.#result(this.#c.socket(domain, type, protocol));
+  }
+
+  socketpair(domain: number, type: number, protocol: number, sv: Pointer): number {
+    return this.#result(this.#c.socketpair(domain, type, protocol, readable(sv, 8)));
+  }
+
+  bind(fd: number, addr: Pointer, len: number): number {
+    return this.#result(this.#c.bind(fd, readable(addr, len), len));
+  }
+
+  connect(fd: number, addr: Pointer, len: number): number {
+    return this.#result(this.#c.connect(fd, readable(addr, len), len));
+  }
+
+  getsockname(fd: number, addr: Pointer, len: Pointer): number {
+    return this.#result(this.#c.getsockname(fd, addr.value, len.value));
+  }
+
+  getpeername(fd: number, addr: Pointer, len: Pointer): number {
+    return this.#result(this.#c.getpeername(fd, addr.value, len.value));
+  }
+
+  setsockopt(fd: number, level: number, optname: number, optval: Pointer, optlen: number): number {
+    return this.#result(this.#c.setsockopt(fd, level, optname, readable(optval, optlen), optlen));
+  }
+
+  getsockopt(fd: number, level: number, optname: number, optval: Pointer, optlen: Pointer): number {
+    return this.#result(this.#c.getsockopt(fd, level, optname, optval.value, optlen.value));
+  }
+
+  sendmsg(fd: number, msg: Pointer, flags: number): number {
+    return this.#result(this.#c.sendmsg(fd, msg.value, flags));
+  }
+
+  recvmsg(fd: number, msg: Pointer, flags: number): number {
+    return this.#result(this.#c.recvmsg(fd, msg.value, flags));
+  }
+
+  sendmmsg(fd: number, msgvec: Pointer, vlen: number, flags: number): number {
+    const vector = readable(msgvec, vlen * this.abi.layouts.mmsghdr.size);
+    const result = this.#result(this.#c.sendmmsg(fd, vector, vlen, flags));
+    if (!this.#mayBeMissing(result)) return result;
+    const isMissing = this.#isMissing(result, () => this.#c.sendmmsg(fd, vector, 0, flags));
+    if (!isMissing) return result;
+    this.sendmmsg = this.#batch((fd, msg, flags) => this.sendmsg(fd, msg, flags));
+    return this.sendmmsg(fd, msgvec, vlen, flags);
+  }
+
+  recvmmsg(fd: number, msgvec: Pointer, vlen: number, flags: number): number {
+    const vector = readable(msgvec, vlen * this.abi.layouts.mmsghdr.size);
+    const result = this.#result(this.#c.recvmmsg(fd, vector, vlen, flags, this.#null));
+    if (!this.#mayBeMissing(result)) return result;
+    const isMissing = this.#isMissing(result, () => this.#c.recvmmsg(fd, vector, 0, flags, this.#null));
+    if (!isMissing) return result;
+    this.recvmmsg = this.#receivingBatch();
+    return this.recvmmsg(fd, msgvec, vlen, flags);
+  }
+
+  sendto(fd: number, buf: Pointer, n: number, flags: number, addr: Pointer | null, len: number): number {
+    const address = addr === null ? this.#null : readable(addr, len);
+    return this.#result(this.#c.sendto(fd, readable(buf, n), this.#binding.word(n), flags, address, len));
+  }
+
+  recvfrom(fd: number, buf: Pointer, n: number, flags: number, addr: Pointer | null, len: Pointer | null): number {
+    const room = this.#binding.word(n);
+    return this.#result(
+      this.#c.recvfrom(fd, readable(buf, n), room, flags, addr?.value ?? this.#null, len?.value ?? this.#null),
+    );
+  }
+
+  read(fd: number, buf: Pointer, n: number): number {
+    return this.#result(this.#c.read(fd, readable(buf, n), this.#binding.word(n)));
+  }
+
+  write(fd: number, buf: Pointer, n: number): number {
+    return this.#result(this.#c.write(fd, readable(buf, n), this.#binding.word(n)));
+  }
+
+  close(fd: number): number {
+    if (this.#laterErrors.size > 0) this.#laterErrors.delete(fd);
+    return this.#result(this.#c.close(fd));
+  }
+
+  fcntl(fd: number, cmd: number, arg: number): number {
+    return this.#result(this.#c.fcntl(fd, cmd, arg));
+  }
+
+  poll(fds: Pointer, nfds: number, timeout: number): number {
+    const set = readable(fds, nfds * this.abi.layouts.pollfd.size);
+    return this.#result(this.#c.poll(set, this.#binding.word(nfds), timeout));
+  }
+
+  clock_gettime(clockid: number, tp: Pointer): number {
+    return this.#result(this.#c.clock_gettime(clockid, readable(tp, this.abi.layouts.timespec.size)));
+  }
+
+  if_nametoindex(ifname: Pointer): number {
+    const index = this.#c.if_nametoindex(ifname.value) as number;
+    return index === 0 ? -this.#binding.errno() : index;
+  }
+
+  if_indextoname(ifindex: number, ifname: Pointer): number {
+    const name = this.#c.if_indextoname(ifindex, readable(ifname, this.abi.constants.IF_NAMESIZE));
+    return isNull(name) ? -this.#binding.errno() : 0;
+  }
+
+  ioctl(fd: number, request: number, argp: Pointer): number {
+    return this.#result(this.#c.ioctl(fd, this.#binding.word(request), readable(argp, INT_SIZE)));
+  }
+
+  epoll_create1(flags: number): number {
+    return this.#result(this.#c.epoll_create1(flags));
+  }
+
+  epoll_ctl(epfd: number, op: number, fd: number, event: Pointer | null): number {
+    return this.#result(this.#c.epoll_ctl(epfd, op, fd, event?.value ?? this.#null));
+  }
+
+  epoll_wait(epfd: number, events: Pointer, maxevents: number, timeout: number): number {
+    const room = readable(events, maxevents * this.abi.linux!.epoll_event.size);
+    return this.#result(this.#c.epoll_wait(epfd, room, maxevents, timeout));
+  }
+
+  eventfd(initval: number, flags: number): number {
+    return this.#result(this.#c.eventfd(initval, flags));
+  }
+
+  kqueue(): number {
+    return this.#result(this.#c.kqueue());
+  }
+
+  kevent(
+    kq: number,
+    changelist: Pointer | null,
+    nchanges: number,
+    eventlist: Pointer | null,
+    nevents: number,
+    timeout: Pointer | null,
+  ): number {
+    const nil = this.#null;
+    return this.#result(
+      this.#c.kevent(kq, changelist?.value ?? nil, nchanges, eventlist?.value ?? nil, nevents, timeout?.value ?? nil),
+    );
+  }
+
+  #result(result: number): number {
+    return result < 0 ? -this.#binding.errno() : result;
+  }
+
+  /** Whether an error can mean that there is no such system call, or none that this process may make. */
+  #mayBeMissing(result: number): boolean {
+    return result === -this.abi.errno.EPERM || result === -this.abi.errno.ENOSYS;
+  }
+
+  /**
+   * A system call is missing in old or emulated kernels (ENOSYS), or refused by a seccomp filter (EPERM or ENOSYS). EPERM is what a
+   * firewall says of a message, too: a call without any message tells them apart.
+   */
+  #isMissing(result: number, callWithNone: () => number): boolean {
+    return result === -this.abi.errno.ENOSYS || this.#mayBeMissing(this.#result(callWithNone()));
+  }
+
+  /**
+   * recvmmsg as a loop of recvmsg. An error behind a datagram is given at the next call, as Linux does it. EAGAIN and EINTR are no
+   * such errors: the kernel says them again if they still hold.
+   */
+  #receivingBatch(): BatchCall {
+    const { EAGAIN, EINTR } = this.abi.errno;
+    const later = this.#laterErrors;
+    const keep = (fd: number, error: number): void => {
+      if (error !== -EAGAIN && error !== -EINTR) later.set(fd, error);
+    };
+    const receive = this.#batch((fd, msg, flags) => this.recvmsg(fd, msg, flags), keep);
+    return (fd, msgvec, vlen, flags) => {
+      const error = later.size > 0 ? later.get(fd) : undefined;
+      if (error === undefined) return receive(fd, msgvec, vlen, flags);
+      later.delete(fd);
+      return error;
+    };
+  }
+
+  /**
+   * A batch call as a loop of the single one, with the same result.
+   *
+   * @param onLaterError Told of an error behind the first message, of which the result says nothing.
+   */
+  #batch(single: SingleCall, onLaterError?: (fd: number, error: number) => void): BatchCall {
+    const { size, msg_len } = this.abi.layouts.mmsghdr;
+    return (fd, msgvec, vlen, flags) => {
+      readable(msgvec, vlen * size);
+      const start = msgvec.memory.size - msgvec.room;
+      for (let i = 0; i < vlen; i++) {
+        const result = single(fd, i === 0 ? msgvec : this.pointer(msgvec.memory, start + i * size), flags);
+        if (result < 0) {
+          if (i > 0) onLaterError?.(fd, result);
+          return i > 0 ? i : result;
+        }
+        msgvec.memory.view.setUint32(start + i * size + msg_len, result, true);
+      }
+      return vlen;
+    };
+  }
+
+  /** macOS lacks the batch calls and takes fcntl's argument elsewhere (see prototypes.ts). */
+  #replaceMissingOnDarwin(): void {
+    this.sendmmsg = this.#batch((fd, msg, flags) => this.sendmsg(fd, msg, flags));
+    this.recvmmsg = this.#receivingBatch();
+    this.fcntl = (fd, cmd, arg) => {
+      const word = this.#binding.word(arg);
+      return this.#result(this.#c.fcntl(fd, cmd, word, word, word, word, word, word, word));
+    };
+  }
+}
+
+/** The pointer's value, after a check that as many bytes as the call may touch lie behind it. */
+function readable(pointer: Pointer, length: number): unknown {
+  if (!(length >= 0 && length <= pointer.room)) {
+    throw new RangeError(`A native call would touch ${length} bytes where ${pointer.room} are`);
+  }
+  return pointer.value;
+}
+
+function isNull(pointer: unknown): boolean {
+  return pointer === null || pointer === 0 || pointer === 0n;
+}

@@ -1,0 +1,86 @@
+/**
+ * {@linkcode Libc} in a Worker: what it opens is closed when the thread ends.
+ *
+ * A Worker can be terminated wherever JavaScript calls a function. Hence a new descriptor is written to its slot in the very expression
+ * that opens it, and a slot is emptied right before the descriptor is closed: after that the number may be somebody else's.
+ *
+ * @module
+ */
+import type { Abi } from "../abi/abi.ts";
+import type { Binding, NativeFunction } from "./binding.ts";
+import type { Pointer } from "./memory.ts";
+import { NativeLibc } from "./native_libc.ts";
+import type { Slot, ThreadOwner } from "./thread_exit.ts";
+
+/** The real C library, in a thread that ends before its process. */
+export class OwningLibc extends NativeLibc {
+  override readonly owner: ThreadOwner;
+  readonly #c: Readonly<Record<string, NativeFunction>>;
+  readonly #errno: () => number;
+
+  /** Stands on a binding whose functions belong to `abi`. */
+  constructor(abi: Abi, binding: Binding, owner: ThreadOwner) {
+    super(abi, binding);
+    this.owner = owner;
+    this.#c = binding.functions;
+    this.#errno = () => binding.errno();
+  }
+
+  override socket(domain: number, type: number, protocol: number): number {
+    const c = this.#c;
+    const slot = this.owner.reserve();
+    if (!slot) return this.#settle(slot, c.socket(domain, type, protocol));
+    return this.#settle(slot, slot[0] = c.socket(domain, type, protocol));
+  }
+
+  override epoll_create1(flags: number): number {
+    const c = this.#c;
+    const slot = this.owner.reserve();
+    if (!slot) return this.#settle(slot, c.epoll_create1(flags));
+    return this.#settle(slot, slot[0] = c.epoll_create1(flags));
+  }
+
+  override eventfd(initval: number, flags: number): number {
+    const c = this.#c;
+    const slot = this.owner.reserve();
+    if (!slot) return this.#settle(slot, c.eventfd(initval, flags));
+    return this.#settle(slot, slot[0] = c.eventfd(initval, flags));
+  }
+
+  override kqueue(): number {
+    const fd = super.kqueue();
+    if (fd >= 0) this.owner.own(fd);
+    return fd;
+  }
+
+  override socketpair(domain: number, type: number, protocol: number, sv: Pointer): number {
+    const result = super.socketpair(domain, type, protocol, sv);
+    if (result < 0) return result;
+    const start = sv.memory.size - sv.room;
+    for (const at of [start, start + 4]) this.owner.own(sv.memory.view.getInt32(at, true));
+    return result;
+  }
+
+  override fcntl(fd: number, cmd: number, arg: number): number {
+    const result = super.fcntl(fd, cmd, arg);
+    if (result >= 0 && cmd === this.abi.constants.F_DUPFD_CLOEXEC) this.owner.own(result);
+    return result;
+  }
+
+  override close(fd: number): number {
+    const c = this.#c;
+    const slot = this.owner.slotOf(fd);
+    if (!slot) return super.close(fd);
+    slot[0] = -1;
+    const result = c.close(fd);
+    const errno = result < 0 ? this.#errno() : 0;
+    this.owner.vacate(fd, slot);
+    return result < 0 ? -errno : result;
+  }
+
+  #settle(slot: Slot | undefined, fd: number): number {
+    const errno = fd < 0 ? this.#errno() : 0;
+    this.owner.settle(slot, fd);
+    return fd < 0 ? -errno : fd;
+  }
+}

@@ -1,0 +1,78 @@
+/**
+ * Bun: `bun:ffi`.
+ *
+ * @module
+ */
+import type { Abi } from "../abi/abi.ts";
+import {
+  type Binding,
+  type NativeFunction,
+  openFirst,
+  openInSteps,
+  translateAll,
+  translatePrototypes,
+} from "../libc/binding.ts";
+import process from "./process.ts";
+import type { CType, Prototype } from "../libc/prototypes.ts";
+
+/** As much of `bun:ffi` as this module uses. */
+export interface BunFfi {
+  dlopen(name: string, symbols: Record<string, BunSymbol>): { symbols: Record<string, NativeFunction> };
+  ptr(buffer: ArrayBuffer): number;
+  toArrayBuffer(pointer: number, byteOffset: number, byteLength: number): ArrayBuffer;
+}
+
+interface BunSymbol {
+  readonly args: readonly string[];
+  readonly returns: string;
+}
+
+// u64_fast takes and gives a number where it fits one.
+const TYPES: Record<CType, string> = {
+  "int": "i32",
+  "unsigned int": "u32",
+  "unsigned long": "u64_fast",
+  "socklen_t": "u32",
+  "size_t": "u64_fast",
+  "ssize_t": "i32",
+  "pointer": "ptr",
+};
+
+const symbolOf = ({ parameters, result }: Prototype): BunSymbol => ({
+  args: parameters.map(([type]) => TYPES[type]),
+  returns: TYPES[result],
+});
+
+/** `bun:ffi`, where there is one. Not a static import: no other runtime could load the module then. */
+export function bunFfi(): BunFfi | undefined {
+  if (!process.versions.bun) return undefined;
+  return process.getBuiltinModule("bun:ffi") as unknown as BunFfi | undefined;
+}
+
+/** Bun's own function to run promise jobs and then ticks, if this version has it. */
+export function bunDrain(): (() => void) | undefined {
+  const jsc = process.getBuiltinModule("bun:jsc") as unknown as { drainMicrotasks?(): void } | undefined;
+  return typeof jsc?.drainMicrotasks === "function" ? jsc.drainMicrotasks : undefined;
+}
+
+/** Opens the C library. */
+export function bunBinding(ffi: BunFfi, abi: Abi): Binding {
+  const definitions = {
+    ...translatePrototypes(abi, symbolOf),
+    [abi.errnoLocation]: { args: [], returns: "ptr" },
+  };
+  const openIn = (libraries: readonly string[], some: Record<string, BunSymbol>): Record<string, NativeFunction> =>
+    openFirst({ libraries }, (name) => ffi.dlopen(name, some)).symbols;
+  const symbols = openInSteps(definitions, [abi.errnoLocation], (some) => openIn(abi.libraries, some));
+  const errno = new Int32Array(ffi.toArrayBuffer(symbols[abi.errnoLocation](), 0, 4));
+  return {
+    functions: symbols,
+    errno: () => errno[0],
+    addressOf: (buffer) => BigInt(ffi.ptr(buffer)),
+    pointerTo: (memory, offset) => Number(memory.address) + offset,
+    nullPointer: null,
+    word: (value) => value,
+    open: (prototypes, libraries) => openIn(libraries, translateAll(prototypes, symbolOf)),
+    view: (pointer, length) => ffi.toArrayBuffer(pointer as number, 0, length),
+  };
+}

@@ -1,0 +1,424 @@
+/**
+ * Deno: `Deno.dlopen`.
+ *
+ * @module
+ */
+import type { Abi } from "../abi/abi.ts";
+import type { AsyncContexts, EventContext } from "./async_context.ts";
+import {
+  type Binding,
+  type NativeFunction,
+  openFirst,
+  openInSteps,
+  translateAll,
+  translatePrototypes,
+} from "../libc/binding.ts";
+import { Memory } from "../libc/memory.ts";
+import { type NetworkPermission, UNCHANGING } from "./network_permission.ts";
+import process from "./process.ts";
+import { COMMON_PROTOTYPES, type CType, type Prototype } from "../libc/prototypes.ts";
+
+/** As much of the `Deno` namespace as this module uses. */
+export interface DenoNamespace {
+  dlopen(
+    name: string,
+    symbols: Record<string, DenoSymbol | DenoStatic>,
+  ): { symbols: Record<string, NativeFunction>; close(): void };
+  UnsafeFnPointer: new (pointer: unknown, definition: DenoSymbol) => { readonly call: NativeFunction };
+  UnsafePointer: {
+    of(buffer: ArrayBuffer): unknown;
+    value(pointer: unknown): bigint;
+    create(address: bigint): unknown;
+  };
+  UnsafePointerView: { getArrayBuffer(pointer: unknown, length: number): ArrayBuffer };
+  permissions: {
+    querySync(descriptor: PermissionDescriptor): PermissionStatus;
+    requestSync(descriptor: PermissionDescriptor): PermissionStatus;
+  };
+  errors: { NotCapable: new (message: string) => Error };
+  stdin: { isTerminal(): boolean };
+  stderr: { isTerminal(): boolean };
+  internal: symbol;
+}
+
+/** Deno keeps it up to date when the permission is requested or revoked. */
+interface PermissionStatus {
+  readonly state: string;
+  /** Granted, but for something that `--deny-net` names. */
+  readonly partial: boolean;
+  addEventListener(event: "change", listener: () => void): void;
+}
+
+interface DenoSymbol {
+  readonly parameters: readonly string[];
+  readonly result: string;
+  readonly name?: string;
+  readonly nonblocking?: boolean;
+}
+
+/** Not a function but its address. */
+interface DenoStatic {
+  readonly type: "pointer";
+  readonly name: string;
+}
+
+// Node and Bun want 64-bit results as bigint; an ssize_t fits 32 bits here, as no datagram is larger than 64 KiB.
+const TYPES: Record<CType, string> = {
+  "int": "i32",
+  "unsigned int": "u32",
+  "unsigned long": "u64",
+  "socklen_t": "u32",
+  "size_t": "u64",
+  "ssize_t": "i32",
+  "pointer": "pointer",
+};
+
+const symbolOf = ({ parameters, result }: Prototype): DenoSymbol => ({
+  parameters: parameters.map(([type]) => TYPES[type]),
+  result: TYPES[result],
+});
+
+/** The `Deno` namespace, where there is one. */
+export function denoNamespace(): DenoNamespace | undefined {
+  const deno = (globalThis as unknown as { Deno?: DenoNamespace }).Deno;
+  return typeof deno?.dlopen === "function" ? deno : undefined;
+}
+
+/** Functions of Deno's core, which are internal: each may be missing in some version. */
+export function denoCore<Functions>(deno: DenoNamespace): Partial<Functions> | undefined {
+  return (deno as unknown as Record<symbol, { core?: Partial<Functions> } | undefined>)[deno.internal]?.core;
+}
+
+/** Of Deno's core: what `AsyncLocalStorage` stands on there. */
+interface ContextFunctions {
+  getAsyncContext(): unknown;
+  setAsyncContext(context: unknown): void;
+}
+
+/** Contexts without an `AsyncResource`, which takes Deno half a microsecond to make and as long to use; where there are some. */
+export function denoAsyncContexts(deno: DenoNamespace): AsyncContexts | undefined {
+  const { getAsyncContext, setAsyncContext } = denoCore<ContextFunctions>(deno) ?? {};
+  if (typeof getAsyncContext !== "function" || typeof setAsyncContext !== "function") return undefined;
+  const run: AsyncContexts["run"] = (context, call, first, second) => {
+    const before = getAsyncContext();
+    setAsyncContext(context);
+    try {
+      call(first, second);
+    } finally {
+      setAsyncContext(before);
+    }
+  };
+  const open = (): EventContext => {
+    const context = getAsyncContext();
+    return { asyncId: () => 0, run: (call, first, second) => run(context, call, first, second), emitDestroy: () => {} };
+  };
+  return { open, capture: () => getAsyncContext(), run };
+}
+
+/**
+ * If `ffi` is neither granted nor denied, has Deno ask for all of it: what a user grants when `dlopen("libc.so.6")` asks is a file of
+ * that name in the current folder. A part of `ffi` (`--allow-ffi=/lib64/libc.so.6`) is not enough to use memory's addresses.
+ */
+function askForFfi(deno: DenoNamespace): void {
+  deno.permissions.requestSync({ name: "ffi" });
+}
+
+/** As much of a standard stream as this module uses. */
+interface Stream {
+  isTerminal(): boolean;
+}
+
+/** Whether `ffi` is refused and nobody can be asked. */
+export function isDenoFfiRefused(deno: DenoNamespace): boolean {
+  const { state } = deno.permissions.querySync({ name: "ffi" });
+  if (state !== "prompt") return state === "denied";
+  const { stdin, stderr } = deno as unknown as { stdin: Stream; stderr: Stream };
+  return !stdin.isTerminal() || !stderr.isTerminal();
+}
+
+/** Deno's own function to run ticks and promise jobs, if this version has it. */
+export function denoTicks(deno: DenoNamespace): (() => void) | undefined {
+  const { runNextTicks } = denoCore<{ runNextTicks(): void }>(deno) ?? {};
+  return typeof runNextTicks === "function" ? runNextTicks : undefined;
+}
+
+/** As much of the global scope as this module uses. */
+interface GlobalScope {
+  addEventListener(type: string, listener: () => void): void;
+  /** A Web Worker's. */
+  close?: () => void;
+}
+
+/**
+ * Has something done before the program ends. Deno says so in several ways: `'exit'` of `process`, `unload` after `Deno.exit()`,
+ * `error` before an exception ends it. A Web Worker that calls `close()` hears of nothing afterwards, so that is where it is done.
+ */
+export function denoBeforeEnd(action: () => void): void {
+  const scope = globalThis as unknown as GlobalScope;
+  process.on("exit", action);
+  scope.addEventListener("unload", action);
+  scope.addEventListener("error", action);
+  const { close } = scope;
+  const isWorker = "WorkerGlobalScope" in globalThis && typeof close === "function";
+  if (!isWorker) return;
+  const closeWorker = {
+    close(this: unknown): void {
+      action();
+      close.call(this);
+    },
+  };
+  Object.defineProperty(scope, "close", { value: closeWorker.close });
+}
+
+/**
+ * Has a function called when a program ends: also when `--watch` is about to start it again, and at the end of a file of `deno test`. Both go
+ * on in the same process, and neither is always a `'exit'`.
+ */
+export function denoProgramEnd(call: () => void): void {
+  const { addEventListener } = globalThis as unknown as { addEventListener: EventTarget["addEventListener"] };
+  addEventListener("unload", call, { once: true });
+}
+
+/** A binding that can also wait in `poll` on another thread. */
+export interface DenoBinding extends Binding {
+  /** `poll` on a thread of the runtime's pool. */
+  pollElsewhere(fds: unknown, nfds: unknown, timeout: number): Promise<number>;
+  /** Zeroed memory that lasts until it is freed: such a call may outlive the Worker that made it. */
+  allocateLasting(size: number): Memory;
+  /** Frees it. */
+  free(memory: Memory): void;
+}
+
+/**
+ * Opens the C library, and closes it again as far as Deno is concerned: Deno itself is linked with it, so that it stays where it is
+ * and its functions, which Deno does not ask the library for again, can be called. Left open it would be a resource that
+ * `deno test` finds leaked by whichever test makes the first socket. Only a non-blocking call would need the library:
+ * hence `poll` is called by its address.
+ *
+ * @throws {Deno.errors.NotCapable} without `--allow-ffi`.
+ */
+export function denoBinding(deno: DenoNamespace, abi: Abi): DenoBinding {
+  const { UnsafePointer, UnsafePointerView } = deno;
+  const definitions: Record<string, DenoSymbol | DenoStatic> = {
+    ...translatePrototypes(abi, symbolOf),
+    pollAddress: { type: "pointer", name: "poll" },
+    // void *calloc(size_t count, size_t size); void free(void *block);
+    calloc: { parameters: ["u64", "u64"], result: "pointer" },
+    free: { parameters: ["pointer"], result: "void" },
+    [abi.errnoLocation]: { parameters: [], result: "pointer" },
+  };
+  const openIn = (
+    libraries: readonly string[],
+    some: Record<string, DenoSymbol | DenoStatic>,
+  ): Record<string, NativeFunction> => {
+    const library = openFirst({ libraries }, (name) => deno.dlopen(name, some));
+    library.close();
+    return library.symbols;
+  };
+  askForFfi(deno);
+  const symbols = openInSteps(
+    definitions,
+    [abi.errnoLocation, "pollAddress", "calloc", "free"],
+    (some) => openIn(abi.libraries, some),
+  );
+  const pollElsewhere = new deno.UnsafeFnPointer(symbols.pollAddress, {
+    ...symbolOf(COMMON_PROTOTYPES.poll),
+    nonblocking: true,
+  });
+  const errno = new Int32Array(UnsafePointerView.getArrayBuffer(symbols[abi.errnoLocation](), 4));
+  return {
+    functions: symbols,
+    errno: () => errno[0],
+    addressOf: (buffer) => UnsafePointer.value(UnsafePointer.of(buffer)),
+    pointerTo: (memory: Memory, offset) => UnsafePointer.create(memory.address + BigInt(offset)),
+    nullPointer: null,
+    word: (value) => BigInt(value),
+    open: (prototypes, libraries) => openIn(libraries, translateAll(prototypes, symbolOf)),
+    view: (pointer, length) => UnsafePointerView.getArrayBuffer(pointer, length),
+    pollElsewhere: (fds, nfds, timeout) => pollElsewhere.call(fds, nfds, timeout) as Promise<number>,
+    allocateLasting: (size) => {
+      const block = symbols.calloc(1n, BigInt(size));
+      return new Memory(UnsafePointerView.getArrayBuffer(block, size), UnsafePointer.value(block));
+    },
+    free: (memory) => symbols.free(UnsafePointer.create(memory.address)),
+  };
+}
+
+/** How many single grants are remembered at most; beyond that all are forgotten. */
+const MAX_REMEMBERED = 4096;
+
+/** A variable of the environment, if this program may read it; nobody is asked for the permission. */
+export function denoVariable(deno: DenoNamespace, variable: string): string | undefined {
+  const { state } = deno.permissions.querySync({ name: "env", variable });
+  return state === "granted" ? process.env[variable] : undefined;
+}
+
+/** A permission, as Deno's queries describe it. */
+type PermissionDescriptor =
+  | { name: "env"; variable: string }
+  | { name: "ffi" }
+  | { name: "net"; host?: string }
+  | { name: "read" | "write"; path?: string };
+
+/**
+ * A descriptor that Deno forgets. Deno keeps an object for each host and each path that was ever asked about, under a key that it
+ * reads from the descriptor after the question was answered. So what is asked about is there only as often as it is read for the
+ * question; for the key there is what is neither a host nor a path. Should a Deno read in another order, the question is refused as
+ * malformed, and never answered for something else.
+ */
+class PassingDescriptor {
+  readonly name: "net" | "read" | "write";
+  readonly #target: string;
+  #reads: number;
+
+  constructor({ name, target }: Question) {
+    this.name = name;
+    this.#target = target;
+    // A path is read once more, as it may be a URL.
+    this.#reads = name === "net" ? 1 : 2;
+    const property = { get: () => this.#reads-- > 0 ? this.#target : MALFORMED[name], set() {}, enumerable: true };
+    Object.defineProperty(this, name === "net" ? "host" : "path", property);
+  }
+}
+
+/** What Deno takes for no host, and for no path. */
+const MALFORMED = { net: "!", read: "", write: "" } as const;
+
+/** What is asked: whether a host with a port, or a path, may be used. */
+interface Question {
+  readonly name: "net" | "read" | "write";
+  readonly target: string;
+}
+
+/**
+ * Deno's permissions, asked without growing: neither Deno's memory nor the time that an answer takes depends on how many questions
+ * there were.
+ */
+class DenoPermissions {
+  readonly #deno: DenoNamespace;
+  readonly #whole = new Map<string, PermissionStatus>();
+  readonly #granted = new Set<string>();
+  readonly #changed: () => void;
+
+  /** @param changed Called when something that was granted may be so no longer. */
+  constructor(deno: DenoNamespace, changed: () => void) {
+    this.#deno = deno;
+    this.#changed = changed;
+    hearRevocations(deno, () => {
+      this.#granted.clear();
+      changed();
+    });
+  }
+
+  /** Whether all of a permission is granted. Deno keeps its status up to date. */
+  hasAll(name: "net" | "read" | "write"): boolean {
+    let status = this.#whole.get(name);
+    if (!status) {
+      status = this.#deno.permissions.querySync({ name });
+      status.addEventListener("change", this.#changed);
+      this.#whole.set(name, status);
+    }
+    return status.state === "granted" && !status.partial;
+  }
+
+  /** The same, but it is asked for if nobody has decided. */
+  requestAll(name: "net"): boolean {
+    if (this.hasAll(name)) return true;
+    return this.#canPrompt() && this.#deno.permissions.requestSync({ name }).state === "granted";
+  }
+
+  /** Whether a permission was granted. If nobody has decided, it is asked for as Deno's own sockets would: on a terminal. */
+  has({ name, target }: Question): boolean {
+    if (this.hasAll(name)) return true;
+    const { permissions } = this.#deno;
+    const state = this.#query({ name, target });
+    if (state !== "prompt") return state === "granted";
+    // Without a terminal it would be denied; and Deno would remember each denial, and look through all of them from then on.
+    if (!this.#canPrompt()) return false;
+    return permissions.requestSync(descriptorOf({ name, target })).state === "granted";
+  }
+
+  /** Answers a question, or remembers that the answer was no refusal. */
+  remembered(key: string, ask: () => Error | undefined): Error | undefined {
+    if (this.#granted.has(key)) return undefined;
+    const refused = ask();
+    if (refused) return refused;
+    if (this.#granted.size >= MAX_REMEMBERED) this.#granted.clear();
+    this.#granted.add(key);
+  }
+
+  #query(question: Question): string {
+    const { permissions } = this.#deno;
+    try {
+      return permissions.querySync(new PassingDescriptor(question) as PermissionDescriptor).state;
+    } catch {
+      return permissions.querySync(descriptorOf(question)).state;
+    }
+  }
+
+  #canPrompt(): boolean {
+    const { stdin, stderr } = this.#deno;
+    return stdin.isTerminal() && stderr.isTerminal();
+  }
+}
+
+function descriptorOf({ name, target }: Question): PermissionDescriptor {
+  return name === "net" ? { name, host: target } : { name, path: target };
+}
+
+/** Calls back whenever the program has given up a permission. There is no event for a permission that was granted in part. */
+function hearRevocations({ permissions }: DenoNamespace, heard: () => void): void {
+  const prototype = Object.getPrototypeOf(permissions);
+  for (const name of ["revoke", "revokeSync"] as const) {
+    const revoke = prototype[name] as (descriptor: PermissionDescriptor) => unknown;
+    const replacement = {
+      [name](this: unknown, descriptor: PermissionDescriptor) {
+        try {
+          return revoke.call(this, descriptor);
+        } finally {
+          heard();
+        }
+      },
+    };
+    Object.defineProperty(prototype, name, { value: replacement[name], writable: true, configurable: true });
+  }
+}
+
+/**
+ * Deno's `net` permission. A state of `prompt` is asked for as Deno's own sockets would: on a terminal Deno asks the user.
+ * What was granted is remembered until the program gives up a permission (`Deno.permissions.revoke`).
+ *
+ * A Unix socket's path takes `read` and `write` as well; an abstract one, which is no file, all of `net`.
+ */
+export function denoNetworkPermission(deno: DenoNamespace): NetworkPermission {
+  const permissions = new DenoPermissions(deno, () => network.revision++);
+  const notCapable = (name: string, target: string): Error =>
+    new deno.errors.NotCapable(
+      `Requires ${name} access to "${target}", run again with the --allow-${name} flag`,
+    );
+  const refusal = (question: Question): Error | undefined =>
+    permissions.has(question) ? undefined : notCapable(question.name, question.target);
+  const abstractRefusal = (target: string): Error | undefined => {
+    return permissions.requestAll("net") ? undefined : notCapable("net", target);
+  };
+  const fileRefusal = (path: string): Error | undefined => {
+    const files = refusal({ name: "read", target: path }) ?? refusal({ name: "write", target: path });
+    if (files || permissions.hasAll("net")) return files;
+    const host = `unix:${process.getBuiltinModule("node:path").resolve(path)}`;
+    return refusal({ name: "net", target: host });
+  };
+  // A plain number: it is read for each message.
+  const network = {
+    revision: UNCHANGING + 1,
+    refusal(host: string, port: number): Error | undefined {
+      if (permissions.hasAll("net")) return undefined;
+      const target = host.includes(":") ? `[${host}]:${port}` : `${host}:${port}`;
+      return permissions.remembered(target, () => refusal({ name: "net", target }));
+    },
+    pathRefusal(path: string): Error | undefined {
+      if (path.startsWith("\0")) return abstractRefusal(`unix:@${path.slice(1)}`);
+      return permissions.remembered(`unix:${path}`, () => fileRefusal(path));
+    },
+  };
+  return network;
+}

@@ -1,0 +1,133 @@
+/**
+ * Node 26.1 and later: `node:ffi`, which Node calls experimental.
+ *
+ * @module
+ */
+import type { Abi } from "../abi/abi.ts";
+import {
+  type Binding,
+  type NativeFunction,
+  openFirst,
+  openInSteps,
+  translateAll,
+  translatePrototypes,
+} from "../libc/binding.ts";
+import { type NetworkPermission, UNRESTRICTED } from "./network_permission.ts";
+import process from "./process.ts";
+import type { CType, Prototype } from "../libc/prototypes.ts";
+
+/** As much of `node:ffi` as this module uses. */
+export interface NodeFfi {
+  dlopen(name: string | null, symbols: Record<string, NodeSymbol>): NodeLibrary;
+  getRawPointer(buffer: ArrayBuffer): bigint;
+  toArrayBuffer(pointer: bigint, length: number, copy: boolean): ArrayBuffer;
+  /** Since Node 26.6. */
+  getCurrentEventLoop?(): bigint;
+}
+
+/** An opened library. */
+export interface NodeLibrary {
+  readonly functions: Record<string, NativeFunction>;
+  readonly lib: {
+    registerCallback(signature: NodeSymbol, callback: NativeFunction): bigint;
+    unregisterCallback(pointer: bigint): void;
+  };
+}
+
+interface NodeSymbol {
+  readonly arguments: readonly string[];
+  readonly return: string;
+}
+
+// Pointers are declared as integers: with addresses computed beforehand as bigint such calls take the fast path.
+const TYPES: Record<CType, string> = {
+  "int": "i32",
+  "unsigned int": "u32",
+  "unsigned long": "u64",
+  "socklen_t": "u32",
+  "size_t": "u64",
+  "ssize_t": "i32",
+  "pointer": "u64",
+};
+
+const symbolOf = ({ parameters, result }: Prototype): NodeSymbol => ({
+  arguments: parameters.map(([type]) => TYPES[type]),
+  return: TYPES[result],
+});
+
+/** `node:ffi`, where there is one. */
+export function nodeFfi(): NodeFfi | undefined {
+  return process.getBuiltinModule("node:ffi") as unknown as NodeFfi | undefined;
+}
+
+/** Whether this Node has `node:ffi`, without loading it: that prints a warning. */
+export function hasNodeFfi(): boolean {
+  return process.getBuiltinModule("node:module").isBuiltin("node:ffi");
+}
+
+/** Node's own function to run ticks and promise jobs, if this version has it. */
+export function nodeTicks(): (() => void) | undefined {
+  const { _tickCallback } = process as { _tickCallback?: () => void };
+  return typeof _tickCallback === "function" ? _tickCallback : undefined;
+}
+
+/**
+ * Opens the C library.
+ *
+ * @throws {Error} ERR_ACCESS_DENIED under the permission model without `--allow-ffi`.
+ */
+export function nodeBinding(ffi: NodeFfi, abi: Abi): Binding {
+  const definitions = {
+    ...translatePrototypes(abi, symbolOf),
+    [abi.errnoLocation]: { arguments: [], return: "u64" },
+  };
+  const openIn = (libraries: readonly string[], some: Record<string, NodeSymbol>): Record<string, NativeFunction> =>
+    openFirst({ libraries }, (name) => ffi.dlopen(name, some)).functions;
+  const functions = openInSteps(definitions, [abi.errnoLocation], (some) => openIn(abi.libraries, some));
+  // Mapped once: calling __errno_location after a failure is too late, as calling anything for the first time sets errno.
+  const errno = new Int32Array(ffi.toArrayBuffer(functions[abi.errnoLocation](), 4, false));
+  return {
+    functions,
+    errno: () => errno[0],
+    addressOf: (buffer) => ffi.getRawPointer(buffer),
+    pointerTo: (memory, offset) => memory.address + BigInt(offset),
+    nullPointer: 0n,
+    word: (value) => BigInt(value),
+    open: (prototypes, libraries) => openIn(libraries, translateAll(prototypes, symbolOf)),
+    view: (pointer, length) => ffi.toArrayBuffer(pointer as bigint, length, false),
+  };
+}
+
+/** As much of `process.permission` as this module uses. It is there under `--permission` only. */
+interface NodePermission {
+  has(scope: string, reference?: string): boolean;
+}
+
+const nodePermission = (): NodePermission | undefined => (process as { permission?: NodePermission }).permission;
+
+/** Whether the permission model withholds `node:ffi`. */
+export function isNodeFfiRefused(): boolean {
+  return nodePermission()?.has("ffi") === false;
+}
+
+/**
+ * The `net` scope of Node's permission model (`--permission`), all or nothing. A program may drop it (`process.permission.drop`).
+ * Node 20 to 24 have the model without this scope and
+ * answer `false` for it as for any unknown word, so the flag that grants it is looked for.
+ */
+export function nodeNetworkPermission(): NetworkPermission {
+  const permission = nodePermission();
+  if (!permission || !process.allowedNodeEnvironmentFlags.has("--allow-net")) return UNRESTRICTED;
+  const refusal = (resource: string): Error | undefined => {
+    if (permission.has("net")) return undefined;
+    const error = new Error("Access to this API has been restricted. Use --allow-net to manage permissions.");
+    return Object.assign(error, { code: "ERR_ACCESS_DENIED", permission: "Net", resource });
+  };
+  return {
+    get revision() {
+      return permission.has("net") ? 1 : 2;
+    },
+    refusal,
+    pathRefusal: refusal,
+  };
+}

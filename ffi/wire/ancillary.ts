@@ -1,0 +1,79 @@
+/**
+ * What messages of Unix sockets can carry beside their bytes: descriptors and credentials (unix(7), cmsg(3)).
+ *
+ * @module
+ */
+import type { Abi } from "../abi/abi.ts";
+import { type ControlMessage, type ControlReader, controlSpace } from "./control.ts";
+
+/** Who a process is. */
+export interface UnixCredentials {
+  /** The process. */
+  pid: number;
+  /** Its user. */
+  uid: number;
+  /** Its group. */
+  gid: number;
+}
+
+/** The most descriptors that one message takes. macOS has a limit of its own, which is higher. */
+export const MAX_DESCRIPTORS = 253;
+
+/** Bytes of control data that may come with a message: any number of descriptors, and credentials. */
+export function ancillarySpace(abi: Abi): number {
+  const credentials = abi.linux ? controlSpace(abi, abi.linux.ucred.size) : 0;
+  return controlSpace(abi, 4 * (abi.darwin?.UIPC_MAX_CMSG_FD ?? MAX_DESCRIPTORS)) + credentials;
+}
+
+/** Descriptors to be passed: `int[]` (SCM_RIGHTS). */
+export function rightsMessage({ constants }: Abi, fds: readonly number[]): ControlMessage {
+  const data = new Uint8Array(4 * fds.length);
+  const view = new DataView(data.buffer);
+  for (const [i, fd] of fds.entries()) view.setInt32(4 * i, fd, true);
+  return { level: constants.SOL_SOCKET, type: constants.SCM_RIGHTS, data };
+}
+
+/** Credentials to be shown: `struct ucred` (SCM_CREDENTIALS; Linux). */
+export function credentialsMessage({ constants, linux }: Abi, { pid, uid, gid }: UnixCredentials): ControlMessage {
+  const { ucred, SCM_CREDENTIALS } = linux!;
+  const data = new Uint8Array(ucred.size);
+  const view = new DataView(data.buffer);
+  view.setInt32(ucred.pid, pid, true);
+  view.setUint32(ucred.uid, uid, true);
+  view.setUint32(ucred.gid, gid, true);
+  return { level: constants.SOL_SOCKET, type: SCM_CREDENTIALS, data };
+}
+
+/** Decodes a `struct ucred` (Linux). */
+export function readCredentials({ linux }: Abi, view: DataView, at: number): UnixCredentials {
+  const { ucred } = linux!;
+  return {
+    pid: view.getInt32(at + ucred.pid, true),
+    uid: view.getUint32(at + ucred.uid, true),
+    gid: view.getUint32(at + ucred.gid, true),
+  };
+}
+
+/** What came with one message. */
+export interface Ancillary {
+  /** Descriptors that are open in this process now, and that somebody has to close. */
+  readonly fds: readonly number[];
+  readonly credentials: UnixCredentials | undefined;
+}
+
+/** Reads what came with one message. */
+export function readAncillary(abi: Abi, reader: ControlReader): Ancillary {
+  const { SOL_SOCKET, SCM_RIGHTS } = abi.constants;
+  const fds: number[] = [];
+  let credentials: UnixCredentials | undefined;
+  while (reader.next()) {
+    const { level, type, view, at, size } = reader;
+    if (level !== SOL_SOCKET) continue;
+    if (type === SCM_RIGHTS) {
+      for (let i = 0; i + 4 <= size; i += 4) fds.push(view.getInt32(at + i, true));
+    } else if (abi.linux && type === abi.linux.SCM_CREDENTIALS && size >= abi.linux.ucred.size) {
+      credentials = readCredentials(abi, view, at);
+    }
+  }
+  return { fds, credentials };
+}

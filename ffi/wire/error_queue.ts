@@ -1,0 +1,151 @@
+/**
+ * Linux: the error queue of a socket (ip(7), IP_RECVERR): what the network says about datagrams that were sent, and when
+ * they left.
+ *
+ * @module
+ */
+import type { Abi } from "../abi/abi.ts";
+import { type ControlReader, controlSpace } from "./control.ts";
+import { type Libc, uninterrupted } from "../libc/libc.ts";
+import type { Memory } from "../libc/memory.ts";
+import { MessageVector } from "./message_vector.ts";
+import { decodeAddress, maxAddressSize, type SocketAddress } from "./sockaddr.ts";
+
+/** Messages taken in one system call. */
+const SLOTS = 16;
+/** What is kept of a datagram: as much as ICMPv6 gives back (RFC 4443, the least MTU); ICMP gives 576 bytes at most. */
+const SLOT_SIZE = 1280;
+
+/** One message of the queue: `struct sock_extended_err`, and what comes with it. */
+export interface QueuedError {
+  /** The errno: ECONNREFUSED where a port is closed, ENOMSG for a timestamp. */
+  readonly errno: number;
+  /** SO_EE_ORIGIN_*: who says so. */
+  readonly origin: number;
+  /** ICMP's type. */
+  readonly type: number;
+  /** ICMP's code. */
+  readonly code: number;
+  /** With EMSGSIZE the MTU; of a timestamp, which one it is (SCM_TSTAMP_*). */
+  readonly info: number;
+  /** Of a timestamp, the datagram's number (SOF_TIMESTAMPING_OPT_ID). */
+  readonly data: number;
+  /** Who sent the ICMP message. */
+  readonly offender: SocketAddress | undefined;
+  /** Where the datagram was sent to. */
+  readonly destination: SocketAddress | undefined;
+  /** Of a timestamp, the kernel's time and the device's (SCM_TIMESTAMPING), in nanoseconds; 0 where there is none. */
+  readonly timestamps: { readonly software: bigint; readonly hardware: bigint } | undefined;
+  /** As much of the datagram as came back. Valid until the next read. */
+  readonly payload: Uint8Array;
+}
+
+type Parts = Pick<QueuedError, "errno" | "origin" | "type" | "code" | "info" | "data" | "offender">;
+
+/** Reads error queues: one reader for all sockets of a thread. */
+export class ErrorQueue {
+  readonly #libc: Libc;
+  #vector: MessageVector | undefined;
+  #offender: Memory | undefined;
+
+  constructor(libc: Libc) {
+    this.#libc = libc;
+  }
+
+  /**
+   * Takes messages from a socket's queue, as many as one call gives. Reading an ICMP error also takes back the errno that it
+   * left for the socket's next call, unless another one is behind it.
+   *
+   * @returns The messages, none where the queue is empty; or a negative errno.
+   */
+  read(fd: number): QueuedError[] | number {
+    const libc = this.#libc;
+    if (!libc.abi.linux) return [];
+    const vector = this.#vector ??= this.#allocate();
+    for (let slot = 0; slot < SLOTS; slot++) vector.setIncoming(slot);
+    const { MSG_ERRQUEUE } = libc.abi.linux;
+    const count = uninterrupted(libc.abi, () => libc.recvmmsg(fd, vector.at(0), SLOTS, MSG_ERRQUEUE));
+    if (count === -libc.abi.errno.EAGAIN) return [];
+    if (count < 0) return count;
+    const errors: QueuedError[] = [];
+    for (let slot = 0; slot < count; slot++) {
+      const error = this.#decode(vector, slot);
+      if (error) errors.push(error);
+    }
+    return errors;
+  }
+
+  #allocate(): MessageVector {
+    const vector = new MessageVector(this.#libc, SLOTS, SLOTS * SLOT_SIZE);
+    for (let slot = 0; slot < SLOTS; slot++) vector.setPayload(slot, slot * SLOT_SIZE, SLOT_SIZE);
+    vector.reserveControl(controlRoom(this.#libc.abi));
+    return vector;
+  }
+
+  /** @returns Undefined where the kernel did not say what it is about. */
+  #decode(vector: MessageVector, slot: number): QueuedError | undefined {
+    const { constants, linux } = this.#libc.abi;
+    let parts: Parts | undefined;
+    let timestamps: QueuedError["timestamps"];
+    for (const reader = vector.controlsAt(slot); reader.next();) {
+      const { level, type } = reader;
+      if (
+        (level === constants.IPPROTO_IP && type === linux!.IP_RECVERR) ||
+        (level === constants.IPPROTO_IPV6 && type === linux!.IPV6_RECVERR)
+      ) {
+        parts = this.#decodeError(reader) ?? parts;
+      } else if (level === constants.SOL_SOCKET && type === linux!.SCM_TIMESTAMPING) {
+        timestamps = decodeTimestamps(this.#libc.abi, reader) ?? timestamps;
+      }
+    }
+    if (!parts) return undefined;
+    const start = slot * SLOT_SIZE;
+    const payload = vector.data.bytes.subarray(start, start + Math.min(vector.lengthAt(slot), SLOT_SIZE));
+    const named = vector.nameLengthAt(slot) > 0;
+    const destination = named ? decodeAddress(this.#libc, vector.names, vector.nameOffset(slot)) : undefined;
+    return { ...parts, destination, timestamps, payload };
+  }
+
+  /** `struct sock_extended_err`, with the offender's `struct sockaddr` behind it. */
+  #decodeError({ view, at, size }: ControlReader): Parts | undefined {
+    const { sock_extended_err: layout } = this.#libc.abi.linux!;
+    if (size < layout.size) return undefined;
+    return {
+      errno: view.getUint32(at + layout.ee_errno, true),
+      origin: view.getUint8(at + layout.ee_origin),
+      type: view.getUint8(at + layout.ee_type),
+      code: view.getUint8(at + layout.ee_code),
+      info: view.getUint32(at + layout.ee_info, true),
+      data: view.getUint32(at + layout.ee_data, true),
+      offender: this.#decodeOffender(view, at + layout.size, size - layout.size),
+    };
+  }
+
+  /** In memory with room for any address, so that a short one is not read past its end. */
+  #decodeOffender(view: DataView, at: number, size: number): SocketAddress | undefined {
+    const room = this.#offender ??= this.#libc.allocate(maxAddressSize(this.#libc.abi));
+    room.clear();
+    room.bytes.set(new Uint8Array(view.buffer, view.byteOffset + at, Math.min(size, room.size)));
+    return decodeAddress(this.#libc, room, 0);
+  }
+}
+
+/** Room for an error with its address, for timestamps, and for whatever else the socket has asked to be told. */
+function controlRoom(abi: Abi): number {
+  const { sock_extended_err } = abi.linux!;
+  const { timespec } = abi.layouts;
+  const rest = 256;
+  return controlSpace(abi, sock_extended_err.size + maxAddressSize(abi)) + controlSpace(abi, 3 * timespec.size) + rest;
+}
+
+/** `struct scm_timestamping { struct timespec ts[3]; }`: software, one that is not used any more, hardware. */
+function decodeTimestamps(abi: Abi, { view, at, size }: ControlReader): QueuedError["timestamps"] {
+  const { timespec } = abi.layouts;
+  if (size < 3 * timespec.size) return undefined;
+  const read = (index: number): bigint => {
+    const start = at + index * timespec.size;
+    const seconds = view.getBigInt64(start + timespec.tv_sec, true);
+    return seconds * 1_000_000_000n + view.getBigInt64(start + timespec.tv_nsec, true);
+  };
+  return { software: read(0), hardware: read(2) };
+}

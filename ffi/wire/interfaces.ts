@@ -1,0 +1,54 @@
+/**
+ * Network interfaces: names and indexes.
+ *
+ * @module
+ */
+import type { Libc } from "../libc/libc.ts";
+
+/**
+ * The index of an interface given by name or by number; a negative errno if there is none. Digits can be a name, which comes
+ * first: of a number nothing else is checked.
+ */
+export function interfaceIndex(libc: Libc, interface_: string): number {
+  const index = interfaceNamed(libc, interface_);
+  return index <= 0 && /^[0-9]{1,9}$/.test(interface_) ? Number(interface_) : index;
+}
+
+/** The index of an interface given by name (if_nametoindex(3)); a negative errno if there is none. */
+export function interfaceNamed(libc: Libc, text: string): number {
+  const { IF_NAMESIZE } = libc.abi.constants;
+  const name = new TextEncoder().encode(text);
+  if (name.length === 0 || name.length >= IF_NAMESIZE || name.includes(0)) return -libc.abi.errno.ENODEV;
+  const memory = libc.allocate(IF_NAMESIZE);
+  memory.bytes.set(name);
+  return libc.if_nametoindex(libc.pointer(memory));
+}
+
+/** The name of an interface, or its number as text where it has none (any more). */
+export function interfaceName(libc: Libc, index: number): string {
+  const memory = libc.allocate(libc.abi.constants.IF_NAMESIZE);
+  if (libc.if_indextoname(index, libc.pointer(memory)) < 0) return String(index);
+  return new TextDecoder().decode(memory.bytes.subarray(0, memory.bytes.indexOf(0)));
+}
+
+/** Names of interfaces, each asked for once for what was received together: interfaces can be renamed. */
+export class InterfaceNames {
+  readonly #libc: Libc;
+  readonly #names = new Map<number, string>();
+
+  constructor(libc: Libc) {
+    this.#libc = libc;
+  }
+
+  /** From now on names are asked for again. */
+  beginBatch(): void {
+    if (this.#names.size > 0) this.#names.clear();
+  }
+
+  /** As {@linkcode interfaceName}. */
+  of(index: number): string {
+    let name = this.#names.get(index);
+    if (name === undefined) this.#names.set(index, name = interfaceName(this.#libc, index));
+    return name;
+  }
+}

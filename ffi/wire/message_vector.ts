@@ -1,0 +1,259 @@
+/**
+ * An array of `struct mmsghdr` for sendmmsg and recvmmsg (layouts in abi/): every message with an iovec, an address and
+ * control data of its own, all with their payloads in one block. It holds everything that the kernel finds through it.
+ *
+ * @module
+ */
+import type { Abi } from "../abi/abi.ts";
+import { ControlReader, controlSpace, type EncodedControls, writeControlHeader } from "./control.ts";
+import type { Libc } from "../libc/libc.ts";
+import type { Memory, Pointer } from "../libc/memory.ts";
+import { type EncodedAddress, maxAddressSize } from "./sockaddr.ts";
+
+/** Room for what is said about one message where nothing else was asked for: UDP_GRO's int, UDP_SEGMENT's uint16_t. */
+const CONTROL_DATA_SIZE = 4;
+
+/** `msg_len` of a message that the kernel has not taken: no datagram is as long. */
+const UNSENT = 0xffffffff;
+
+/** Message headers for batches of up to `slots` messages. */
+export class MessageVector {
+  /** How many messages it takes. */
+  readonly slots: number;
+  /** The payloads' memory. */
+  readonly data: Memory;
+  /** The addresses' memory; slot `i`'s starts at {@linkcode nameOffset}. */
+  readonly names: Memory;
+  readonly #libc: Libc;
+  readonly #abi: Abi;
+  readonly #headers: Memory;
+  readonly #iovecs: Memory;
+  readonly #nameSize: number;
+  readonly #reader: ControlReader;
+  /** Grows as sockets ask for more: {@linkcode reserveControl}. */
+  #controls: Memory;
+  #controlSize: number;
+  readonly #pointers: Pointer[] = [];
+  /** The data's address as a number, to spare a bigint per message: addresses have 47 or 48 bits. */
+  readonly #dataAddress: number;
+  // The offsets below are those of 32-bit words, for access without a DataView's checks on the hot path.
+  readonly #headerWords: Uint32Array;
+  readonly #iovecWords: Uint32Array;
+  readonly #wordsPerHeader: number;
+  readonly #namelen: number;
+  readonly #controllen: number;
+  readonly #flags: number;
+  readonly #len: number;
+  /** Whether an address or control data of no length has to be NULL: XNU refuses others, Linux does not look at them. */
+  readonly #needsNull: boolean;
+  /** How many slots have been used so far: before that a slot's pointers are not set. */
+  #connected = 0;
+
+  /**
+   * Allocates a vector with room for payloads. Pages not yet touched cost nothing.
+   *
+   * @param data The room, or its size in bytes.
+   * @param takesControl Whether the kernel may give control data from the start: else not before room is reserved for it.
+   */
+  constructor(libc: Libc, slots: number, data: Memory | number, takesControl = true) {
+    this.#libc = libc;
+    this.#abi = libc.abi;
+    this.slots = slots;
+    this.data = typeof data === "number" ? libc.allocate(data) : data;
+    this.#dataAddress = Number(this.data.address);
+    const { mmsghdr, msghdr, iovec } = libc.abi.layouts;
+    this.#nameSize = maxAddressSize(libc.abi);
+    this.#controlSize = takesControl ? controlSpace(libc.abi, CONTROL_DATA_SIZE) : 0;
+    this.#headers = libc.allocate(slots * mmsghdr.size);
+    this.#iovecs = libc.allocate(slots * iovec.size);
+    this.names = libc.allocate(slots * this.#nameSize);
+    this.#controls = libc.allocate(Math.max(slots * this.#controlSize, 1));
+    this.#reader = new ControlReader(libc.abi);
+    this.#headerWords = new Uint32Array(this.#headers.buffer);
+    this.#iovecWords = new Uint32Array(this.#iovecs.buffer);
+    this.#wordsPerHeader = mmsghdr.size / 4;
+    this.#namelen = msghdr.msg_namelen / 4;
+    this.#controllen = msghdr.msg_controllen / 4;
+    this.#flags = msghdr.msg_flags / 4;
+    this.#len = mmsghdr.msg_len / 4;
+    this.#needsNull = libc.abi.platform === "darwin";
+  }
+
+  /** An argument that points to the header of a slot. */
+  at(slot: number): Pointer {
+    return this.#pointers[slot] ??= this.#libc.pointer(this.#headers, slot * this.#abi.layouts.mmsghdr.size);
+  }
+
+  /** Where a slot's address lies in {@linkcode names}. */
+  nameOffset(slot: number): number {
+    return slot * this.#nameSize;
+  }
+
+  /**
+   * Fills a slot for sending.
+   *
+   * @param offset Where in {@linkcode data} the payload starts.
+   * @param address The destination, or undefined on a connected socket.
+   * @param segmentSize For a payload of several datagrams: the size of each but the last (UDP_SEGMENT). 0: it is one.
+   * @param controls What else goes with it.
+   */
+  setOutgoing(
+    slot: number,
+    offset: number,
+    length: number,
+    address: EncodedAddress | undefined,
+    segmentSize = 0,
+    controls?: EncodedControls,
+  ): void {
+    this.setPayload(slot, offset, length);
+    const words = this.#headerWords;
+    const header = slot * this.#wordsPerHeader;
+    // A connected socket must not be given a name.
+    words[header + this.#namelen] = 0;
+    if (address) {
+      this.names.bytes.set(address, slot * this.#nameSize);
+      words[header + this.#namelen] = address.length;
+    }
+    const hasControl = segmentSize > 0 || controls !== undefined;
+    words[header + this.#controllen] = hasControl ? this.#writeControl(slot, segmentSize, controls) : 0;
+    words[header + this.#flags] = 0;
+    words[header + this.#len] = UNSENT;
+    if (this.#needsNull) this.#pointToNonempty(slot);
+  }
+
+  /** Whether the kernel has taken what a slot was filled with for sending. It says so in memory, whoever hears of the call's result. */
+  wasSent(slot: number): boolean {
+    return this.#headerWords[slot * this.#wordsPerHeader + this.#len] !== UNSENT;
+  }
+
+  /** Empties a slot for receiving: all fields that the kernel changes are set anew. */
+  setIncoming(slot: number): void {
+    const words = this.#headerWords;
+    const header = slot * this.#wordsPerHeader;
+    words[header + this.#namelen] = this.#nameSize;
+    words[header + this.#controllen] = this.#controlSize;
+    words[header + this.#flags] = 0;
+    words[header + this.#len] = 0;
+    if (this.#needsNull) this.#pointToNonempty(slot);
+  }
+
+  /** Says where a slot's payload lies in {@linkcode data}. */
+  setPayload(slot: number, offset: number, length: number): void {
+    if (offset < 0 || length < 0 || offset + length > this.data.size) {
+      throw new RangeError(`A payload of ${length} bytes does not fit at ${offset} of ${this.data.size}`);
+    }
+    while (this.#connected <= slot) this.#connect(this.#connected++);
+    const { iovec } = this.#abi.layouts;
+    const words = this.#iovecWords;
+    const at = slot * iovec.size / 4;
+    const address = this.#dataAddress + offset;
+    words[at + iovec.iov_base / 4] = address % 2 ** 32;
+    words[at + iovec.iov_base / 4 + 1] = address / 2 ** 32;
+    words[at + iovec.iov_len / 4] = length;
+  }
+
+  /** How many bytes were received or sent in a slot. */
+  lengthAt(slot: number): number {
+    return this.#headerWords[slot * this.#wordsPerHeader + this.#len];
+  }
+
+  /** How long the sender's address in a slot is: 0 where the kernel named none. */
+  nameLengthAt(slot: number): number {
+    return this.#headerWords[slot * this.#wordsPerHeader + this.#namelen];
+  }
+
+  /** What the kernel says about a message as such: MSG_TRUNC where the payload was cut, MSG_CTRUNC where control data was. */
+  flagsAt(slot: number): number {
+    return this.#headerWords[slot * this.#wordsPerHeader + this.#flags];
+  }
+
+  /** The control messages of a slot. The reader is the same each time; it must not be kept. */
+  controlsAt(slot: number): ControlReader {
+    const length = this.#headerWords[slot * this.#wordsPerHeader + this.#controllen];
+    this.#reader.open(this.#controls.view, slot * this.#controlSize, Math.min(length, this.#controlSize));
+    return this.#reader;
+  }
+
+  /** For a payload of several received datagrams: the size of each but the last (UDP_GRO). 0: it is one. */
+  segmentSizeAt(slot: number): number {
+    const { linux } = this.#abi;
+    if (this.#headerWords[slot * this.#wordsPerHeader + this.#controllen] === 0 || !linux) return 0;
+    const reader = this.controlsAt(slot);
+    while (reader.next()) {
+      const isWanted = reader.level === linux.SOL_UDP && reader.type === linux.UDP_GRO;
+      if (isWanted && reader.size >= 4) return Math.max(reader.view.getInt32(reader.at, true), 0);
+    }
+    return 0;
+  }
+
+  /**
+   * Makes room for control data of that many bytes in every slot. What is there stays.
+   *
+   * @returns Whether there is more than before: then all slots are to be emptied anew before they receive.
+   */
+  reserveControl(size: number): boolean {
+    if (size <= this.#controlSize) return false;
+    const [old, oldSize] = [this.#controls, this.#controlSize];
+    this.#controlSize = roundUpToPowerOfTwo(size);
+    this.#controls = this.#libc.allocate(this.slots * this.#controlSize);
+    for (let slot = 0; slot < this.#connected; slot++) {
+      const start = slot * oldSize;
+      this.#controls.bytes.set(old.bytes.subarray(start, start + oldSize), slot * this.#controlSize);
+      if (this.#needsNull) this.#pointToNonempty(slot);
+      else this.#connectControl(slot);
+    }
+    return true;
+  }
+
+  /** @returns The length of the control data. */
+  #writeControl(slot: number, segmentSize: number, controls: EncodedControls | undefined): number {
+    const given = controls?.length ?? 0;
+    const length = given + (segmentSize > 0 ? controlSpace(this.#abi, 2) : 0);
+    this.reserveControl(length);
+    const start = slot * this.#controlSize;
+    if (controls) this.#controls.bytes.set(controls, start);
+    if (segmentSize > 0) {
+      const { SOL_UDP, UDP_SEGMENT } = this.#abi.linux!;
+      const { view } = this.#controls;
+      const at = writeControlHeader(this.#abi, view, start + given, SOL_UDP, UDP_SEGMENT, 2);
+      view.setUint16(at, segmentSize, true);
+    }
+    return length;
+  }
+
+  /** The fields that stay the same for good. */
+  #connect(slot: number): void {
+    const { mmsghdr, msghdr, iovec } = this.#abi.layouts;
+    const header = slot * mmsghdr.size;
+    this.#headers.setAddress(header + msghdr.msg_name, this.names, slot * this.#nameSize);
+    this.#headers.setAddress(header + msghdr.msg_iov, this.#iovecs, slot * iovec.size);
+    this.#headers.view.setUint32(header + msghdr.msg_iovlen, 1, true);
+    this.#connectControl(slot);
+  }
+
+  /** Has name and control data of a slot be NULL if they are empty. */
+  #pointToNonempty(slot: number): void {
+    const { mmsghdr, msghdr } = this.#abi.layouts;
+    const at = slot * mmsghdr.size;
+    const words = this.#headerWords;
+    const header = slot * this.#wordsPerHeader;
+    if (words[header + this.#namelen] > 0) {
+      this.#headers.setAddress(at + msghdr.msg_name, this.names, slot * this.#nameSize);
+    } else {
+      this.#headers.view.setBigUint64(at + msghdr.msg_name, 0n, true);
+    }
+    if (words[header + this.#controllen] > 0) this.#connectControl(slot);
+    else this.#headers.view.setBigUint64(at + msghdr.msg_control, 0n, true);
+  }
+
+  #connectControl(slot: number): void {
+    if (this.#controlSize === 0) return;
+    const { mmsghdr, msghdr } = this.#abi.layouts;
+    const at = slot * mmsghdr.size + msghdr.msg_control;
+    this.#headers.setAddress(at, this.#controls, slot * this.#controlSize);
+  }
+}
+
+function roundUpToPowerOfTwo(value: number): number {
+  return 2 ** Math.ceil(Math.log2(value));
+}

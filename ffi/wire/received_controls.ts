@@ -1,0 +1,295 @@
+/**
+ * The control messages that can be received: by level and type, what they hold, and the options that ask for them.
+ *
+ * @module
+ */
+import type { IpVersion } from "./inet.ts";
+import type { Abi, LinuxConstants } from "../abi/abi.ts";
+import { readTimespec } from "./clock.ts";
+import { type ControlReader, controlSpace } from "./control.ts";
+import type { Libc } from "../libc/libc.ts";
+import { LocalAddresses } from "./local_addresses.ts";
+import { decodeAddress, maxAddressSize, type SocketAddress } from "./sockaddr.ts";
+import type { OptionName } from "./sockopt.ts";
+
+/** What a socket can ask the kernel to tell of every datagram. */
+export type ReceivedDetail = "destination" | "originalDestination" | "ttl" | "tos" | "timestamp" | "dropCount";
+
+/** What was said about one payload. */
+export interface ReceivedControls {
+  /** 0 where the payload is one datagram. */
+  segmentSize: number;
+  /** The address it was sent to, and the interface it came by; empty and 0 where that was not said. */
+  localAddress: string;
+  interfaceIndex: number;
+  /** Where it was sent to before a rule of the system's brought it here; undefined if that was not said. */
+  originalDestination: SocketAddress | undefined;
+  /** -1 where they were not said. */
+  ttl: number;
+  tos: number;
+  /** Nanoseconds since 1970; 0 where there is none. */
+  timestamp: bigint;
+  hardwareTimestamp: bigint;
+  /** Datagrams that this socket has lost. */
+  dropped: number;
+}
+
+/** One control message: where its data goes. */
+interface Receivable {
+  readonly detail: ReceivedDetail | "segmentSize";
+  readonly level: number;
+  readonly type: number;
+  /** Bytes that the kernel gives. */
+  readonly size: number;
+  /** Bytes that are read. Data with less is no such message. */
+  readonly least: number;
+  decode(view: DataView, at: number, into: ReceivedControls): void;
+}
+
+/**
+ * The options that have the kernel tell something.
+ *
+ * @returns Those to be set, each with its value, in order; or the name of the option that this system lacks.
+ */
+export function optionsFor(
+  abi: Abi,
+  version: IpVersion,
+  detail: ReceivedDetail,
+  on: boolean,
+): readonly (readonly [OptionName, number])[] | string {
+  const flag = on ? 1 : 0;
+  const { linux } = abi;
+  // What reaches a socket of IPv6 by IPv4 has control messages of IPv4.
+  const both = (option4: OptionName, option6: OptionName): [OptionName, number][] => {
+    if (version === 4) return [[option4, flag]];
+    return linux ? [[option6, flag], [option4, flag]] : [[option6, flag]];
+  };
+  switch (detail) {
+    case "destination":
+      // Here Linux speaks of IPv4 in the terms of IPv6.
+      return [[version === 4 ? "IP_PKTINFO" : "IPV6_RECVPKTINFO", flag]];
+    case "originalDestination":
+      return linux ? both("IP_RECVORIGDSTADDR", "IPV6_RECVORIGDSTADDR") : "IP_RECVORIGDSTADDR";
+    case "ttl":
+      return both("IP_RECVTTL", "IPV6_RECVHOPLIMIT");
+    case "tos":
+      return both("IP_RECVTOS", "IPV6_RECVTCLASS");
+    case "timestamp":
+      // The device's time is SO_TIMESTAMPING's.
+      return [[linux ? "SO_TIMESTAMPNS" : "SO_TIMESTAMP", flag]];
+    case "dropCount":
+      return linux ? [["SO_RXQ_OVFL", flag]] : "SO_RXQ_OVFL";
+  }
+}
+
+/** Flags of SO_TIMESTAMPING for the device's time of what comes: SO_TIMESTAMPNS has only the kernel's. */
+export function receiveTimestampFlags(linux: LinuxConstants): number {
+  return linux.SOF_TIMESTAMPING_RX_HARDWARE | linux.SOF_TIMESTAMPING_RAW_HARDWARE;
+}
+
+/** Flags of SO_TIMESTAMPING for both times of what leaves: on the error queue, by number, without the datagram. */
+export function transmitTimestampFlags(linux: LinuxConstants): number {
+  return linux.SOF_TIMESTAMPING_TX_SOFTWARE | linux.SOF_TIMESTAMPING_TX_HARDWARE | linux.SOF_TIMESTAMPING_SOFTWARE |
+    linux.SOF_TIMESTAMPING_RAW_HARDWARE | linux.SOF_TIMESTAMPING_OPT_ID | linux.SOF_TIMESTAMPING_OPT_TSONLY;
+}
+
+const tables = new WeakMap<Libc, ControlTable>();
+
+/** The table of a C library, made once. */
+export function controlTableOf(libc: Libc): ControlTable {
+  let table = tables.get(libc);
+  if (!table) tables.set(libc, table = new ControlTable(libc));
+  return table;
+}
+
+/** All control messages that are understood. The others are passed over. */
+export class ControlTable {
+  readonly #abi: Abi;
+  readonly #addresses: LocalAddresses;
+  readonly #receivables: readonly Receivable[];
+  readonly #byKey = new Map<number, Receivable>();
+  readonly #controls: ReceivedControls = nothingSaid();
+
+  /** See {@linkcode controlTableOf}. */
+  constructor(libc: Libc) {
+    this.#abi = libc.abi;
+    this.#addresses = new LocalAddresses(libc);
+    this.#receivables = [
+      ...commonReceivables(libc, this.#addresses),
+      ...linuxReceivables(libc),
+      ...darwinReceivables(libc.abi),
+    ];
+    for (const receivable of this.#receivables) this.#byKey.set(keyOf(receivable.level, receivable.type), receivable);
+  }
+
+  /** Bytes of control data that may come where these were asked for. */
+  spaceFor(details: ReadonlySet<ReceivedDetail>): number {
+    const may = ({ detail }: Receivable): boolean => detail === "segmentSize" || details.has(detail);
+    return this.#receivables.filter(may).reduce((sum, { size }) => sum + controlSpace(this.#abi, size), 0);
+  }
+
+  /** What comes now was received together: the names of interfaces are asked for again. */
+  beginBatch(): void {
+    this.#addresses.beginBatch();
+  }
+
+  /** Reads the control messages of one payload. The result is the same object each time. */
+  read(reader: ControlReader): ReceivedControls {
+    const controls = this.#controls;
+    forget(controls);
+    while (reader.next()) {
+      const receivable = this.#byKey.get(keyOf(reader.level, reader.type));
+      const isKnown = receivable !== undefined && receivable.level === reader.level && receivable.type === reader.type;
+      if (isKnown && reader.size >= receivable.least) receivable.decode(reader.view, reader.at, controls);
+    }
+    return controls;
+  }
+}
+
+function nothingSaid(): ReceivedControls {
+  return {
+    segmentSize: 0,
+    localAddress: "",
+    interfaceIndex: 0,
+    originalDestination: undefined,
+    ttl: -1,
+    tos: -1,
+    timestamp: 0n,
+    hardwareTimestamp: 0n,
+    dropped: 0,
+  };
+}
+
+/** Sets all to what {@linkcode nothingSaid} has, in place. */
+function forget(controls: ReceivedControls): void {
+  controls.segmentSize = 0;
+  controls.localAddress = "";
+  controls.interfaceIndex = 0;
+  controls.originalDestination = undefined;
+  controls.ttl = -1;
+  controls.tos = -1;
+  controls.timestamp = 0n;
+  controls.hardwareTimestamp = 0n;
+  controls.dropped = 0;
+}
+
+/** Numbers of one message; several may have the same key. */
+function keyOf(level: number, type: number): number {
+  return level << 16 ^ type;
+}
+
+function commonReceivables(libc: Libc, addresses: LocalAddresses): Receivable[] {
+  const { constants: c, layouts, platform } = libc.abi;
+  const { in_pktinfo, in6_pktinfo } = layouts;
+  const isLinux = platform === "linux";
+  return [
+    {
+      detail: "destination",
+      level: c.IPPROTO_IP,
+      type: c.IP_PKTINFO,
+      size: in_pktinfo.size,
+      least: in_pktinfo.size,
+      decode(view, at, into) {
+        into.localAddress = addresses.ipv4(view, at + in_pktinfo.ipi_addr);
+        into.interfaceIndex = view.getInt32(at + in_pktinfo.ipi_ifindex, true);
+      },
+    },
+    {
+      detail: "destination",
+      level: c.IPPROTO_IPV6,
+      type: c.IPV6_PKTINFO,
+      size: in6_pktinfo.size,
+      least: in6_pktinfo.size,
+      decode(view, at, into) {
+        into.interfaceIndex = view.getUint32(at + in6_pktinfo.ipi6_ifindex, true);
+        into.localAddress = addresses.ipv6(view, at + in6_pktinfo.ipi6_addr, into.interfaceIndex);
+      },
+    },
+    // An int on Linux, a byte (and the option's number as its type) on macOS.
+    small("ttl", c.IPPROTO_IP, isLinux ? c.IP_TTL : c.IP_RECVTTL),
+    small("ttl", c.IPPROTO_IPV6, c.IPV6_HOPLIMIT),
+    // A byte on both.
+    small("tos", c.IPPROTO_IP, isLinux ? c.IP_TOS : c.IP_RECVTOS),
+    small("tos", c.IPPROTO_IPV6, c.IPV6_TCLASS),
+  ];
+}
+
+/** A number from 0 to 255, in a byte or in an int, of which it is the first byte. */
+function small(detail: "ttl" | "tos", level: number, type: number): Receivable {
+  const decode = (view: DataView, at: number, into: ReceivedControls): void => void (into[detail] = view.getUint8(at));
+  return { detail, level, type, size: 4, least: 1, decode };
+}
+
+function linuxReceivables(libc: Libc): Receivable[] {
+  const { abi } = libc;
+  const { constants: { SOL_SOCKET, IPPROTO_IP, IPPROTO_IPV6 }, layouts: { timespec }, linux } = abi;
+  if (!linux) return [];
+  const { SOL_UDP, UDP_GRO, SO_TIMESTAMPNS, SO_TIMESTAMPING, SO_RXQ_OVFL, scm_timestamping } = linux;
+  const { IP_ORIGDSTADDR, IPV6_ORIGDSTADDR } = linux;
+  return [
+    originalDestination(libc, IPPROTO_IP, IP_ORIGDSTADDR, 4),
+    originalDestination(libc, IPPROTO_IPV6, IPV6_ORIGDSTADDR, 6),
+    {
+      detail: "segmentSize",
+      level: SOL_UDP,
+      type: UDP_GRO,
+      size: 4,
+      least: 4,
+      decode: (view, at, into) => void (into.segmentSize = Math.max(view.getInt32(at, true), 0)),
+    },
+    {
+      detail: "timestamp",
+      level: SOL_SOCKET,
+      type: SO_TIMESTAMPNS,
+      size: timespec.size,
+      least: timespec.size,
+      decode: (view, at, into) => void (into.timestamp = readTimespec(abi, view, at)),
+    },
+    {
+      // ts[0] is the software's, ts[1] was given up, ts[2] is the hardware's.
+      detail: "timestamp",
+      level: SOL_SOCKET,
+      type: SO_TIMESTAMPING,
+      size: scm_timestamping.size,
+      least: scm_timestamping.size,
+      decode: (view, at, into) => {
+        into.hardwareTimestamp = readTimespec(abi, view, at + scm_timestamping.ts + 2 * timespec.size);
+      },
+    },
+    {
+      detail: "dropCount",
+      level: SOL_SOCKET,
+      type: SO_RXQ_OVFL,
+      size: 4,
+      least: 4,
+      decode: (view, at, into) => void (into.dropped = view.getUint32(at, true)),
+    },
+  ];
+}
+
+/** A `struct sockaddr_in` or `struct sockaddr_in6`. */
+function originalDestination(libc: Libc, level: number, type: number, version: IpVersion): Receivable {
+  const { sockaddr_in, sockaddr_in6 } = libc.abi.layouts;
+  const { size } = version === 4 ? sockaddr_in : sockaddr_in6;
+  const room = libc.allocate(maxAddressSize(libc.abi));
+  const decode = (view: DataView, at: number, into: ReceivedControls): void => {
+    room.bytes.set(new Uint8Array(view.buffer, view.byteOffset + at, size));
+    into.originalDestination = decodeAddress(libc, room, 0, size);
+  };
+  return { detail: "originalDestination", level, type, size, least: size, decode };
+}
+
+function darwinReceivables({ constants: { SOL_SOCKET }, layouts: { timeval }, darwin }: Abi): Receivable[] {
+  if (!darwin) return [];
+  return [{
+    detail: "timestamp",
+    level: SOL_SOCKET,
+    type: darwin.SCM_TIMESTAMP,
+    size: timeval.size,
+    least: timeval.size,
+    decode(view, at, into) {
+      const seconds = view.getBigInt64(at + timeval.tv_sec, true);
+      into.timestamp = seconds * 1_000_000_000n + BigInt(view.getInt32(at + timeval.tv_usec, true)) * 1000n;
+    },
+  }];
+}

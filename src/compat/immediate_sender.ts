@@ -1,0 +1,75 @@
+/**
+ * A Unix socket's sending side where a message leaves at once or not at all, for callers that want to know before they go on.
+ *
+ * @module
+ */
+import type { SendRequest } from "../sending/callbacks.ts";
+import type { EncodedControls } from "../../ffi/wire/control.ts";
+import { type Libc, uninterrupted } from "../../ffi/libc/libc.ts";
+import type { EncodedAddress } from "../../ffi/wire/sockaddr.ts";
+import type { Collected, Outbox, Transmitter } from "../sending/outbox.ts";
+import type { Payload } from "../sending/payload.ts";
+import type { MessageSender, SendingSocket } from "../sending/sender.ts";
+
+/** Hands messages over, each with its result: EAGAIN is one. */
+export class ImmediateSender implements Transmitter, MessageSender {
+  segmentsTo(): undefined {}
+  readonly queuedBytes = 0;
+  readonly queuedCount = 0;
+  readonly #libc: Libc;
+  readonly #outbox: Outbox;
+  readonly #socket: SendingSocket;
+  readonly #hasRoom: () => void;
+
+  /** @param hasRoom Called when there is room again, once for each time it was asked for. */
+  constructor(libc: Libc, outbox: Outbox, socket: SendingSocket, hasRoom: () => void) {
+    this.#libc = libc;
+    this.#outbox = outbox;
+    this.#socket = socket;
+    this.#hasRoom = hasRoom;
+  }
+
+  /** Takes a message; the request has its result when {@linkcode ImmediateSender.leave} returns. */
+  add(
+    payload: Payload,
+    length: number,
+    address: EncodedAddress | undefined,
+    request: SendRequest | undefined,
+    controls?: EncodedControls,
+  ): void {
+    const fits = this.#outbox.add(this, payload, length, address, request, controls);
+    if (!fits) request?.finish(-this.#libc.abi.errno.EMSGSIZE);
+  }
+
+  /** Sends it. */
+  leave(): void {
+    this.#outbox.flush();
+  }
+
+  /** Called by the outbox. */
+  transmit({ vector, runs, requests }: Collected, first: number, end: number): void {
+    const libc = this.#libc;
+    for (let slot = first; slot < end; slot++) {
+      const { offset, length, count, address, controls, firstRequest } = runs[slot];
+      if (count === 0) continue;
+      vector.setOutgoing(slot, offset, length, address, 0, controls);
+      const sent = uninterrupted(libc.abi, () => libc.sendmmsg(this.#socket.fd, vector.at(slot), 1, 0));
+      runs[slot].count = 0;
+      requests[firstRequest]?.finish(sent < 0 ? sent : length);
+    }
+  }
+
+  /** Nothing waits. */
+  queueBehind(): boolean {
+    return false;
+  }
+
+  /** There is room again. */
+  resume(): void {
+    this.#socket.awaitRoom(false);
+    this.#hasRoom();
+  }
+
+  /** Nothing ever waits here. */
+  cancel(): void {}
+}

@@ -1,0 +1,82 @@
+/**
+ * What the sockets of one JavaScript thread share: the runtime, the poll loop, and the memory for sending and receiving.
+ *
+ * @module
+ */
+import { ErrorQueue } from "../../ffi/wire/error_queue.ts";
+import { currentRuntime } from "../../ffi/load.ts";
+import type { Runtime } from "../../ffi/runtime.ts";
+import { ActiveResources } from "../loop/active_resources.ts";
+import { Inbox } from "../receiving/inbox.ts";
+import { PollLoop } from "../loop/loop.ts";
+import { Outbox } from "../sending/outbox.ts";
+import { ReusePortGroups } from "./reuse_port_groups.ts";
+import { SendCallbacks } from "../sending/callbacks.ts";
+import { SystemErrors } from "../errors/system_errors.ts";
+
+/** What ends with the program. */
+export interface Ending {
+  /** The program ends, and its process goes on. */
+  end(): void;
+}
+
+/** One thread's shared parts. */
+export interface Engine {
+  readonly runtime: Runtime;
+  readonly loop: PollLoop;
+  readonly outbox: Outbox;
+  readonly sendCallbacks: SendCallbacks;
+  readonly inbox: Inbox;
+  readonly errors: SystemErrors;
+  readonly errorQueue: ErrorQueue;
+  readonly resources: ActiveResources;
+  readonly reusePortGroups: ReusePortGroups;
+  /** Those with a descriptor, if a program can end before its thread: see {@linkcode Runtime.onProgramEnd}. */
+  readonly endpoints: Set<Ending> | undefined;
+}
+
+const engines = new WeakMap<Runtime, Engine>();
+
+/** This thread's engine. Made, and libc opened, at the first call: importing the module does neither. */
+export function currentEngine(): Engine {
+  const runtime = currentRuntime();
+  let engine = engines.get(runtime);
+  if (!engine) {
+    const { libc } = runtime;
+    engine = {
+      runtime,
+      loop: new PollLoop(runtime),
+      outbox: new Outbox(libc),
+      sendCallbacks: new SendCallbacks(),
+      inbox: new Inbox(runtime),
+      errors: new SystemErrors(libc.abi),
+      errorQueue: new ErrorQueue(libc),
+      resources: new ActiveResources(runtime.listsSockets),
+      reusePortGroups: new ReusePortGroups(),
+      endpoints: runtime.onProgramEnd && new Set(),
+    };
+    engines.set(runtime, engine);
+    sendBeforeEnd(engine);
+    endWithProgram(engine);
+  }
+  return engine;
+}
+
+/** This thread's outboxes: one, but for tests. */
+let outboxes: WeakRef<Outbox>[] | undefined;
+
+/** What `send()` was given before the program ends is not to be lost. */
+function sendBeforeEnd({ outbox, runtime }: Engine): void {
+  if (!outboxes) runtime.beforeEnd(() => outboxes!.forEach((outbox) => outbox.deref()?.sendLast()));
+  outboxes = [...(outboxes ?? []).filter((outbox) => outbox.deref()), new WeakRef(outbox)];
+}
+
+/** Descriptors belong to the process: what a program that ends has not closed would stay open for the next one in its thread. */
+function endWithProgram({ endpoints, loop, outbox, runtime }: Engine): void {
+  runtime.onProgramEnd?.(() => {
+    outbox.flush();
+    for (const endpoint of endpoints!) endpoint.end();
+    endpoints!.clear();
+    loop.closeSets();
+  });
+}

@@ -1,0 +1,67 @@
+/**
+ * What every part of a socket stands on: its state, which the functions of this folder reach.
+ *
+ * @module
+ */
+import type { SocketEvents } from "./events.ts";
+import { EventEmitter } from "node:events";
+import type { OptionName } from "../../ffi/wire/sockopt.ts";
+import type { Endpoint } from "./endpoint.ts";
+import type { Engine } from "./engine.ts";
+import { notRunning } from "../errors/node_errors.ts";
+
+/** A socket with whatever events. */
+// deno-lint-ignore no-explicit-any
+export type AnySocket = SocketBase<any>;
+
+/** What each event has for its listeners. */
+export type EventMap<Events> = Record<keyof Events, unknown[]>;
+
+/** What every socket has. */
+export interface SocketState {
+  /** What the socket shares with others of its thread. */
+  readonly engine: Engine;
+  /** Undefined once the socket is closed. */
+  endpoint: Endpoint | undefined;
+}
+
+/**
+ * The key of a socket's state. A property, as in Node, and not private fields: those are not found through a Proxy of the socket,
+ * from an object that inherits from it, or in an object that `Socket.call(this)` makes a socket.
+ */
+const STATE = Symbol("state");
+
+/** Gives a new socket its state. */
+export function attach(socket: object, state: SocketState): void {
+  Object.defineProperty(socket, STATE, { value: state });
+}
+
+/** A socket's state, as the class that attached it knows it. */
+export function stateOf<State extends SocketState = SocketState>(socket: object): State {
+  return (socket as { [STATE]: State })[STATE];
+}
+
+/** Undefined once the socket is closed. */
+export function endpointOf(socket: object): Endpoint | undefined {
+  return stateOf(socket).endpoint;
+}
+
+/** What the socket shares with others of its thread. */
+export function engineOf(socket: object): Engine {
+  return stateOf(socket).engine;
+}
+
+/** The foot of all sockets: events. */
+export abstract class SocketBase<Events extends EventMap<Events> = SocketEvents> extends EventEmitter<Events> {}
+
+/** The endpoint. @throws {Error} ERR_SOCKET_DGRAM_NOT_RUNNING once the socket is closed. */
+export function runningEndpoint(socket: object): Endpoint {
+  const { endpoint } = stateOf(socket);
+  if (!endpoint) throw notRunning();
+  return endpoint;
+}
+
+/** Sets an integer option for a method of Node's. @returns True. @throws Node's error, which has the method's name. */
+export function setOption(socket: AnySocket, option: OptionName, value: number, method: string): true {
+  return engineOf(socket).errors.check(runningEndpoint(socket).setOption(option, value), method);
+}

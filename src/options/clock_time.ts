@@ -1,0 +1,36 @@
+/**
+ * The kernel's clocks, in which it gives timestamps and takes transmit times.
+ *
+ * @module
+ */
+import type { ClockName } from "../sending/types.ts";
+import type { Abi } from "../../ffi/abi/abi.ts";
+import { readClock } from "../../ffi/wire/clock.ts";
+import { currentEngine } from "../endpoint/engine.ts";
+import { invalidArgValue, unavailable } from "../errors/node_errors.ts";
+
+const NAMES: readonly unknown[] = ["realtime", "monotonic", "tai"];
+
+/** @throws {TypeError} ERR_INVALID_ARG_VALUE; ERR_FEATURE_UNAVAILABLE_ON_PLATFORM for `tai` on macOS. */
+export function clockNumber({ constants, linux, platform }: Abi, clock: ClockName): number {
+  if (!NAMES.includes(clock)) throw invalidArgValue("clock", "must be one of: 'realtime', 'monotonic', 'tai'", clock);
+  if (clock === "realtime") return constants.CLOCK_REALTIME;
+  if (clock === "monotonic") return constants.CLOCK_MONOTONIC;
+  if (!linux) throw unavailable("CLOCK_TAI", platform);
+  return linux.CLOCK_TAI;
+}
+
+/**
+ * What time it is by a clock of the kernel's (clock_gettime(2)). Not in Node, whose clocks are of other origins or less exact.
+ *
+ * @param clock `realtime`, the one of `rinfo.timestamp`: since 1970; `monotonic`: since the system started, say; `tai`: as
+ * `realtime`, without leap seconds (Linux).
+ * @returns Nanoseconds.
+ * @throws {TypeError} ERR_INVALID_ARG_VALUE; ERR_FEATURE_UNAVAILABLE_ON_PLATFORM for `tai` on macOS.
+ */
+export function clockTime(clock: ClockName): bigint {
+  const { errors, runtime } = currentEngine();
+  const time = readClock(runtime.libc, clockNumber(runtime.libc.abi, clock));
+  if (typeof time === "number") throw errors.ofCall(-time, "clock_gettime");
+  return time;
+}

@@ -1,0 +1,48 @@
+/**
+ * What the kernel's buffers of a socket hold.
+ *
+ * @module
+ */
+import type { Abi } from "../../ffi/abi/abi.ts";
+
+/** The memory of a socket in the kernel, in bytes (SO_MEMINFO; `SK_MEMINFO_*` of `<linux/sock_diag.h>`). */
+export interface MemoryInfo {
+  /** What waits to be received, with the kernel's overhead (RMEM_ALLOC). */
+  receiveAllocated: number;
+  /** How much may wait (RCVBUF). */
+  receiveBuffer: number;
+  /** What waits to be sent by the device, with the kernel's overhead (WMEM_ALLOC). */
+  sendAllocated: number;
+  /** How much may wait (SNDBUF). */
+  sendBuffer: number;
+  /** Memory that is set apart for what comes (FWD_ALLOC). */
+  forwardAllocated: number;
+  /** What waits in the socket's own queue (WMEM_QUEUED). */
+  sendQueued: number;
+  /** Memory for options and filters (OPTMEM). */
+  optionMemory: number;
+  /** What came while the socket was in use, and is not in a queue yet (BACKLOG). */
+  backlog: number;
+  /** Not bytes, but datagrams: those dropped so far (DROPS). */
+  drops: number;
+}
+
+/** Room for all of it and for what later kernels add, in bytes. */
+export const MEMORY_INFO_SIZE = 64;
+
+/** Decodes the array of `uint32_t`. What an older kernel does not give is 0. */
+export function decodeMemoryInfo({ linux }: Abi, bytes: Uint8Array): MemoryInfo {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const at = (index: number): number => 4 * index + 4 <= bytes.length ? view.getUint32(4 * index, true) : 0;
+  return {
+    receiveAllocated: at(linux!.SK_MEMINFO_RMEM_ALLOC),
+    receiveBuffer: at(linux!.SK_MEMINFO_RCVBUF),
+    sendAllocated: at(linux!.SK_MEMINFO_WMEM_ALLOC),
+    sendBuffer: at(linux!.SK_MEMINFO_SNDBUF),
+    forwardAllocated: at(linux!.SK_MEMINFO_FWD_ALLOC),
+    sendQueued: at(linux!.SK_MEMINFO_WMEM_QUEUED),
+    optionMemory: at(linux!.SK_MEMINFO_OPTMEM),
+    backlog: at(linux!.SK_MEMINFO_BACKLOG),
+    drops: at(linux!.SK_MEMINFO_DROPS),
+  };
+}

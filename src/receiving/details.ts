@@ -1,0 +1,143 @@
+/**
+ * What a socket wants to know of every datagram beyond Node's `rinfo`: the options by which it says so, and how the control
+ * messages become properties.
+ *
+ * @module
+ */
+import type { IpVersion } from "../../ffi/wire/inet.ts";
+import type { ReceiveDetails } from "./types.ts";
+import type { Abi } from "../../ffi/abi/abi.ts";
+import type { ControlReader } from "../../ffi/wire/control.ts";
+import { InterfaceNames } from "../../ffi/wire/interfaces.ts";
+import type { Libc } from "../../ffi/libc/libc.ts";
+import {
+  type ControlTable,
+  controlTableOf,
+  optionsFor,
+  type ReceivedControls,
+  type ReceivedDetail,
+} from "../../ffi/wire/received_controls.ts";
+import type { OptionName } from "../../ffi/wire/sockopt.ts";
+import { unavailable } from "../errors/node_errors.ts";
+import type { ControlDecoder } from "./inbox.ts";
+
+/** What can be asked for: of the kernel, or of what is known anyway. */
+export type DetailName = ReceivedDetail | "truncated" | "segmentSize";
+
+/** The options of `createSocket`. */
+export const DETAIL_OPTIONS = {
+  recvDestination: "destination",
+  recvOriginalDestination: "originalDestination",
+  recvTTL: "ttl",
+  recvTOS: "tos",
+  recvTimestamp: "timestamp",
+  recvTruncated: "truncated",
+  recvSegmentSize: "segmentSize",
+  recvDropCount: "dropCount",
+} as const satisfies Record<string, DetailName>;
+
+/**
+ * The options that have the kernel tell it, each with its value.
+ *
+ * @throws {TypeError} ERR_FEATURE_UNAVAILABLE_ON_PLATFORM where the system cannot tell.
+ */
+export function kernelOptions(
+  abi: Abi,
+  version: IpVersion,
+  detail: DetailName,
+  on: boolean,
+): readonly (readonly [OptionName, number])[] {
+  const options = isReceivedDetail(detail) ? optionsFor(abi, version, detail, on) : [];
+  if (typeof options === "string") throw unavailable(options, abi.platform);
+  return options;
+}
+
+/** What the kernel has to be asked for. */
+function isReceivedDetail(detail: DetailName): detail is ReceivedDetail {
+  return detail !== "truncated" && detail !== "segmentSize";
+}
+
+/** Makes properties of control messages: those that one socket wants, in the same order each time. */
+export class DetailDecoder implements ControlDecoder {
+  readonly space: number;
+  segmentSize = 0;
+  readonly #wanted: Readonly<Record<DetailName, boolean>>;
+  readonly #table: ControlTable;
+  readonly #interfaces: InterfaceNames;
+  readonly #version: IpVersion;
+  readonly #MSG_TRUNC: number;
+  readonly #MSG_CTRUNC: number;
+
+  /**
+   * @param version The socket's.
+   * @param wanted At least one.
+   */
+  constructor(libc: Libc, version: IpVersion, wanted: ReadonlySet<DetailName>) {
+    this.#version = version;
+    const wants = (detail: DetailName): boolean => wanted.has(detail);
+    this.#wanted = {
+      destination: wants("destination"),
+      originalDestination: wants("originalDestination"),
+      ttl: wants("ttl"),
+      tos: wants("tos"),
+      timestamp: wants("timestamp"),
+      truncated: wants("truncated"),
+      segmentSize: wants("segmentSize"),
+      dropCount: wants("dropCount"),
+    };
+    this.#table = controlTableOf(libc);
+    this.#interfaces = new InterfaceNames(libc);
+    this.#MSG_TRUNC = libc.abi.constants.MSG_TRUNC;
+    this.#MSG_CTRUNC = libc.abi.constants.MSG_CTRUNC;
+    this.space = this.#table.spaceFor(new Set([...wanted].filter(isReceivedDetail)));
+  }
+
+  beginBatch(): void {
+    this.#table.beginBatch();
+    this.#interfaces.beginBatch();
+  }
+
+  decode(reader: ControlReader, flags: number, length: number): ReceiveDetails {
+    const wanted = this.#wanted;
+    const controls = this.#table.read(reader);
+    this.segmentSize = controls.segmentSize;
+    const details: ReceiveDetails = {};
+    if (wanted.destination && controls.interfaceIndex > 0) this.#addDestination(details, controls);
+    if (wanted.originalDestination && controls.originalDestination) this.#addOriginal(details, controls);
+    if (wanted.ttl && controls.ttl >= 0) details.ttl = controls.ttl;
+    if (wanted.tos && controls.tos >= 0) addTOS(details, controls.tos);
+    if (wanted.timestamp) addTimestamps(details, controls);
+    if (wanted.truncated) {
+      details.truncated = (flags & this.#MSG_TRUNC) !== 0;
+      details.controlTruncated = (flags & this.#MSG_CTRUNC) !== 0;
+    }
+    if (wanted.segmentSize) details.segmentSize = Math.min(controls.segmentSize, length) || length;
+    if (wanted.dropCount) details.dropped = controls.dropped;
+    return details;
+  }
+
+  #addDestination(details: ReceiveDetails, { localAddress, interfaceIndex }: ReceivedControls): void {
+    details.localAddress = localAddress;
+    details.interfaceIndex = interfaceIndex;
+    details.interfaceName = this.#interfaces.of(interfaceIndex);
+  }
+
+  /** The kernel speaks of IPv4 in its own terms on a socket of IPv6, too: mapped, as all else there. */
+  #addOriginal(details: ReceiveDetails, { originalDestination }: ReceivedControls): void {
+    const { address, port, family } = originalDestination!;
+    details.originalAddress = this.#version === 6 && family === "IPv4" ? `::ffff:${address}` : address;
+    details.originalPort = port;
+  }
+}
+
+/** RFC 2474, RFC 3168: six bits and two. */
+function addTOS(details: ReceiveDetails, tos: number): void {
+  details.tos = tos;
+  details.dscp = tos >> 2;
+  details.ecn = tos & 3;
+}
+
+function addTimestamps(details: ReceiveDetails, { timestamp, hardwareTimestamp }: ReceivedControls): void {
+  if (timestamp > 0n) details.timestamp = timestamp;
+  if (hardwareTimestamp > 0n) details.hardwareTimestamp = hardwareTimestamp;
+}

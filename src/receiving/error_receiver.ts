@@ -1,0 +1,122 @@
+/**
+ * One socket's error queue: fetches what lies there and delivers it, and tells errors that only repeat what was on the queue
+ * from those of the call itself.
+ *
+ * An ICMP error is on the queue, and is also left on the socket as the error of its next call, whichever that is. So a message
+ * is refused that has nothing to do with it: it has to be sent again.
+ *
+ * @module
+ */
+import type { Abi } from "../../ffi/abi/abi.ts";
+import type { ErrorQueue, QueuedError } from "../../ffi/wire/error_queue.ts";
+import { type NetworkError, networkErrorOf } from "./network_error.ts";
+
+/** Messages taken in one turn. The poll loop calls again while there are more. */
+const MESSAGES_PER_TURN = 256;
+
+/** The errnos that Linux makes of ICMP and ICMPv6 messages. */
+const ICMP_ERRNOS = [
+  ...["ECONNREFUSED", "EHOSTUNREACH", "ENETUNREACH", "EMSGSIZE", "EPROTO", "ENOPROTOOPT", "EACCES"],
+  ...["EHOSTDOWN", "ENONET", "ENOTSUP"],
+];
+
+/** What an error receiver needs of its socket. */
+export interface ErrorReceivingSocket {
+  /** The descriptor, or -1 once closed. */
+  readonly fd: number;
+  /** Delivers one error. May throw what a listener throws, and may close the socket. */
+  deliverNetworkError(error: NetworkError): void;
+  /** Asks for a turn in which {@linkcode ErrorReceiver.step} is called. */
+  requestErrorTurn(): void;
+}
+
+/** The error queue of one socket. */
+export class ErrorReceiver {
+  /** Whether ICMP errors come to the queue (IP_RECVERR). */
+  takesNetworkErrors = false;
+  /** Delivers a transmit timestamp. May throw what a listener throws, and may close the socket. */
+  onTimestamp: ((message: QueuedError) => void) | undefined;
+  readonly #queue: ErrorQueue;
+  readonly #socket: ErrorReceivingSocket;
+  readonly #abi: Abi;
+  readonly #icmpErrnos: readonly number[];
+  /** Fetched and not delivered yet. */
+  #fetched: QueuedError[] = [];
+
+  constructor(queue: ErrorQueue, socket: ErrorReceivingSocket, abi: Abi) {
+    this.#queue = queue;
+    this.#socket = socket;
+    this.#abi = abi;
+    this.#icmpErrnos = ICMP_ERRNOS.map((name) => abi.errno[name]);
+  }
+
+  /** Delivers one message; fetches if nothing is there. @returns Whether something was done. */
+  step(): boolean {
+    if (this.#fetched.length === 0) this.#fetch();
+    const message = this.#fetched.shift();
+    if (message) this.#deliverOne(message);
+    return message !== undefined;
+  }
+
+  /** Whether receiving has failed with what the queue tells of: then it has nothing to report itself. */
+  repeats(errno: number): boolean {
+    return this.takesNetworkErrors && this.#icmpErrnos.includes(errno);
+  }
+
+  /**
+   * Whether sending may have failed with the error of an earlier message. If so that error is used up, and the message can be sent:
+   * a failure of its own comes again. What the queue has is delivered in a later turn.
+   *
+   * @param attempt How often the message was sent again already.
+   */
+  mayRetry(errno: number, attempt: number): boolean {
+    if (!this.repeats(errno)) return false;
+    const before = this.#fetched.length;
+    this.#fetch();
+    if (this.#fetched.length > 0) this.#socket.requestErrorTurn();
+    if (this.#fetched.slice(before).some((message) => message.errno === errno && this.#isOfNetwork(message))) {
+      return true;
+    }
+    // Perhaps there was no room for it on the queue. A message that is too large is put there each time it is sent.
+    return attempt === 0 && errno !== this.#abi.errno.EMSGSIZE;
+  }
+
+  /**
+   * The errno of a message that was just refused before it left, 0 if there was none: sendmmsg says so of the first message of a call
+   * only. That is on the queue already, and would be once more if the message were tried again.
+   */
+  localError(): number {
+    const before = this.#fetched.length;
+    this.#fetch();
+    if (this.#fetched.length > 0) this.#socket.requestErrorTurn();
+    const { SO_EE_ORIGIN_LOCAL } = this.#abi.linux!;
+    return this.#fetched.slice(before).findLast(({ origin }) => origin === SO_EE_ORIGIN_LOCAL)?.errno ?? 0;
+  }
+
+  /** Drops what was fetched and not delivered: the socket is closing. */
+  stop(): void {
+    this.#fetched = [];
+  }
+
+  #fetch(): void {
+    for (let taken = 0; taken < MESSAGES_PER_TURN;) {
+      const messages = this.#queue.read(this.#socket.fd);
+      // Whatever is wrong shows when the socket is read.
+      if (typeof messages === "number" || messages.length === 0) return;
+      taken += messages.length;
+      // The reader's memory is used again.
+      for (const message of messages) this.#fetched.push({ ...message, payload: message.payload.slice() });
+    }
+  }
+
+  #deliverOne(message: QueuedError): void {
+    if (message.origin === this.#abi.linux!.SO_EE_ORIGIN_TIMESTAMPING) return this.onTimestamp?.(message);
+    const error = this.takesNetworkErrors ? networkErrorOf(this.#abi, message) : undefined;
+    if (error) this.#socket.deliverNetworkError(error);
+  }
+
+  #isOfNetwork({ origin }: QueuedError): boolean {
+    const { SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6 } = this.#abi.linux!;
+    return origin === SO_EE_ORIGIN_ICMP || origin === SO_EE_ORIGIN_ICMP6;
+  }
+}

@@ -1,0 +1,211 @@
+/**
+ * One socket's receiving side: fetches datagrams in batches and delivers them one by one.
+ *
+ * It is called step by step: each step delivers one datagram (or one batch), and ticks and promise jobs run before the next, as
+ * between two callbacks of Node's own. What a step has not reached yet stays in the arena, and moves to memory of the socket's own
+ * when another socket needs the arena.
+ *
+ * @module
+ */
+import type { ReceiveDetails, RemoteInfo } from "./types.ts";
+import type { Buffer } from "node:buffer";
+import type { SocketAddress } from "../../ffi/wire/sockaddr.ts";
+import type { ControlDecoder, Inbox } from "./inbox.ts";
+import { fillBatch, MessageBatch, type Received } from "./message_batch.ts";
+import { ownBuffer } from "./own_buffer.ts";
+
+/** Datagrams after which no more are fetched in one turn: then the other sockets and the timers have theirs. */
+const DATAGRAMS_PER_TURN = 512;
+
+/** What a batch shows once its listeners are done. */
+const NO_BYTES = new Uint8Array();
+const NOTHING: readonly Received[] = [];
+
+/** What a receiver needs of its socket. */
+export interface ReceivingSocket {
+  /** The descriptor, or -1 once closed. */
+  readonly fd: number;
+  /** Whether others receive from the descriptor as well: what is taken from it, they do not get. */
+  readonly isShared: boolean;
+  /** Reads the control messages; undefined if nothing was asked for. */
+  readonly controlDecoder: ControlDecoder | undefined;
+  /** Whether datagrams of this sender are not to be delivered. */
+  drops(sender: SocketAddress): boolean;
+  /** Whether anybody would notice that a datagram is delivered. */
+  hasMessageListeners(): boolean;
+  /** Whether somebody listens for batches. */
+  hasBatchListeners(): boolean;
+  /** Delivers one datagram. May throw what a listener throws, and may close the socket. */
+  deliver(message: Buffer<ArrayBuffer>, remote: RemoteInfo): void;
+  /** Delivers one batch. May throw and close likewise. */
+  deliverBatch(batch: MessageBatch): void;
+  /** A payload is not delivered as messages: what came with it is to be released. */
+  discard(details: ReceiveDetails | undefined): void;
+  /** Reports that receiving failed. May throw and close likewise. */
+  fail(errno: number): void;
+}
+
+/** The receiving side of one socket. */
+export class Receiver {
+  readonly #inbox: Inbox;
+  readonly #socket: ReceivingSocket;
+  readonly #EAGAIN: number;
+  /** Fetched payloads and the memory that they lie in. */
+  #payloads = NOTHING;
+  #bytes: Uint8Array = NO_BYTES;
+  /** The payload that is delivered next, and how many of its datagrams have been. */
+  #next = 0;
+  #delivered = 0;
+  /** Whether nothing of them has been delivered: then they are a batch, if somebody listens for batches. */
+  #isNew = false;
+  /** Datagrams fetched in this turn. */
+  #fetched = 0;
+  /** The errno that every call fails with. */
+  #failure = 0;
+  #batch: MessageBatch | undefined;
+
+  constructor(inbox: Inbox, socket: ReceivingSocket, EAGAIN: number) {
+    this.#inbox = inbox;
+    this.#socket = socket;
+    this.#EAGAIN = EAGAIN;
+  }
+
+  /**
+   * Delivers one datagram or one batch, or reports one error; fetches if nothing is there.
+   *
+   * @returns Whether something was done, and there may be more for this turn.
+   */
+  step(): boolean {
+    if (this.#next < this.#payloads.length) {
+      this.#deliver();
+      return true;
+    }
+    const isOver = this.#fetched >= DATAGRAMS_PER_TURN || !this.#fetch();
+    if (isOver) this.#fetched = 0;
+    return !isOver;
+  }
+
+  /** The turn is over before all was delivered. @returns Whether there is more. */
+  endTurn(): boolean {
+    this.#fetched = 0;
+    if (this.#next === this.#payloads.length) return false;
+    if (this.#bytes === this.#inbox.bytes) this.#copyRest();
+    return true;
+  }
+
+  /** Drops what was fetched and not delivered: the socket is closing. */
+  stop(): void {
+    this.#payloads = NOTHING;
+    this.#bytes = NO_BYTES;
+    this.#next = this.#delivered = 0;
+  }
+
+  /** Fetches, and delivers the first piece. @returns False if nothing waits, or nothing more is to be fetched now. */
+  #fetch(): boolean {
+    const received = this.#receive();
+    if (typeof received === "number") return this.#failed(-received);
+    this.#failure = 0;
+    this.#take(received);
+    if (this.#payloads.length > 0) this.#deliver();
+    return true;
+  }
+
+  #receive(): readonly Received[] | number {
+    const { fd, isShared, controlDecoder } = this.#socket;
+    return this.#inbox.receive(fd, isShared ? 1 : undefined, controlDecoder);
+  }
+
+  #take(received: readonly Received[]): void {
+    for (const { count } of received) this.#fetched += count;
+    this.#payloads = received.filter(({ sender }) => !this.#socket.drops(sender));
+    this.#bytes = this.#inbox.bytes;
+    this.#next = this.#delivered = 0;
+    this.#isNew = true;
+  }
+
+  #deliver(): void {
+    const isNew = this.#isNew;
+    this.#isNew = false;
+    if (isNew && this.#socket.hasBatchListeners()) this.#deliverBatch();
+    else this.#deliverNext();
+  }
+
+  /**
+   * A call that fails uses up the error that was pending. So an error that comes again at once is the descriptor's state: it is reported
+   * once, and the poll loop then looks less and less often. Who listens for the error may cause the next one, by sending again; hence
+   * the second call comes first.
+   *
+   * @returns Whether something was done.
+   */
+  #failed(errno: number): boolean {
+    if (errno === this.#EAGAIN) {
+      this.#failure = 0;
+      return false;
+    }
+    const isKnown = errno === this.#failure;
+    const again = this.#receive();
+    this.#failure = again === -errno ? errno : 0;
+    if (typeof again !== "number") this.#take(again);
+    if (isKnown) return again !== -errno;
+    this.#socket.fail(errno);
+    return true;
+  }
+
+  /** The position moves on before listeners run: they may throw. */
+  #deliverNext(): void {
+    const payload = this.#payloads[this.#next];
+    const { length, segmentSize } = payload;
+    const index = this.#delivered;
+    const taken = index * segmentSize;
+    const size = Math.min(segmentSize, length - taken);
+    if (taken + size < length) {
+      this.#delivered++;
+    } else {
+      this.#next++;
+      this.#delivered = 0;
+    }
+    const message = ownBuffer(
+      size === segmentSize
+        ? payload.views[index] ??= this.#view(payload, taken, size)
+        : this.#view(payload, taken, size),
+    );
+    this.#socket.deliver(message, this.#inbox.remoteInfo(payload, size));
+  }
+
+  #view({ start }: Received, taken: number, size: number): Uint8Array {
+    return this.#bytes.subarray(start + taken, start + taken + size);
+  }
+
+  /** Listeners for 'message' get the same datagrams afterwards, and who gets the batch may write into its memory. */
+  #deliverBatch(): void {
+    const socket = this.#socket;
+    const payloads = this.#payloads;
+    const bytes = this.#inbox.isShowable ? this.#bytes : this.#bytes.slice();
+    if (socket.hasMessageListeners()) this.#copyRest();
+    else this.#payloads = NOTHING;
+    const batch = this.#batch ??= new MessageBatch();
+    fillBatch(batch, bytes, payloads);
+    try {
+      socket.deliverBatch(batch);
+    } finally {
+      fillBatch(batch, NO_BYTES, NOTHING);
+      if (this.#payloads === NOTHING) { for (const { details } of payloads) socket.discard(details); }
+    }
+  }
+
+  /** Moves what was not delivered yet out of the arena. */
+  #copyRest(): void {
+    const rest = this.#payloads.slice(this.#next);
+    const bytes = new Uint8Array(rest.reduce((total, { length }) => total + length, 0));
+    let end = 0;
+    const payloads = rest.map((payload) => {
+      const start = end;
+      end += payload.length;
+      bytes.set(this.#bytes.subarray(payload.start, payload.start + payload.length), start);
+      return { ...payload, start, views: [] };
+    });
+    this.#payloads = payloads;
+    this.#bytes = bytes;
+    this.#next = 0;
+  }
+}

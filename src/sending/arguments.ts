@@ -1,0 +1,132 @@
+/**
+ * The many forms of `send`'s arguments, brought into one.
+ *
+ * @module
+ */
+import type { SendCallback, SendOptions } from "./types.ts";
+import { Buffer } from "node:buffer";
+import { invalidArgType, isConnected, outOfBufferBounds } from "../errors/node_errors.ts";
+import { isBytes, lengthOf, type Payload } from "./payload.ts";
+import { type CheckedControls, checkSendControls, isSendOptions } from "./controls.ts";
+import { validatePort, validateString } from "../errors/validate.ts";
+
+const BYTES = "of type string or an instance of Buffer, TypedArray, or DataView";
+
+/** What is to be sent, and where. */
+export interface SendArguments {
+  readonly payload: Payload;
+  /** The payload's length in bytes. */
+  readonly length: number;
+  /** The destination's port; undefined on a connected socket. */
+  readonly port: number | undefined;
+  /** The destination's address or host name as it was given. */
+  readonly address: string | undefined;
+  readonly callback: SendCallback | undefined;
+  /** What else was asked for. */
+  readonly controls: CheckedControls | undefined;
+}
+
+/**
+ * Tells the forms apart as Node does: `(msg, offset, length, port, address, callback)` with everything after `msg` optional,
+ * where the offset and length are there if an address or a port stands behind them (or, on a connected socket, if the
+ * length is a number).
+ */
+export function parseSendArguments(
+  connected: boolean,
+  message: unknown,
+  offset: unknown,
+  length: unknown,
+  port: unknown,
+  address: unknown,
+  callback: unknown,
+): SendArguments {
+  if (isSendOptions(offset)) return parseSendOptions(connected, message, offset, length);
+  if (!connected) {
+    if (address || (port && typeof port !== "function")) message = sliceOf(message, offset, length);
+    else [port, address, callback] = [offset, length, port];
+  } else {
+    if (typeof length === "number") {
+      message = sliceOf(message, offset, length);
+      if (typeof port === "function") [port, callback] = [undefined, port];
+    } else {
+      callback = offset;
+    }
+    if (port || address) throw isConnected();
+  }
+  const payload = payloadOf(message);
+  const validPort = connected ? undefined : validatePort(port, "Port", false);
+  if (typeof callback !== "function") callback = undefined;
+  if (typeof address === "function") [callback, address] = [address, undefined];
+  else if (address !== undefined && address !== null) validateString(address, "address");
+  return {
+    payload,
+    length: lengthOf(payload),
+    port: validPort,
+    address: (address ?? undefined) as string | undefined,
+    callback: callback as SendCallback | undefined,
+    controls: undefined,
+  };
+}
+
+/** `(msg, options, callback)`, which is not in Node. */
+function parseSendOptions(
+  connected: boolean,
+  message: unknown,
+  options: SendOptions,
+  callback: unknown,
+): SendArguments {
+  const { port, address } = options;
+  if (connected && (port || address)) throw isConnected();
+  const payload = payloadOf(message);
+  const validPort = connected ? undefined : validatePort(port, "Port", false);
+  if (address !== undefined && address !== null) validateString(address, "address");
+  return {
+    payload,
+    length: lengthOf(payload),
+    port: validPort,
+    address: address ?? undefined,
+    callback: typeof callback === "function" ? callback as SendCallback : undefined,
+    controls: checkSendControls(options),
+  };
+}
+
+/** The part of a message that is to be sent, with Node's errors. */
+export function sliceOf(message: unknown, offset: unknown, length: unknown): Uint8Array {
+  const view = typeof message === "string" ? Buffer.from(message) : message;
+  if (!ArrayBuffer.isView(view)) throw invalidArgType("buffer", BYTES, message);
+  const start = (offset as number) >>> 0;
+  const size = (length as number) >>> 0;
+  if (start > view.byteLength) throw outOfBufferBounds("offset");
+  if (start + size > view.byteLength) throw outOfBufferBounds("length");
+  return Buffer.from(view.buffer, view.byteOffset + start, size);
+}
+
+/** The payload of a message, with Node's errors. */
+export function payloadOf(message: unknown): Payload {
+  if (typeof message === "string") return Buffer.from(message);
+  if (isBytes(message)) return message;
+  if (ArrayBuffer.isView(message)) return bytesOf(message);
+  if (!Array.isArray(message)) throw invalidArgType("buffer", BYTES, message);
+  return piecesOf(message);
+}
+
+/** As in Node, each piece is as long as it says, and must be there. A hole of the array is no piece. */
+function piecesOf(message: readonly unknown[]): readonly Uint8Array[] {
+  const pieces: Uint8Array[] = [];
+  for (let i = 0; i < message.length; i++) {
+    const piece = message[i];
+    if (typeof piece === "string") pieces.push(Buffer.from(piece));
+    else if (!ArrayBuffer.isView(piece)) throw invalidArgType("buffer list arguments", BYTES, message);
+    else pieces.push(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength));
+  }
+  return pieces;
+}
+
+/** The bytes of any view, not copied. Node sends nothing of a buffer that was detached, and of one that is too short by now. */
+function bytesOf(view: ArrayBufferView): Uint8Array {
+  try {
+    return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+  } catch {
+    return new Uint8Array();
+  }
+}

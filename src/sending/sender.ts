@@ -1,0 +1,397 @@
+/**
+ * One socket's sending side: hands its messages to the kernel, and keeps those the kernel has no room for.
+ *
+ * There are two kinds of no room. The socket's buffer is full (EAGAIN): the kernel says when there is room (POLLOUT). Or the
+ * device's queue is (ENOBUFS, of which a socket hears with IP_RECVERR only, and on macOS): of that POLLOUT says nothing, so a timer
+ * has it tried again. A queueing discipline may also refuse one message for ever, as it is too large: it must not hold up the others
+ * for ever.
+ *
+ * @module
+ */
+import type { SendRequest } from "./callbacks.ts";
+import { MessageQueue, type WaitingMessage } from "./message_queue.ts";
+import type { EncodedControls } from "../../ffi/wire/control.ts";
+import { type Libc, uninterrupted } from "../../ffi/libc/libc.ts";
+import type { MessageVector } from "../../ffi/wire/message_vector.ts";
+import { clearTimeout, now, setTimeout } from "../../ffi/runtimes/process.ts";
+import type { EncodedAddress } from "../../ffi/wire/sockaddr.ts";
+import type { Collected, Outbox, Run } from "./outbox.ts";
+import { type Path, REFUSAL_LIFETIME } from "./path.ts";
+import { ownCopy, type Payload } from "./payload.ts";
+import { QueueingSender } from "./queueing_sender.ts";
+import type { Segments } from "./segments.ts";
+
+/** How many waiting messages are put back into the arena at a time. */
+const RETRY_BATCH = 256;
+
+/** How often a message is sent again that fails for another one's sake: each time another one may have come back. */
+const MAX_RETRIES = 8;
+
+/** The timer's first delay and its longest, in milliseconds. */
+const [FIRST_DELAY, LONGEST_DELAY] = [1, 64];
+
+/** Times in a row that the kernel may say "room" where there is none, before a timer is used. */
+const MAX_FALSE_ALARMS = 3;
+
+/** How long a message is refused with ENOBUFS, while nothing of the socket leaves, before it fails. In milliseconds. */
+const PATIENCE = 250;
+
+/** What a sender needs of its socket. */
+export interface SendingSocket {
+  /** The descriptor, or -1 once closed. */
+  readonly fd: number;
+  /** Asks for `Sender.resume` to be called when there is room, or no more. Meanwhile the process stays alive. */
+  awaitRoom(waiting: boolean): void;
+  /** Whether a failure may be another message's, so that this one is to be sent again. @param attempt From 0. */
+  mayRetry(errno: number, attempt: number): boolean;
+  /**
+   * The message behind those that a call has sent was refused, perhaps. If the kernel has put that on the error queue: the errno; trying
+   * it again would put it there once more. Otherwise 0.
+   */
+  refusal(): number;
+  /** Bytes that the kernel has taken and the device has not. */
+  unsentBytes(): number;
+  /** Whether it discovers path MTUs in the way that the system begins with (IP_PMTUDISC_WANT) for what goes by IPv4. */
+  wantsPathMtu(): boolean;
+  /** Whether nobody else uses the descriptor, so that an option can be another for the time of a call. */
+  readonly isSole: boolean;
+  /** Whether what the kernel refuses is put on the error queue. */
+  readonly keepsRefusals: boolean;
+  /** Forbids fragments of what goes by IPv4 (IP_PMTUDISC_DO), or goes back to IP_PMTUDISC_WANT. @returns A negative errno, or 0. */
+  forbidFragments(forbidden: boolean): number;
+  /** The path to a destination; undefined: to the peer. */
+  pathTo(address: EncodedAddress | undefined): Path | undefined;
+}
+
+/** What a socket asks of its sending side. */
+export type MessageSender =
+  & Pick<Sender, "add" | "leave" | "resume" | "cancel" | "queuedBytes" | "queuedCount">
+  // Not all have segments.
+  & Partial<Pick<Sender, "allowSegments" | "addSegments">>;
+
+/** The sending side of one socket. */
+export class Sender extends QueueingSender {
+  readonly #socket: SendingSocket;
+  /** Made when it is first needed, as most sockets never do. */
+  #waiting: MessageQueue<WaitingMessage> | undefined;
+  /** Why they wait: EAGAIN or ENOBUFS. */
+  #noRoom = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #delay = FIRST_DELAY;
+  #falseAlarms = 0;
+  /** Since when the first that waits is refused with ENOBUFS, and nothing leaves. */
+  #refusedSince = 0;
+  #unsentBytes = 0;
+  /** Whether messages may be sent as segments of one payload. */
+  #segments: boolean;
+  /** Whether the socket's mode is IP_PMTUDISC_DO for the time of a call. */
+  #forbidsFragments = false;
+
+  /** @param segments Whether messages may be sent as segments. */
+  constructor(libc: Libc, outbox: Outbox, socket: SendingSocket, segments: boolean) {
+    super(libc, outbox);
+    this.#socket = socket;
+    this.#segments = segments;
+  }
+
+  /** Whether messages may be sent as segments from now on. */
+  allowSegments(allowed: boolean): void {
+    this.#segments = allowed;
+  }
+
+  override segmentsTo(address: EncodedAddress | undefined): Path | undefined {
+    if (!this.#segments) return undefined;
+    const path = this.#socket.pathTo(address);
+    if (path === undefined) return undefined;
+    if (path.limit !== Infinity && now() > path.limitUntil) path.limit = Infinity;
+    // Segments would leave without the don't-fragment bit, and the mode of a socket that others use must not be changed.
+    const isChanged = path.byIPv4 && !path.isLoopback && !this.#socket.isSole && this.#socket.wantsPathMtu();
+    return isChanged ? undefined : path;
+  }
+
+  /** Takes several messages as one payload. @returns Whether it could: otherwise they are to be sent one by one. */
+  addSegments(
+    segments: Segments,
+    address: EncodedAddress | undefined,
+    request: SendRequest | undefined,
+    controls: EncodedControls | undefined,
+  ): boolean {
+    const { length } = segments.bytes;
+    if (this.#waits || !this.outbox.addSegments(this, segments, address, request, controls)) return false;
+    this.queuedCount += segments.count;
+    this.queuedBytes += length;
+    return true;
+  }
+
+  /** Takes a message, if others wait that it must not overtake. @returns Whether it did. */
+  override queueBehind(
+    payload: Payload,
+    _length: number,
+    address: EncodedAddress | undefined,
+    request: SendRequest | undefined,
+    controls: EncodedControls | undefined,
+  ): boolean {
+    if (!this.#waits) return false;
+    this.#waiting!.push({ bytes: ownCopy(payload), address, request, controls });
+    return true;
+  }
+
+  /** There may be room again. */
+  resume(): void {
+    this.#stopTimer();
+    try {
+      this.outbox.flush();
+      this.#retry();
+    } finally {
+      this.#wait();
+    }
+  }
+
+  override tryWaiting(): void {
+    if (this.#waits) this.outbox.retry(this, this.#queue, Infinity);
+  }
+
+  /** Fails all that waits: the socket is closing. */
+  cancel(): void {
+    this.#stopTimer();
+    while (this.#waits) this.failFirst(this.#queue, -this.libc.abi.errno.ECANCELED);
+    this.outbox.waiting.delete(this);
+  }
+
+  protected override transmitRuns(collected: Collected, first: number, end: number): void {
+    // None may overtake a message of an earlier turn that found no room.
+    const blockedAt = this.#waits ? first : this.sendRuns(collected, first, end);
+    if (blockedAt === end) return;
+    for (let i = blockedAt; i < end; i++) this.keep(collected, collected.runs[i], this.#queue);
+    if (this.#timer === undefined) this.#wait();
+  }
+
+  get #waits(): boolean {
+    return this.#waiting !== undefined && this.#waiting.length > 0;
+  }
+
+  get #queue(): MessageQueue<WaitingMessage> {
+    return this.#waiting ??= new MessageQueue();
+  }
+
+  /** Tries those that wait. After ENOBUFS the first alone, as it may be the one that no queue takes; after a success twice as many. */
+  #retry(): void {
+    let count = this.#noRoom === this.libc.abi.errno.ENOBUFS ? 1 : RETRY_BATCH;
+    for (let tried = 0; this.#waits && tried < RETRY_BATCH; tried += count, count *= 2) {
+      this.#noRoom = 0;
+      this.#note(this.outbox.retry(this, this.#queue, Math.min(count, RETRY_BATCH)));
+      if (this.#noRoom !== 0 && !this.#giveUpFirst()) break;
+    }
+  }
+
+  /** Notes how a trial went. */
+  #note(settled: number): void {
+    if (settled > 0) {
+      this.#falseAlarms = 0;
+      this.#delay = FIRST_DELAY;
+      this.#refusedSince = 0;
+    } else {
+      this.#falseAlarms++;
+    }
+  }
+
+  /**
+   * Fails the first that waits, if it was refused for long enough and nothing else of the socket has left.
+   *
+   * @returns Whether it did: then the next one has its turn.
+   */
+  #giveUpFirst(): boolean {
+    const { ENOBUFS } = this.libc.abi.errno;
+    if (this.#noRoom !== ENOBUFS) return false;
+    const time = now();
+    const unsent = this.#socket.unsentBytes();
+    if (this.#refusedSince === 0 || unsent !== this.#unsentBytes) {
+      this.#refusedSince = time;
+      this.#unsentBytes = unsent;
+    }
+    if (time - this.#refusedSince < PATIENCE) return false;
+    this.failFirst(this.#queue, -ENOBUFS);
+    this.#note(1);
+    return true;
+  }
+
+  /** Asks to be called when there may be room, if anything waits. */
+  #wait(): void {
+    const waits = this.#waits;
+    const byTimer = waits &&
+      (this.#noRoom === this.libc.abi.errno.ENOBUFS || this.#falseAlarms >= MAX_FALSE_ALARMS);
+    if (byTimer) this.#startTimer();
+    this.#socket.awaitRoom(waits && !byTimer);
+    if (waits) this.outbox.waiting.add(this);
+    else this.outbox.waiting.delete(this);
+  }
+
+  #startTimer(): void {
+    if (this.#timer !== undefined) return;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.resume();
+    }, this.#delay);
+    this.#delay = Math.min(this.#delay * 2, LONGEST_DELAY);
+  }
+
+  #stopTimer(): void {
+    if (this.#timer !== undefined) clearTimeout(this.#timer);
+    this.#timer = undefined;
+  }
+
+  /** @returns The index of the first run of which a message found no room, or `end`. */
+  protected override sendRuns(collected: Collected, first: number, end: number): number {
+    if (!this.#losesBit(collected, first, end)) return this.#sendInMode(collected, first, end, false);
+    try {
+      return this.#sendInMode(collected, first, end, true);
+    } finally {
+      this.#forbidFragments(false);
+    }
+  }
+
+  /**
+   * Whether some run would leave without the don't-fragment bit that its messages have singly: the kernel leaves it out of a payload that
+   * is larger than the path's MTU, unless fragments are forbidden.
+   */
+  #losesBit({ runs }: Collected, first: number, end: number): boolean {
+    for (let i = first; i < end; i++) {
+      if (runs[i].count > 1 && this.#isAtRisk(runs[i])) return this.#socket.wantsPathMtu();
+    }
+    return false;
+  }
+
+  #isAtRisk({ length, address }: Run): boolean {
+    const path = this.#socket.pathTo(address);
+    return path !== undefined && path.byIPv4 && length > path.sure;
+  }
+
+  #forbidFragments(forbidden: boolean): void {
+    if (this.#forbidsFragments === forbidden) return;
+    const result = this.#socket.forbidFragments(forbidden);
+    if (result >= 0) this.#forbidsFragments = forbidden;
+  }
+
+  /**
+   * How many runs from `next` on go to the kernel in one call, in the mode that this sets. A single message that is too large is an error
+   * while fragments are forbidden: if that would be kept on the error queue, such messages go in calls without.
+   */
+  #chooseMode({ runs }: Collected, next: number, end: number): number {
+    const isKept = this.#socket.keepsRefusals;
+    const forbids = !isKept || runs[next].count > 1;
+    let until = next + 1;
+    while (until < end && (!isKept || (runs[until].count > 1) === forbids)) until++;
+    this.#forbidFragments(forbids);
+    return until - next;
+  }
+
+  /** @param choosesMode Whether fragments are to be forbidden if need be. */
+  #sendInMode(collected: Collected, first: number, end: number, choosesMode: boolean): number {
+    const { vector, runs } = collected;
+    let next = first;
+    while (next < end && runs[next].count === 0) next++;
+    for (let i = next; i < end; i++) this.submit(collected, i, runs[i].count);
+    while (next < end) {
+      const count = choosesMode ? this.#chooseMode(collected, next, end) : end - next;
+      const sent = this.#transmit(vector, next, count);
+      for (const until = next + Math.max(sent, 0); next < until; next++) this.settle(collected, runs[next]);
+      if (sent === count) continue;
+      // A call ends before the run that fails; its own error comes when it stands first.
+      const result = sent > 0 ? -this.#socket.refusal() : sent;
+      if (result >= 0) continue;
+      if (this.isNoRoom(result)) {
+        this.#noRoom = -result;
+        return next;
+      }
+      if (!this.#settleRefused(collected, next, result)) return next;
+      if (runs[next].count === 0) next++;
+      else this.submit(collected, next, runs[next].count);
+    }
+    return end;
+  }
+
+  /** A run was refused: its first message has failed, or all are sent in smaller payloads. @returns False if one found no room. */
+  #settleRefused(collected: Collected, slot: number, result: number): boolean {
+    const run = collected.runs[slot];
+    if (run.count === 1 && this.#forbidsFragments && result === -this.libc.abi.errno.EMSGSIZE) {
+      return this.#sendSingly(collected, slot, 0);
+    }
+    if (run.count === 1 || !this.#mayRefuseSegments(result)) {
+      this.settleFailed(collected, run, result);
+      return true;
+    }
+    // An older kernel takes fewer in one payload.
+    const few = this.libc.abi.linux?.UDP_MAX_SEGMENTS_AT_FIRST ?? 1;
+    if (result === -this.libc.abi.errno.EINVAL && run.count > few) {
+      const sent = this.#sendPart(collected, slot, few);
+      if (sent >= 0) {
+        this.outbox.limitSegments(few);
+        this.settle(collected, run);
+      }
+      if (sent >= 0 || this.#noRoom !== 0) return sent >= 0;
+    }
+    return this.#sendSingly(collected, slot, result);
+  }
+
+  /**
+   * Sends a run's messages one by one, each with its own result.
+   *
+   * @param refusal Why they could not be sent together. If they can be sent singly, later runs are made accordingly.
+   * @returns False if one found no room.
+   */
+  #sendSingly(collected: Collected, slot: number, refusal: number): boolean {
+    const run = collected.runs[slot];
+    let isLearnt = false;
+    while (run.count > 0) {
+      const sent = this.#sendPart(collected, slot, 1);
+      if (this.#noRoom !== 0) return false;
+      if (sent < 0) {
+        this.settleFailed(collected, run, sent);
+      } else {
+        if (!isLearnt && refusal < 0) this.#limitSegments(refusal, run);
+        isLearnt = true;
+        this.settle(collected, run);
+      }
+    }
+    return true;
+  }
+
+  /** Sends the first messages of a run as one payload. @returns What sendmmsg does. */
+  #sendPart(collected: Collected, slot: number, count: number): number {
+    if (count === 1) this.#forbidFragments(false);
+    this.submit(collected, slot, count);
+    const sent = this.#transmit(collected.vector, slot, 1);
+    if (this.isNoRoom(sent)) this.#noRoom = -sent;
+    return sent;
+  }
+
+  /** sendmmsg(2). A message that fails for another one's sake is sent again. */
+  #transmit(vector: MessageVector, slot: number, count: number): number {
+    const libc = this.libc;
+    this.#noRoom = 0;
+    for (let attempt = 0;; attempt++) {
+      const sent = uninterrupted(libc.abi, () => libc.sendmmsg(this.#socket.fd, vector.at(slot), count, 0));
+      if (sent >= 0 || attempt === MAX_RETRIES || !this.#socket.mayRetry(-sent, attempt)) return sent;
+    }
+  }
+
+  /** Whether an error may mean that a run's segments cannot go as one payload. */
+  #mayRefuseSegments(result: number): boolean {
+    const { EINVAL, EMSGSIZE, EIO, ENOPROTOOPT } = this.libc.abi.errno;
+    return result === -EINVAL || result === -EMSGSIZE || result === -EIO || result === -ENOPROTOOPT;
+  }
+
+  /** A run could not go as one payload, and its messages singly could. That is so for a while, and for its destination only. */
+  #limitSegments(result: number, { segmentSize, controls, address }: Run): void {
+    const { EINVAL, EMSGSIZE } = this.libc.abi.errno;
+    const path = this.#socket.pathTo(address);
+    if (path === undefined) return;
+    // What it was sent with does not go with segments: others may.
+    if (result === -EINVAL && controls) return;
+    // The segment is larger than the path's MTU allows: smaller ones may go. Otherwise the route encrypts, its device cannot compute
+    // checksums, or the kernel has no UDP_SEGMENT: none will go.
+    const isTooLarge = result === -EINVAL || result === -EMSGSIZE;
+    path.limit = isTooLarge ? Math.min(path.limit, segmentSize - 1) : 0;
+    path.limitUntil = now() + REFUSAL_LIFETIME;
+  }
+}

@@ -1,0 +1,323 @@
+/**
+ * How a UDP socket comes to its address: bind(2), a descriptor taken over, or one that a cluster's primary opened. Whatever fails,
+ * and whatever throws, leaves the socket as it was: `bind()` can be repeated.
+ *
+ * @module
+ */
+import type { SharedDescriptor } from "../endpoint/shared_descriptor.ts";
+import { ANY } from "../../ffi/wire/inet.ts";
+import { errorMonitor } from "node:events";
+import { nextTick } from "../../ffi/runtimes/process.ts";
+import { adoptableVersion } from "../endpoint/adoption.ts";
+import { descriptorOfHandle } from "../integration/child_processes.ts";
+import { isClusterWorker, shareDescriptor, type WantedAddress } from "../integration/cluster.ts";
+import type { Endpoint } from "../endpoint/endpoint.ts";
+import { alreadyBound } from "../errors/node_errors.ts";
+import { addressText, resolve } from "../integration/lookup.ts";
+import type { Socket } from "./socket.ts";
+import { runningEndpoint } from "../endpoint/socket_base.ts";
+import { emitIfOpen, udpStateOf } from "./state.ts";
+import type { BindSyncOptions } from "./types.ts";
+import { validateIp, validateObject, validatePort, validateString } from "../errors/validate.ts";
+
+/** Where to bind, as it was given: of any type. */
+interface Wanted {
+  /** A descriptor to take over. */
+  readonly fd: number | undefined;
+  readonly port: unknown;
+  readonly address: unknown;
+  readonly exclusive: boolean;
+}
+
+/**
+ * See {@linkcode Socket.bind}.
+ *
+ * @param leastFd A smaller descriptor is ignored. Node ignores 0; `jsre` takes it.
+ */
+export function bind(socket: Socket, values: readonly unknown[], leastFd: 0 | 1 = 1): void {
+  const endpoint = runningEndpoint(socket);
+  const state = udpStateOf(socket);
+  if (state.bindState !== "unbound") throw alreadyBound();
+  const shared = descriptorOfHandle(values[0]);
+  const wanted = shared ? undefined : wantedOf(values, leastFd);
+  const last = values.at(-1);
+  state.bindState = "binding";
+  const forget = typeof last === "function" ? onceListening(socket, last as () => void) : () => {};
+  const giveUp = (): void => {
+    state.bindState = "unbound";
+    forget();
+  };
+  if (shared) receiveFromShared(socket, endpoint, shared);
+  else if (wanted!.fd !== undefined) bindDescriptor(socket, endpoint, wanted!.fd, wanted!.exclusive, giveUp);
+  else bindAddress(socket, endpoint, wanted!, giveUp);
+}
+
+/** See {@linkcode Socket.bindSync}. */
+export function bindSync(socket: Socket, options: BindSyncOptions): void {
+  const endpoint = runningEndpoint(socket);
+  const state = udpStateOf(socket);
+  validateObject(options, "options");
+  if (state.bindState !== "unbound") throw alreadyBound();
+  const port = validatePort(options.port ?? 0, "options.port", true);
+  const given = options.address;
+  if (given !== undefined && given !== null) validateString(given, "options.address");
+  if (given) validateIp(given, "options.address", "bindSync");
+  const failure = bindNow(socket, endpoint, given || ANY[endpoint.version], port);
+  if (failure) throw failure;
+  nowBound(socket, () => nextTick(emitIfOpen, socket, "listening"));
+}
+
+/** Binds to a port of the system's choice, unless that was done or is under way. */
+export function bindIfUnbound(socket: Socket): void {
+  if (udpStateOf(socket).bindState === "unbound") socket.bind({ port: 0, exclusive: true });
+}
+
+/** Has something wait until the socket is bound. If binding fails, all that waits is dropped, as in Node. */
+export function enqueue(socket: Socket, action: () => void): void {
+  const state = udpStateOf(socket);
+  if (!state.queue) {
+    state.queue = [];
+    const drop = (): void => {
+      socket.removeListener("listening", run);
+      state.queue = undefined;
+    };
+    const run = (): void => {
+      socket.removeListener(errorMonitor as never, drop);
+      const queue = state.queue ?? [];
+      state.queue = undefined;
+      for (const action of queue) action();
+    };
+    socket.once(errorMonitor as never, drop);
+    socket.once("listening", run);
+  }
+  state.queue.push(action);
+}
+
+/** Takes over the descriptor that `createSocket()` was given. It receives if anybody can send to it. */
+export function adoptAtCreation(socket: Socket, endpoint: Endpoint, fd: number): void {
+  takeOver(socket, endpoint, fd);
+  if (typeof endpoint.remoteAddress() !== "number") udpStateOf(socket).connectState = "connected";
+  const local = endpoint.localAddress();
+  if (typeof local === "number" || local.port === 0) return endpoint.settle();
+  receiveFromAdopted(socket, endpoint);
+  nowBound(socket, () => nextTick(emitIfOpen, socket, "listening"));
+}
+
+/** Sets the options that hold from before `bind()` on. To be called for each descriptor. */
+export function applyOptions(socket: Socket): void {
+  const { freebind, transparent, mark, recvErrors } = udpStateOf(socket).options;
+  if (freebind) socket.setFreebind(true);
+  if (transparent) socket.setTransparent(true);
+  if (mark !== undefined) socket.setMark(mark);
+  if (recvErrors) socket.setRecvErrors(true);
+}
+
+/** What was thrown, or nothing. */
+function thrownBy(action: () => void): Error | undefined {
+  try {
+    action();
+  } catch (error) {
+    return error as Error;
+  }
+}
+
+/** A descriptor that an option cannot be set on stays its owner's. */
+function takeOver(socket: Socket, endpoint: Endpoint, fd: number): void {
+  endpoint.adopt(fd);
+  const failure = thrownBy(() => applyOptions(socket));
+  if (!failure) return;
+  endpoint.release();
+  throw failure;
+}
+
+function receiveFromAdopted(socket: Socket, endpoint: Endpoint): void {
+  const { errors } = udpStateOf(socket).engine;
+  let result = 0;
+  const failure = thrownBy(() => result = endpoint.startReceivingAdopted());
+  if (!failure && result >= 0) return endpoint.settle();
+  endpoint.release();
+  throw failure ?? errors.ofCall(-result, "open");
+}
+
+/** Adds the callback of `bind()`. @returns Takes it away. */
+function onceListening(socket: Socket, callback: () => void): () => void {
+  const forget = (): void => {
+    socket.removeListener(errorMonitor as never, forget);
+    socket.removeListener("listening", listening);
+  };
+  const listening = (): void => {
+    forget();
+    callback.call(socket);
+  };
+  socket.on(errorMonitor as never, forget);
+  socket.on("listening", listening);
+  return forget;
+}
+
+/** In a cluster worker the number is the primary's, unless the socket is not to be shared. */
+function bindDescriptor(
+  socket: Socket,
+  endpoint: Endpoint,
+  fd: number,
+  exclusive: boolean,
+  giveUp: () => void,
+): void {
+  if (exclusive || !isClusterWorker()) return adopt(socket, endpoint, fd, giveUp);
+  const { errors, runtime } = udpStateOf(socket).engine;
+  share(socket, endpoint, fd, (result) => {
+    if (result === -runtime.libc.abi.errno.ENOTSUP) adopt(socket, endpoint, fd, giveUp);
+    else bindingOver(socket, result < 0 ? errors.ofCall(-result, "open") : undefined);
+  });
+}
+
+function adopt(socket: Socket, endpoint: Endpoint, fd: number, giveUp: () => void): void {
+  const failure = thrownBy(() => {
+    adoptableVersion(udpStateOf(socket).engine.runtime.libc, fd, endpoint.version);
+    takeOver(socket, endpoint, fd);
+    receiveFromAdopted(socket, endpoint);
+  });
+  if (failure) {
+    giveUp();
+    throw failure;
+  }
+  nowBound(socket, () => socket.emit("listening"));
+}
+
+/** As the runtime's own `child_process` has a socket bound that was sent to this process. */
+function receiveFromShared(socket: Socket, endpoint: Endpoint, shared: SharedDescriptor): void {
+  const { errors } = udpStateOf(socket).engine;
+  const result = takeShared(socket, endpoint, shared);
+  if (typeof result !== "number") bindingOver(socket, result);
+  else bindingOver(socket, result < 0 ? errors.ofCall(-result, "open") : undefined);
+}
+
+/** Receives from a shared descriptor. @returns 0; or a negative errno or the error of an option, and the descriptor is given back. */
+function takeShared(socket: Socket, endpoint: Endpoint, shared: SharedDescriptor): number | Error {
+  let result = 0;
+  const failure = thrownBy(() => {
+    result = endpoint.share(shared);
+    if (result >= 0) applyOptions(socket);
+  });
+  if (failure) endpoint.giveBackShared();
+  else if (result >= 0) endpoint.settle();
+  return failure ?? result;
+}
+
+function bindAddress(socket: Socket, endpoint: Endpoint, wanted: Wanted, giveUp: () => void): void {
+  const state = udpStateOf(socket);
+  const { lookup, reusePort } = state.options;
+  let answered = false;
+  try {
+    resolve(lookup, endpoint.version, (wanted.address || ANY[endpoint.version]) as string, (error, ip) => {
+      answered = true;
+      // Closed in the meantime.
+      if (state.endpoint !== endpoint) return;
+      const isShared = !wanted.exclusive && !reusePort && isClusterWorker();
+      if (isShared && !error) bindShared(socket, endpoint, ip, wanted.port);
+      else bindingOver(socket, error ?? bindNow(socket, endpoint, ip, wanted.port));
+    });
+  } catch (error) {
+    if (!answered) giveUp();
+    throw error;
+  }
+}
+
+function bindingOver(socket: Socket, failure: Error | undefined): void {
+  if (!failure) return nowBound(socket, () => socket.emit("listening"));
+  udpStateOf(socket).bindState = "unbound";
+  socket.emit("error", failure);
+}
+
+/** The workers of a cluster share a descriptor; where the runtime cannot do that, a port, by SO_REUSEPORT. */
+function bindShared(socket: Socket, endpoint: Endpoint, ip: unknown, port: unknown): void {
+  const { engine: { errors, runtime }, options: { reuseAddr, ipv6Only }, permissions } = udpStateOf(socket);
+  let wanted: WantedAddress | undefined;
+  const failure = thrownBy(() => {
+    wanted = { address: addressText(ip), port: lowBits(port), reuseAddr, ipv6Only };
+  }) ?? permissions.refused(wanted!.address, wanted!.port);
+  if (failure) return bindingOver(socket, failure);
+  share(socket, endpoint, wanted!, (result) => {
+    const alone = result === -runtime.libc.abi.errno.ENOTSUP;
+    if (alone) bindingOver(socket, bindNow(socket, endpoint, ip, port, true));
+    else bindingOver(socket, result < 0 ? errors.ofAddress(-result, "bind", ip, port) : undefined);
+  });
+}
+
+/** Receives from a descriptor that the cluster's primary opened. @param done Gets 0, or a negative errno. */
+function share(
+  socket: Socket,
+  endpoint: Endpoint,
+  wanted: WantedAddress | number,
+  done: (result: number) => void,
+): void {
+  const state = udpStateOf(socket);
+  const { ENOTSUP } = state.engine.runtime.libc.abi.errno;
+  const isOpen = (): boolean => state.endpoint === endpoint;
+  shareDescriptor(socket, wanted, ENOTSUP, { isOpen, onClosed: () => endpoint.abandon() }, (shared) => {
+    if (!isOpen()) return typeof shared === "number" ? undefined : shared.close();
+    const result = typeof shared === "number" ? shared : takeShared(socket, endpoint, shared);
+    if (typeof result === "number") done(result);
+    else bindingOver(socket, result);
+  });
+}
+
+/**
+ * @param ip As the lookup gave it: of any type.
+ * @param port As it was given. Only its low 16 bits count, as in Node.
+ * @returns The error, if it fails.
+ */
+function bindNow(
+  socket: Socket,
+  endpoint: Endpoint,
+  ip: unknown,
+  port: unknown,
+  sharesPort = false,
+): Error | undefined {
+  const { engine, options: { reuseAddr, reusePort, ipv6Only }, permissions } = udpStateOf(socket);
+  let failure: Error | undefined;
+  const thrown = thrownBy(() => {
+    const [address, port16] = [addressText(ip), lowBits(port)];
+    failure = permissions.refused(address, port16);
+    if (failure) return;
+    const flags = { reuseAddr, reusePort: reusePort || sharesPort, ipv6Only };
+    const result = endpoint.bindAndReceive(address, port16, flags);
+    if (result < 0) failure = engine.errors.ofAddress(-result, "bind", ip, port);
+  });
+  return thrown ?? failure;
+}
+
+function nowBound(socket: Socket, announce: () => void): void {
+  const state = udpStateOf(socket);
+  state.bindState = "bound";
+  const { recvBufferSize, sendBufferSize } = state.options;
+  if (recvBufferSize) socket.setRecvBufferSize(recvBufferSize);
+  if (sendBufferSize) socket.setSendBufferSize(sendBufferSize);
+  announce();
+}
+
+/** As Node takes them: what is no number is 0, but for a bigint and a symbol, which throw. */
+function lowBits(port: unknown): number {
+  return +((port || 0) as number) & 0xffff;
+}
+
+/** `bind`'s forms brought into one. */
+function wantedOf([port, address]: readonly unknown[], leastFd: 0 | 1): Wanted {
+  if (port === null || typeof port !== "object") {
+    return {
+      fd: undefined,
+      port: typeof port === "function" ? undefined : port,
+      address: typeof address === "function" ? undefined : address,
+      exclusive: false,
+    };
+  }
+  const options = port as { readonly [Name in keyof Wanted]?: unknown };
+  // As Node finds out: other numbers are ignored.
+  const fd = options.fd as number;
+  const adopts = fd === (fd | 0) && fd >= leastFd;
+  return {
+    fd: adopts ? fd : undefined,
+    address: options.address,
+    exclusive: Boolean(options.exclusive),
+    port: options.port,
+  };
+}

@@ -1,0 +1,105 @@
+/**
+ * How a UDP socket comes to a peer: connect(2), after binding and looking up.
+ *
+ * @module
+ */
+import { LOOPBACK } from "../../ffi/wire/inet.ts";
+import { nextTick } from "../../ffi/runtimes/process.ts";
+import { bindIfUnbound, enqueue } from "./bind.ts";
+import type { Endpoint } from "../endpoint/endpoint.ts";
+import { alreadyBound, isConnected } from "../errors/node_errors.ts";
+import { addressText, resolve } from "../integration/lookup.ts";
+import type { Socket } from "./socket.ts";
+import { runningEndpoint } from "../endpoint/socket_base.ts";
+import { emitIfOpen, udpStateOf } from "./state.ts";
+import { validateIp, validatePort, validateString } from "../errors/validate.ts";
+
+type ConnectCallback = (error?: Error) => void;
+
+/** See {@linkcode Socket.connect}. */
+export function connect(socket: Socket, port: unknown, address: unknown, callback: unknown): void {
+  const state = udpStateOf(socket);
+  const validPort = validatePort(port, "Port", false);
+  if (typeof address === "function") [callback, address] = [address, ""];
+  else if (address === undefined) address = "";
+  validateString(address, "address");
+  if (state.connectState !== "disconnected") throw isConnected();
+  runningEndpoint(socket);
+  state.connectState = "connecting";
+  const target = address;
+  const resolveAndConnect = (): void => {
+    resetIfItThrows(socket, () => lookUpAndConnect(socket, validPort, target, callback as ConnectCallback | undefined));
+  };
+  resetIfItThrows(socket, () => bindIfUnbound(socket));
+  if (state.bindState === "bound") resolveAndConnect();
+  else enqueue(socket, resolveAndConnect);
+}
+
+/** See {@linkcode Socket.connectSync}. */
+export function connectSync(socket: Socket, port: unknown, address: unknown): void {
+  const endpoint = runningEndpoint(socket);
+  const state = udpStateOf(socket);
+  const validPort = validatePort(port, "Port", false);
+  if (state.connectState !== "disconnected") throw isConnected();
+  if (address !== undefined && address !== null) validateString(address, "address");
+  if (address) validateIp(address, "address", "connectSync");
+  if (state.bindState === "binding") throw alreadyBound();
+  if (state.bindState === "unbound") socket.bindSync();
+  const failure = connectNow(socket, endpoint, address || LOOPBACK[endpoint.version], validPort, address);
+  if (failure) throw failure;
+  state.connectState = "connected";
+  nextTick(emitIfOpen, socket, "connect");
+}
+
+/** What throws before there is an answer leaves the socket without a peer, and free to have one. */
+function resetIfItThrows(socket: Socket, action: () => void): void {
+  try {
+    action();
+  } catch (error) {
+    const state = udpStateOf(socket);
+    if (state.connectState === "connecting") state.connectState = "disconnected";
+    throw error;
+  }
+}
+
+function lookUpAndConnect(socket: Socket, port: number, address: string, callback: ConnectCallback | undefined): void {
+  const endpoint = runningEndpoint(socket);
+  const state = udpStateOf(socket);
+  if (callback) socket.once("connect", callback);
+  let answered = false;
+  try {
+    resolve(state.options.lookup, endpoint.version, address, (error, ip) => {
+      answered = true;
+      if (state.endpoint !== endpoint) return;
+      const failure = error ?? connectNow(socket, endpoint, ip, port, address);
+      state.connectState = failure ? "disconnected" : "connected";
+      nextTick(() => {
+        if (!failure) return emitIfOpen(socket, "connect");
+        if (!callback) return socket.emit("error", failure);
+        socket.removeListener("connect", callback);
+        callback(failure);
+      });
+    });
+  } catch (error) {
+    if (!answered && callback) socket.removeListener("connect", callback);
+    throw error;
+  }
+}
+
+/**
+ * @param ip As the lookup gave it: of any type.
+ * @param given The address as the caller wrote it, for the error.
+ * @returns The error, if it fails.
+ */
+function connectNow(socket: Socket, endpoint: Endpoint, ip: unknown, port: number, given: unknown): Error | undefined {
+  const { engine, permissions } = udpStateOf(socket);
+  try {
+    const address = addressText(ip);
+    const refusal = permissions.blocked(address) ?? permissions.refused(address, port);
+    if (refusal) return refusal;
+    const result = endpoint.connect(address, port);
+    return result < 0 ? engine.errors.ofAddress(-result, "connect", given, port) : undefined;
+  } catch (error) {
+    return error as Error;
+  }
+}

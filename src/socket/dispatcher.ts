@@ -1,0 +1,252 @@
+/**
+ * From checked arguments of `send` to the endpoint: finds the destination, and has the callback called when it is due.
+ *
+ * @module
+ */
+import { LOOPBACK } from "../../ffi/wire/inet.ts";
+import { type GroupRequest, type OperationOwner, SendManyOperation, SendOperation } from "../sending/callbacks.ts";
+import { addressText, defaultLookup, type LookupFunction, needsNoLookup, resolve } from "../integration/lookup.ts";
+import type { SendCallback, SendManyCallback } from "../sending/types.ts";
+import { nextTick } from "../../ffi/runtimes/process.ts";
+import type { EncodedControls } from "../../ffi/wire/control.ts";
+import type { EncodedAddress } from "../../ffi/wire/sockaddr.ts";
+import { UNCHANGING } from "../../ffi/runtimes/network_permission.ts";
+import { Destinations } from "./destinations.ts";
+import type { Endpoint } from "../endpoint/endpoint.ts";
+import type { Engine } from "../endpoint/engine.ts";
+import type { Outbox } from "../sending/outbox.ts";
+import { byteLength, isBytes, lengthOf, type Payload } from "../sending/payload.ts";
+import type { Permissions } from "../endpoint/address_policy.ts";
+import type { CheckedControls, SendControlsEncoder } from "../sending/controls.ts";
+import type { SendArguments } from "../sending/arguments.ts";
+import { countMessages, type MessageGroup } from "../sending/many_arguments.ts";
+import type { Segments } from "../sending/segments.ts";
+
+/** What a dispatcher needs of its socket. */
+export interface DispatchingSocket {
+  /** Undefined once closed. */
+  endpoint(): Endpoint | undefined;
+  /** For an error that no callback hears of. */
+  emitError(error: Error): void;
+}
+
+/** How messages leave. */
+interface Route {
+  /** Undefined: to the peer. */
+  readonly destination: EncodedAddress | undefined;
+  readonly controls: EncodedControls | undefined;
+}
+
+/** Why they cannot: an error, or a negative errno. */
+type NoRoute = Error | number;
+
+/** One socket's way from `send` to the kernel. */
+export class Dispatcher {
+  readonly #socket: DispatchingSocket;
+  readonly #lookup: LookupFunction;
+  readonly #permissions: Permissions;
+  readonly #destinations: Destinations;
+  readonly #operations: OperationOwner;
+  readonly #EINVAL: number;
+  readonly #outbox: Outbox;
+  #encoder: SendControlsEncoder | undefined;
+  /** With which permissions the peer was found to be permitted last. */
+  #peerRevision = UNCHANGING;
+
+  constructor(socket: DispatchingSocket, engine: Engine, lookup: LookupFunction, permissions: Permissions) {
+    this.#socket = socket;
+    this.#lookup = lookup;
+    this.#permissions = permissions;
+    this.#outbox = engine.outbox;
+    this.#destinations = new Destinations(permissions.network);
+    this.#EINVAL = engine.runtime.libc.abi.errno.EINVAL;
+    this.#operations = {
+      // Nothing is sent by a socket that is closed.
+      asyncId: socket.endpoint()?.asyncId ?? 0,
+      contexts: engine.runtime.asyncContexts,
+      callbacks: engine.sendCallbacks,
+      isOpen: () => socket.endpoint() !== undefined,
+      sendError: (errno, address, port) => engine.errors.ofAddress(errno, "send", address, port),
+    };
+  }
+
+  /**
+   * The short way, for `send(bytes, port, address, callback?)` on a bound socket without a peer, to a destination that was sent
+   * to before.
+   *
+   * @param rest What stands behind, which must not be there.
+   * @returns Whether it could be taken.
+   */
+  sendToKnown(message: unknown, port: unknown, address: unknown, callback: unknown, rest: unknown): boolean {
+    const endpoint = this.#socket.endpoint();
+    const canTake = endpoint !== undefined && isBytes(message) &&
+      typeof port === "number" && typeof address === "string" &&
+      (callback === undefined || typeof callback === "function") && !rest &&
+      !this.#permissions.hasSendBlockList && this.#lookup === defaultLookup;
+    if (!canTake) return false;
+    const destination = this.#destinations.find(address, port);
+    if (destination === undefined) return false;
+    const operation = callback
+      ? new SendOperation(this.#operations, callback as SendCallback, address, port)
+      : undefined;
+    operation?.scheduleAfterLookup();
+    endpoint.send(message, byteLength(message), destination, operation);
+    return true;
+  }
+
+  /** Checks what can be told of a message's controls before it is sent. @throws What {@linkcode Socket.send} throws. */
+  check({ controls }: SendArguments | MessageGroup): void {
+    if (controls) this.#encoderOf(this.#socket.endpoint()!).check(controls);
+  }
+
+  /** @param connecting Whether `connect()` is under way: then what it does to the socket comes before this message. */
+  send(message: SendArguments, connecting: boolean): void {
+    const { payload, port, address = "", callback, controls } = message;
+    const operation = callback ? new SendOperation(this.#operations, callback, message.address, port) : undefined;
+    const endpoint = this.#socket.endpoint()!;
+    if (port === undefined) {
+      const route = this.#routeTo(endpoint, address, port, controls);
+      this.#schedule(operation);
+      hand(endpoint, payload, route, operation);
+    } else if (!connecting && this.#needsNoLookup(endpoint, address, port)) {
+      const ip = address || LOOPBACK[endpoint.version];
+      const route = this.#routeTo(endpoint, ip, port, controls);
+      operation?.scheduleAfterLookup();
+      hand(endpoint, payload, route, operation);
+    } else {
+      resolve(this.#lookup, endpoint.version, address, (error, ip) => {
+        if (error) {
+          const report = callback as ((error: Error) => void) | undefined;
+          nextTick(report ?? ((error: Error) => this.#socket.emitError(error)), error);
+        } else if (this.#socket.endpoint() === endpoint) {
+          const route = this.#routeToAnswer(endpoint, ip, port, controls);
+          this.#schedule(operation);
+          hand(endpoint, payload, route, operation);
+        }
+      });
+    }
+  }
+
+  /** Sends several messages with one callback. Their addresses are IP addresses. */
+  sendMany(groups: readonly MessageGroup[], callback: SendManyCallback | undefined): void {
+    const endpoint = this.#socket.endpoint()!;
+    const operation = callback ? new SendManyOperation(this.#operations, countMessages(groups), callback) : undefined;
+    let index = 0;
+    for (const group of groups) {
+      const { messages, segments, port, controls } = group;
+      const address = group.address ?? (port === undefined ? undefined : LOOPBACK[endpoint.version]);
+      const route = this.#routeTo(endpoint, address ?? "", port, controls);
+      const request = operation?.requestFrom(index, address, port);
+      for (const message of messages) collect(endpoint, message, route, request);
+      for (const part of segments) collectSegments(endpoint, part, route, request);
+      index += countMessages([group]);
+    }
+    if (groups[0]?.port !== undefined) return;
+    try {
+      endpoint.leave();
+    } catch {
+      // They were taken: they leave at the end of the turn.
+    }
+  }
+
+  /** At the end of the turn the messages leave first. */
+  #schedule(operation: SendOperation | undefined): void {
+    if (!operation) return;
+    this.#outbox.schedule();
+    operation.schedule();
+  }
+
+  /** What was sent to before is an IP address. */
+  #needsNoLookup({ version }: Endpoint, address: string, port: number): boolean {
+    const isKnown = this.#lookup === defaultLookup && this.#destinations.find(address, port) !== undefined;
+    return isKnown || needsNoLookup(this.#lookup, version, address);
+  }
+
+  #encoderOf(endpoint: Endpoint): SendControlsEncoder {
+    return this.#encoder ??= endpoint.controlsEncoder();
+  }
+
+  /** @param ip What a lookup gave, of any type. */
+  #routeToAnswer(
+    endpoint: Endpoint,
+    ip: unknown,
+    port: number,
+    controls: CheckedControls | undefined,
+  ): Route | NoRoute {
+    try {
+      return this.#routeTo(endpoint, addressText(ip), port, controls);
+    } catch (error) {
+      return error as Error;
+    }
+  }
+
+  /** @param port Undefined on a connected socket. */
+  #routeTo(
+    endpoint: Endpoint,
+    ip: string,
+    port: number | undefined,
+    controls: CheckedControls | undefined,
+  ): Route | NoRoute {
+    const destination = port === undefined ? this.#peerRefusal(endpoint) : this.#destinationOf(endpoint, ip, port);
+    if (destination instanceof Error || typeof destination === "number") return destination;
+    if (!controls) return { destination, controls: undefined };
+    const encoded = this.#encoderOf(endpoint).encode(controls, endpoint.wireTo(destination));
+    return typeof encoded === "number" ? encoded : { destination, controls: encoded };
+  }
+
+  /** Why nothing may be sent to the peer any more. Asked if permissions may have changed since the last message. */
+  #peerRefusal(endpoint: Endpoint): Error | undefined {
+    const { revision } = this.#permissions.network;
+    if (revision === this.#peerRevision) return undefined;
+    const peer = endpoint.remoteAddress();
+    const refused = typeof peer === "number" ? undefined : this.#permissions.refused(peer.address, peer.port);
+    if (!refused) this.#peerRevision = revision;
+    return refused;
+  }
+
+  #destinationOf(endpoint: Endpoint, ip: string, port: number): EncodedAddress | NoRoute {
+    const blocked = this.#permissions.blocked(ip);
+    if (blocked) return blocked;
+    const known = this.#destinations.find(ip, port);
+    if (known) return known;
+    const refused = this.#permissions.refused(ip, port);
+    if (refused) return refused;
+    const encoded = endpoint.encode(ip, port);
+    if (encoded) this.#destinations.remember(ip, port, encoded);
+    // No address of this family.
+    return encoded ?? -this.#EINVAL;
+  }
+}
+
+function hand(
+  endpoint: Endpoint,
+  payload: Payload,
+  route: Route | NoRoute,
+  operation: SendOperation | undefined,
+): void {
+  if (typeof route === "number" || route instanceof Error) operation?.finish(route);
+  else endpoint.send(payload, lengthOf(payload), route.destination, operation, route.controls);
+}
+
+function collect(
+  endpoint: Endpoint,
+  payload: Payload,
+  route: Route | NoRoute,
+  operation: GroupRequest | undefined,
+): void {
+  if (typeof route === "number" || route instanceof Error) operation?.finish(route);
+  else endpoint.collect(payload, lengthOf(payload), route.destination, operation, route.controls);
+}
+
+function collectSegments(
+  endpoint: Endpoint,
+  segments: Segments,
+  route: Route | NoRoute,
+  operation: GroupRequest | undefined,
+): void {
+  if (typeof route === "number" || route instanceof Error) {
+    for (let i = 0; i < segments.count; i++) operation?.finish(route);
+  } else {
+    endpoint.collectSegments(segments, route.destination, operation, route.controls);
+  }
+}
