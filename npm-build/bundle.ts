@@ -44,7 +44,7 @@ export function bundle(out: string): void {
     source,
     `${parts.join("\n")}
 export * as standIn from "./stand_in.js";
-export { moduleUrls } from "./ffi/koffi.js";
+export { moduleUrls } from "./ffi/runtimes/koffi.js";
 `,
   );
   writeFileSync(join(out, CORE), core(source));

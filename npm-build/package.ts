@@ -43,7 +43,9 @@ export const fileName = (entry: string): string => entry === "." ? "mod" : entry
 /** Whether this is a module, or a folder of modules. */
 function isCode(path: string): boolean {
   const isFolder = statSync(join(root, path)).isDirectory();
-  return path.endsWith(".ts") || isFolder && readdirSync(join(root, path)).some((name) => name.endsWith(".ts"));
+  const holdsCode = (): boolean =>
+    readdirSync(join(root, path), { recursive: true, encoding: "utf8" }).some((name) => name.endsWith(".ts"));
+  return path.endsWith(".ts") || (isFolder && holdsCode());
 }
 
 /** Where the project lives: its CI knows, or the clone. npm's record of where a package was built must name it. */

@@ -176,7 +176,7 @@ test("no function is longer than a screen", () => {
     const lines = code.split("\n");
     return lines.flatMap((line, i) => {
       const isStart = /^(export )?(default )?(async )?function\b.*[({]$/.test(line) ||
-        /^  (static |override |protected |async |get |set |\*)*[#\w[.\]]+(<.*>)?\((.*\)(: [^=]*)? \{)?$/.test(line);
+        /^ {2}(static |override |protected |async |get |set |\*)*[#\w[.\]]+(<.*>)?\((.*\)(: [^=]*)? \{)?$/.test(line);
       if (!isStart) return [];
       const indent = line.match(/^ */)![0];
       const end = lines.findIndex((other, j) => j > i && (other === `${indent}}` || /^\s*\): .*;$/.test(other)));
