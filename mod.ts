@@ -13,8 +13,8 @@
  *
  * @module
  */
-import type { RemoteInfo } from "./src/receiving/types.ts";
 import type { SocketEvents } from "./src/endpoint/events.ts";
+import type { RemoteInfo } from "./src/receiving/types.ts";
 export type {
   AddressedMessage,
   Bytes,
@@ -38,7 +38,6 @@ import type { UnixRemoteInfo, UnixSocketOptions } from "./src/unix/types.ts";
 export { Socket, UnixSocket };
 export { sdNotify, type SdNotifyOptions } from "./src/unix/sd_notify.ts";
 export { ReceivedDescriptors } from "./src/unix/received_descriptors.ts";
-export { UnixStatus } from "./src/unix/status.ts";
 export { socketpair } from "./src/unix/socketpair.ts";
 export type {
   UnixAddress,
@@ -52,19 +51,12 @@ export type {
   UnixSocketOptions,
 } from "./src/unix/types.ts";
 export { isSupported } from "./ffi/support.ts";
-export { BufferSizes } from "./src/options/buffer_sizes.ts";
 export { clockTime } from "./src/options/clock_time.ts";
-export { ControlLevel } from "./src/options/metadata.ts";
-export { IpLevel, type PathMtuDiscovery } from "./src/options/ip.ts";
+export type { PathMtuDiscovery } from "./src/options/ip.ts";
 export type { MemoryInfo } from "./src/options/memory_info.ts";
 export type { NetworkError } from "./src/receiving/network_error.ts";
 export type { OptionError } from "./src/options/errors.ts";
-export { PacketFilters } from "./src/options/packet_filters.ts";
-export { RawOptions } from "./src/options/raw.ts";
 export type { FilterInstruction } from "./ffi/wire/packet_filter.ts";
-export { MulticastLevel } from "./src/options/multicast.ts";
-export { type EventMap, SocketBase } from "./src/endpoint/socket_base.ts";
-export { SocketLevel } from "./src/options/socket.ts";
 export { MessageBatch } from "./src/receiving/message_batch.ts";
 export type {
   AddressInfo,

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import process from "./runtimes/process.ts";
 import type { Abi } from "./abi/abi.ts";
 import { DARWIN } from "./abi/darwin.ts";
 import { linuxAbi } from "./abi/linux.ts";
+import process from "./runtimes/process.ts";
 
 /** The systems with an ABI here, for error messages. */
 export const SUPPORTED_SYSTEMS = "Linux and macOS on x64 and arm64";

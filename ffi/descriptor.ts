@@ -5,11 +5,11 @@
  *
  * @module
  */
-import type { IpVersion } from "./wire/inet.ts";
 import type { Abi } from "./abi/abi.ts";
 import { type Libc, uninterrupted } from "./libc/libc.ts";
-import type { EncodedOption } from "./wire/membership.ts";
 import type { Memory, Pointer } from "./libc/memory.ts";
+import type { IpVersion } from "./wire/inet.ts";
+import type { EncodedOption } from "./wire/membership.ts";
 import { type FilterInstruction, withProgram } from "./wire/packet_filter.ts";
 import {
   type AddressFamily,

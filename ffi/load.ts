@@ -7,8 +7,18 @@
 import { isMainThread } from "node:worker_threads";
 import type { Abi } from "./abi/abi.ts";
 import { abiOf } from "./current_abi.ts";
-import { resourceContexts } from "./runtimes/async_context.ts";
 import type { Binding } from "./libc/binding.ts";
+import type { Libc } from "./libc/libc.ts";
+import { NativeLibc } from "./libc/native_libc.ts";
+import { OwningLibc } from "./libc/owning_libc.ts";
+import { openThreadOwner } from "./libc/thread_exit.ts";
+import { bunPollSource, koffiPollSource, nodePollSource } from "./poll/poll_source.ts";
+import { opReferences, PoolWaiter } from "./poll/pool_waiter.ts";
+import { PollThreads, ThreadWaiter } from "./poll/thread_waiter.ts";
+import { Uv, UvWaiter } from "./poll/uv_waiter.ts";
+import type { WaiterFactory } from "./poll/waiter.ts";
+import type { Runtime } from "./runtime.ts";
+import { resourceContexts } from "./runtimes/async_context.ts";
 import { bunBinding, bunDrain, type BunFfi, bunFfi } from "./runtimes/bun.ts";
 import {
   denoAsyncContexts,
@@ -22,21 +32,11 @@ import {
   denoVariable,
 } from "./runtimes/deno.ts";
 import { koffiBinding, koffiPath, loadKoffi } from "./runtimes/koffi.ts";
-import type { Libc } from "./libc/libc.ts";
-import { NativeLibc } from "./libc/native_libc.ts";
 import { UNRESTRICTED } from "./runtimes/network_permission.ts";
 import { nodeBinding, type NodeFfi, nodeFfi, nodeNetworkPermission, nodeTicks } from "./runtimes/node.ts";
-import { OwningLibc } from "./libc/owning_libc.ts";
-import { opReferences, PoolWaiter } from "./poll/pool_waiter.ts";
-import { bunPollSource, koffiPollSource, nodePollSource } from "./poll/poll_source.ts";
-import { PollThreads, ThreadWaiter } from "./poll/thread_waiter.ts";
-import { Uv, UvWaiter } from "./poll/uv_waiter.ts";
-import type { WaiterFactory } from "./poll/waiter.ts";
 import process, { nextTick } from "./runtimes/process.ts";
-import type { Runtime } from "./runtime.ts";
-import { obstacle, wantsKoffi } from "./support.ts";
-import { openThreadOwner } from "./libc/thread_exit.ts";
 import { stepPerTurn, stepsAsTicks, stepsWithTicks } from "./runtimes/turns.ts";
+import { obstacle, wantsKoffi } from "./support.ts";
 
 /** Bun ends with a thread in native code. Coming back is all that an idle thread costs, so it is rare there. In milliseconds. */
 const BUN_LONGEST_POLL = 30_000;

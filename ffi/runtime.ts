@@ -3,10 +3,10 @@
  *
  * @module
  */
-import type { AsyncContexts } from "./runtimes/async_context.ts";
 import type { Libc } from "./libc/libc.ts";
-import type { NetworkPermission } from "./runtimes/network_permission.ts";
 import type { WaiterFactory } from "./poll/waiter.ts";
+import type { AsyncContexts } from "./runtimes/async_context.ts";
+import type { NetworkPermission } from "./runtimes/network_permission.ts";
 import type { RunSteps } from "./runtimes/turns.ts";
 
 /** The ways to call C that this module knows. */

@@ -6,6 +6,7 @@
 import process from "node:process";
 import { assert, assertEquals, assertRejects, assertStrictEquals, assertThrows } from "@std/assert";
 import type { Socket } from "../mod.ts";
+import type { SystemError } from "../src/errors/node_errors.ts";
 import {
   closed,
   type Family,
@@ -17,7 +18,6 @@ import {
   testBoth,
   type Tools,
 } from "./support/harness.ts";
-import type { SystemError } from "../src/errors/node_errors.ts";
 import { until } from "./support/process.ts";
 import { testAlike, testBothAlike } from "./support/reference.ts";
 import { isDarwin, linuxOnly } from "./support/runtime.ts";

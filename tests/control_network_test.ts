@@ -8,8 +8,8 @@ import type { RemoteInfo, SendOptions } from "../mod.ts";
 import type { Agent, AgentError, Heard, RemoteSocket } from "./support/agent.ts";
 import { bytesOf, Capture, noCapture } from "./support/capture.ts";
 import { FAMILIES, type Family, test, testBoth, type Tools } from "./support/harness.ts";
-import { commandFor, fixture } from "./support/runtime.ts";
 import { addressOf, type Host, Network, noNamespaces, subnetOf, twoHosts } from "./support/namespaces.ts";
+import { commandFor, fixture } from "./support/runtime.ts";
 
 const skip = { skip: noNamespaces };
 const [IPV4, IPV6]: readonly Family[] = FAMILIES;

@@ -7,8 +7,8 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { DARWIN } from "../ffi/abi/darwin.ts";
 import { linuxAbi } from "../ffi/abi/linux.ts";
-import { type ControlMessage, ControlReader, controlSpace, encodeControls, intData } from "../ffi/wire/control.ts";
 import { currentRuntime } from "../ffi/load.ts";
+import { type ControlMessage, ControlReader, controlSpace, encodeControls, intData } from "../ffi/wire/control.ts";
 import { MessageVector } from "../ffi/wire/message_vector.ts";
 import { test } from "./support/harness.ts";
 import { randomIntegers } from "./support/random.ts";

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { assert, assertEquals, assertMatch } from "@std/assert";
 import { spawn } from "node:child_process";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { test } from "./support/harness.ts";
 import { commandFor, ended, entry } from "./support/runtime.ts";
 

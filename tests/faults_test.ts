@@ -5,8 +5,8 @@
  * @module
  */
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
-import { currentRuntime } from "../ffi/load.ts";
 import type { Libc } from "../ffi/libc/libc.ts";
+import { currentRuntime } from "../ffi/load.ts";
 import type { Socket } from "../mod.ts";
 import { PollLoop } from "../src/loop/loop.ts";
 import { type CallName, FaultyLibc, injectFaults } from "./support/faulty_libc.ts";

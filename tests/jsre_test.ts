@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { assert, assertEquals, assertInstanceOf, assertStrictEquals, assertThrows } from "@std/assert";
 import dns from "node:dns";
 import { EventEmitter, once } from "node:events";
-import dgram, { createSocket, Dgram, type JsreLookupCallback, type JsreOptions } from "../jsre.ts";
+import { assert, assertEquals, assertInstanceOf, assertStrictEquals, assertThrows } from "@std/assert";
 import type { OptionName } from "../ffi/wire/sockopt.ts";
+import dgram, { createSocket, Dgram, type JsreLookupCallback, type JsreOptions } from "../jsre.ts";
 import type { Socket } from "../mod.ts";
 import { type Family, nextMessage, sent, test, testBoth, type Tools } from "./support/harness.ts";
 import { kernelDevice, kernelOption, openDescriptor } from "./support/kernel.ts";

@@ -5,11 +5,11 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { DARWIN } from "../ffi/abi/darwin.ts";
-import { onUv } from "../ffi/load.ts";
 import { NativeLibc } from "../ffi/libc/native_libc.ts";
-import type { NodeFfi } from "../ffi/runtimes/node.ts";
+import { onUv } from "../ffi/load.ts";
 import { READABLE, WRITABLE } from "../ffi/poll/interest_set.ts";
 import { KqueueSet } from "../ffi/poll/kqueue.ts";
+import type { NodeFfi } from "../ffi/runtimes/node.ts";
 import { test } from "./support/harness.ts";
 import { ScriptedBinding, type ScriptedPointer } from "./support/scripted_binding.ts";
 

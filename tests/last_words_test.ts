@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { assertEquals } from "@std/assert";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { assertEquals } from "@std/assert";
 import { nextMessage, nextMessages, test, type Tools } from "./support/harness.ts";
 import { patiently } from "./support/mailbox.ts";
 import { ended, runtime, startFixture } from "./support/runtime.ts";

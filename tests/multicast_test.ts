@@ -5,9 +5,9 @@
  *
  * @module
  */
-import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import { readFileSync } from "node:fs";
 import process from "node:process";
+import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
 import type { Agent, RemoteSocket } from "./support/agent.ts";
 import { bytesOf, Capture, noCapture } from "./support/capture.ts";
 import { FAMILIES, type Family, nextMessage, sent, test, testBoth } from "./support/harness.ts";

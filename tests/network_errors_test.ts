@@ -4,9 +4,9 @@
  * @module
  */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { currentRuntime } from "../ffi/load.ts";
 import { encodeControls } from "../ffi/wire/control.ts";
 import { ErrorQueue } from "../ffi/wire/error_queue.ts";
-import { currentRuntime } from "../ffi/load.ts";
 import type { NetworkError, Socket } from "../mod.ts";
 import type { AgentError, RemoteSocket } from "./support/agent.ts";
 import { FaultyLibc, injectFaults } from "./support/faulty_libc.ts";

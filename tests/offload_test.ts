@@ -3,14 +3,14 @@
  *
  * @module
  */
-import { assert, assertEquals, assertThrows } from "@std/assert";
 import process from "node:process";
-import { replaceLibc } from "../ffi/load.ts";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { Libc } from "../ffi/libc/libc.ts";
-import { Network, noNamespaces } from "./support/namespaces.ts";
-import { commandFor, entry, runFixture } from "./support/runtime.ts";
+import { replaceLibc } from "../ffi/load.ts";
 import { injectFaults } from "./support/faulty_libc.ts";
 import { type Family, nextMessages, sent, test, testBoth, type Tools } from "./support/harness.ts";
+import { Network, noNamespaces } from "./support/namespaces.ts";
+import { commandFor, entry, runFixture } from "./support/runtime.ts";
 
 /** Sizes that begin, extend and end runs: equal, shorter, longer, empty, and the border of a payload. */
 const SIZES: Record<string, number[]> = {

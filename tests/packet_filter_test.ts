@@ -3,9 +3,9 @@
  *
  * @module
  */
+import { readFileSync } from "node:fs";
 import { setImmediate } from "node:timers";
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { readFileSync } from "node:fs";
 import type { FilterInstruction, Socket } from "../mod.ts";
 import { injectFaults } from "./support/faulty_libc.ts";
 import { nextMessages, sent, test, testBoth, type Tools } from "./support/harness.ts";

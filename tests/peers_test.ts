@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { assertEquals, assertMatch } from "@std/assert";
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { Resolver } from "node:dns/promises";
 import process from "node:process";
+import { assertEquals, assertMatch } from "@std/assert";
 import type { Socket } from "../mod.ts";
 import { decodeAnswer, decodeQuestion, encodeAnswer, encodeQuestion } from "./support/dns.ts";
 import { type Family, nextMessage, testBoth, type Tools } from "./support/harness.ts";

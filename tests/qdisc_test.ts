@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { assert, assertEquals } from "@std/assert";
 import { spawn, spawnSync } from "node:child_process";
+import { assert, assertEquals } from "@std/assert";
 import { FAMILIES, test, type Tools } from "./support/harness.ts";
 import { addressOf, noNamespaces, twoHosts } from "./support/namespaces.ts";
 import { commandFor, ended, fixture } from "./support/runtime.ts";

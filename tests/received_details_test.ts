@@ -5,10 +5,10 @@
  */
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { DARWIN } from "../ffi/abi/darwin.ts";
-import { ControlReader, encodeControls, intData } from "../ffi/wire/control.ts";
-import { currentRuntime, replaceLibc } from "../ffi/load.ts";
 import type { Libc } from "../ffi/libc/libc.ts";
 import type { Pointer } from "../ffi/libc/memory.ts";
+import { currentRuntime, replaceLibc } from "../ffi/load.ts";
+import { ControlReader, encodeControls, intData } from "../ffi/wire/control.ts";
 import { createSocket, type MessageBatch, type ReceiveDetails, type Socket, type SocketOptions } from "../mod.ts";
 import { DetailDecoder, kernelOptions } from "../src/receiving/details.ts";
 import { injectFaults } from "./support/faulty_libc.ts";

@@ -5,14 +5,14 @@
  */
 import { spawn } from "node:child_process";
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { assert, assertEquals } from "@std/assert";
 import { test, type Tools } from "./support/harness.ts";
 import { until } from "./support/process.ts";
 import { commandFor, ended, entry, fixture, runtime } from "./support/runtime.ts";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
 
 const onlyDeno = { skip: runtime === "deno" ? undefined : "deno's own commands" };
 

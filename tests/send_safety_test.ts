@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { assert, assertEquals, assertThrows } from "@std/assert";
 import { once } from "node:events";
 import process from "node:process";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { SendCallback, Socket } from "../mod.ts";
 import { type Family, nextMessage, nextMessages, sent, testBoth, type Tools } from "./support/harness.ts";
 import { until } from "./support/process.ts";

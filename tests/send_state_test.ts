@@ -3,14 +3,14 @@
  *
  * @module
  */
-import { assert, assertEquals } from "@std/assert";
 import { setTimeout as delay } from "node:timers/promises";
+import { assert, assertEquals } from "@std/assert";
 import { currentRuntime } from "../ffi/load.ts";
 import { encodeAddress, type EncodedAddress } from "../ffi/wire/sockaddr.ts";
 import { encodePath } from "../ffi/wire/sockaddr_un.ts";
 import type { PollLoop } from "../src/loop/loop.ts";
-import { pathTo } from "../src/sending/path.ts";
 import { Outbox } from "../src/sending/outbox.ts";
+import { pathTo } from "../src/sending/path.ts";
 import { Segments } from "../src/sending/segments.ts";
 import { Sender } from "../src/sending/sender.ts";
 import { UnixSender } from "../src/unix/sender.ts";

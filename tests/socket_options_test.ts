@@ -4,10 +4,10 @@
  * @module
  */
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
-import { optionOf } from "../ffi/wire/sockopt.ts";
-import { currentRuntime } from "../ffi/load.ts";
-import { createSocket, type PathMtuDiscovery, type Socket } from "../mod.ts";
 import { DARWIN } from "../ffi/abi/darwin.ts";
+import { currentRuntime } from "../ffi/load.ts";
+import { optionOf } from "../ffi/wire/sockopt.ts";
+import { createSocket, type PathMtuDiscovery, type Socket } from "../mod.ts";
 import { missingOption, optionError } from "../src/options/errors.ts";
 import { injectFaults } from "./support/faulty_libc.ts";
 import {

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { type DenoBinding, denoCore, type DenoNamespace } from "../runtimes/deno.ts";
 import type { Libc } from "../libc/libc.ts";
 import type { Pointer } from "../libc/memory.ts";
+import { type DenoBinding, denoCore, type DenoNamespace } from "../runtimes/deno.ts";
 import { clearTimeout, nextTick, setTimeout } from "../runtimes/process.ts";
 import type { InterestSet } from "./interest_set.ts";
 import { pollfdSize, readablePollfd } from "./pollfd.ts";

@@ -12,8 +12,8 @@ import {
   translateAll,
   translatePrototypes,
 } from "../libc/binding.ts";
-import process from "./process.ts";
 import type { CType, Prototype } from "../libc/prototypes.ts";
+import process from "./process.ts";
 
 /** As much of `bun:ffi` as this module uses. */
 export interface BunFfi {

@@ -4,7 +4,6 @@
  * @module
  */
 import type { Abi } from "../abi/abi.ts";
-import type { AsyncContexts, EventContext } from "./async_context.ts";
 import {
   type Binding,
   type NativeFunction,
@@ -14,9 +13,10 @@ import {
   translatePrototypes,
 } from "../libc/binding.ts";
 import { Memory } from "../libc/memory.ts";
+import { COMMON_PROTOTYPES, type CType, type Prototype } from "../libc/prototypes.ts";
+import type { AsyncContexts, EventContext } from "./async_context.ts";
 import { type NetworkPermission, UNCHANGING } from "./network_permission.ts";
 import process from "./process.ts";
-import { COMMON_PROTOTYPES, type CType, type Prototype } from "../libc/prototypes.ts";
 
 /** As much of the `Deno` namespace as this module uses. */
 export interface DenoNamespace {

@@ -5,8 +5,8 @@
  */
 import type { Abi } from "../abi/abi.ts";
 import { type Binding, type NativeFunction, openFirst, openInSteps, translatePrototypes } from "../libc/binding.ts";
-import process from "./process.ts";
 import type { CType, Prototype } from "../libc/prototypes.ts";
+import process from "./process.ts";
 
 /** As much of koffi as this module uses. */
 export interface Koffi {

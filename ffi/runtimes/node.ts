@@ -12,9 +12,9 @@ import {
   translateAll,
   translatePrototypes,
 } from "../libc/binding.ts";
+import type { CType, Prototype } from "../libc/prototypes.ts";
 import { type NetworkPermission, UNRESTRICTED } from "./network_permission.ts";
 import process from "./process.ts";
-import type { CType, Prototype } from "../libc/prototypes.ts";
 
 /** As much of `node:ffi` as this module uses. */
 export interface NodeFfi {

@@ -5,8 +5,8 @@
  */
 import type { Abi } from "../abi/abi.ts";
 import type { Libc } from "../libc/libc.ts";
-import type { EncodedOption } from "./membership.ts";
 import type { Memory, Pointer } from "../libc/memory.ts";
+import type { EncodedOption } from "./membership.ts";
 
 const scratches = new WeakMap<Libc, { readonly memory: Memory; readonly at: Pointer }>();
 

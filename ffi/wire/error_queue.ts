@@ -5,9 +5,9 @@
  * @module
  */
 import type { Abi } from "../abi/abi.ts";
-import { type ControlReader, controlSpace } from "./control.ts";
 import { type Libc, uninterrupted } from "../libc/libc.ts";
 import type { Memory } from "../libc/memory.ts";
+import { type ControlReader, controlSpace } from "./control.ts";
 import { MessageVector } from "./message_vector.ts";
 import { decodeAddress, maxAddressSize, type SocketAddress } from "./sockaddr.ts";
 

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { AddressCache } from "./address_cache.ts";
 import type { Libc } from "../libc/libc.ts";
 import type { Memory } from "../libc/memory.ts";
+import { AddressCache } from "./address_cache.ts";
 import { encodeAddress } from "./sockaddr.ts";
 
 /** Makes text of addresses, which mostly are the same few. */

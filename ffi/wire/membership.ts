@@ -6,9 +6,9 @@
  *
  * @module
  */
+import type { Libc } from "../libc/libc.ts";
 import { type IpVersion, parseIp } from "./inet.ts";
 import { interfaceIndex, interfaceNamed } from "./interfaces.ts";
-import type { Libc } from "../libc/libc.ts";
 import { encodeAddress } from "./sockaddr.ts";
 import { type OptionName, optionOf } from "./sockopt.ts";
 

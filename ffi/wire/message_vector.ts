@@ -5,9 +5,9 @@
  * @module
  */
 import type { Abi } from "../abi/abi.ts";
-import { ControlReader, controlSpace, type EncodedControls, writeControlHeader } from "./control.ts";
 import type { Libc } from "../libc/libc.ts";
 import type { Memory, Pointer } from "../libc/memory.ts";
+import { ControlReader, controlSpace, type EncodedControls, writeControlHeader } from "./control.ts";
 import { type EncodedAddress, maxAddressSize } from "./sockaddr.ts";
 
 /** Room for what is said about one message where nothing else was asked for: UDP_GRO's int, UDP_SEGMENT's uint16_t. */

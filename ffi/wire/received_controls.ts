@@ -3,11 +3,11 @@
  *
  * @module
  */
-import type { IpVersion } from "./inet.ts";
 import type { Abi, LinuxConstants } from "../abi/abi.ts";
+import type { Libc } from "../libc/libc.ts";
 import { readTimespec } from "./clock.ts";
 import { type ControlReader, controlSpace } from "./control.ts";
-import type { Libc } from "../libc/libc.ts";
+import type { IpVersion } from "./inet.ts";
 import { LocalAddresses } from "./local_addresses.ts";
 import { decodeAddress, maxAddressSize, type SocketAddress } from "./sockaddr.ts";
 import type { OptionName } from "./sockopt.ts";

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import type { IpVersion } from "./inet.ts";
 import type { Abi } from "../abi/abi.ts";
 import { type ControlMessage, encodeControls, type EncodedControls, intData } from "./control.ts";
+import type { IpVersion } from "./inet.ts";
 
 /** What one datagram is to have. What is undefined is the socket's. */
 export interface SentControls {

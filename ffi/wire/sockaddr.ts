@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { formatIPv4, formatIPv6, type IpVersion, parseIp } from "./inet.ts";
 import type { Abi } from "../abi/abi.ts";
-import { interfaceIndex, interfaceName } from "./interfaces.ts";
 import type { Libc } from "../libc/libc.ts";
 import type { Memory } from "../libc/memory.ts";
+import { formatIPv4, formatIPv6, type IpVersion, parseIp } from "./inet.ts";
+import { interfaceIndex, interfaceName } from "./interfaces.ts";
 import { type EncodedAddress, newSockaddr, readFamily } from "./sockaddr_header.ts";
 import { decodePath, encodePath } from "./sockaddr_un.ts";
 

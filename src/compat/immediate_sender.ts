@@ -3,10 +3,10 @@
  *
  * @module
  */
-import type { SendRequest } from "../sending/callbacks.ts";
-import type { EncodedControls } from "../../ffi/wire/control.ts";
 import { type Libc, uninterrupted } from "../../ffi/libc/libc.ts";
+import type { EncodedControls } from "../../ffi/wire/control.ts";
 import type { EncodedAddress } from "../../ffi/wire/sockaddr.ts";
+import type { SendRequest } from "../sending/callbacks.ts";
 import type { Collected, Outbox, Transmitter } from "../sending/outbox.ts";
 import type { Payload } from "../sending/payload.ts";
 import type { MessageSender, SendingSocket } from "../sending/sender.ts";

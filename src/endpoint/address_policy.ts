@@ -4,8 +4,8 @@
  * @module
  */
 import type { BlockList } from "node:net";
-import { ipVersionOf } from "../../ffi/wire/inet.ts";
 import type { NetworkPermission } from "../../ffi/runtimes/network_permission.ts";
+import { ipVersionOf } from "../../ffi/wire/inet.ts";
 import type { SocketAddress } from "../../ffi/wire/sockaddr.ts";
 import { ipBlocked } from "../errors/node_errors.ts";
 

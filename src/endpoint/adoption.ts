@@ -3,12 +3,12 @@
  *
  * @module
  */
-import type { IpVersion } from "../../ffi/wire/inet.ts";
 import type { Stats } from "node:fs";
 import { describeSocket } from "../../ffi/descriptor.ts";
 import { errnoName } from "../../ffi/libc/errno.ts";
 import type { Libc } from "../../ffi/libc/libc.ts";
 import process from "../../ffi/runtimes/process.ts";
+import type { IpVersion } from "../../ffi/wire/inet.ts";
 import { errnoError, invalidFdType } from "../errors/node_errors.ts";
 
 /**

@@ -5,18 +5,18 @@
  *
  * @module
  */
-import type { IpVersion } from "../../ffi/wire/inet.ts";
-import type { TransmitTimestamp } from "../receiving/types.ts";
 import { encodeTxTime } from "../../ffi/wire/clock.ts";
 import type { QueuedError } from "../../ffi/wire/error_queue.ts";
+import type { IpVersion } from "../../ffi/wire/inet.ts";
 import { receiveTimestampFlags, transmitTimestampFlags } from "../../ffi/wire/received_controls.ts";
 import type { EncodedAddress, SocketAddress } from "../../ffi/wire/sockaddr.ts";
 import type { OptionName } from "../../ffi/wire/sockopt.ts";
-import { type ApartReason, EndpointOptions } from "./options.ts";
+import { DetailDecoder, type DetailName, kernelOptions } from "../receiving/details.ts";
 import type { ErrorReceiver } from "../receiving/error_receiver.ts";
 import type { ControlDecoder } from "../receiving/inbox.ts";
-import { DetailDecoder, type DetailName, kernelOptions } from "../receiving/details.ts";
+import type { TransmitTimestamp } from "../receiving/types.ts";
 import { type ControlledSocket, isMappedName, SendControlsEncoder } from "../sending/controls.ts";
+import { type ApartReason, EndpointOptions } from "./options.ts";
 
 /** What a socket wants of the kernel. */
 interface Wishes {

@@ -5,33 +5,33 @@
  *
  * @module
  */
-import { ANY, type IpVersion, parseIp } from "../../ffi/wire/inet.ts";
-import type { SharedDescriptor } from "./shared_descriptor.ts";
-import type { ReceiveDetails, RemoteInfo, TransmitTimestamp } from "../receiving/types.ts";
-import type { SocketEvents } from "./events.ts";
-import type { SendRequest } from "../sending/callbacks.ts";
 import type { Buffer } from "node:buffer";
 import { EventEmitter } from "node:events";
+import { Descriptor } from "../../ffi/descriptor.ts";
+import { FAULTY } from "../../ffi/poll/interest_set.ts";
 import type { EventContext } from "../../ffi/runtimes/async_context.ts";
 import type { EncodedControls } from "../../ffi/wire/control.ts";
-import { Descriptor } from "../../ffi/descriptor.ts";
+import { ANY, type IpVersion, parseIp } from "../../ffi/wire/inet.ts";
 import { type AddressFamily, encodeAddress, type EncodedAddress, type SocketAddress } from "../../ffi/wire/sockaddr.ts";
 import type { OptionName } from "../../ffi/wire/sockopt.ts";
-import { EndpointControls } from "./controls.ts";
-import type { ApartReason, BindFlags } from "./options.ts";
-import type { Engine } from "./engine.ts";
+import type { LateWatcher } from "../loop/loop.ts";
 import { ErrorReceiver, type ErrorReceivingSocket } from "../receiving/error_receiver.ts";
 import type { Inbox } from "../receiving/inbox.ts";
-import { FAULTY } from "../../ffi/poll/interest_set.ts";
-import type { LateWatcher } from "../loop/loop.ts";
 import type { MessageBatch } from "../receiving/message_batch.ts";
 import type { NetworkError } from "../receiving/network_error.ts";
-import { lengthOf, type Payload } from "../sending/payload.ts";
 import { Receiver, type ReceivingSocket } from "../receiving/receiver.ts";
+import type { ReceiveDetails, RemoteInfo, TransmitTimestamp } from "../receiving/types.ts";
+import type { SendRequest } from "../sending/callbacks.ts";
 import { type Path, Paths, pathTo } from "../sending/path.ts";
-import type { Permissions } from "./address_policy.ts";
+import { lengthOf, type Payload } from "../sending/payload.ts";
 import { NO_OFFLOAD, type Offload, type Segments } from "../sending/segments.ts";
 import { type MessageSender, Sender, type SendingSocket } from "../sending/sender.ts";
+import type { Permissions } from "./address_policy.ts";
+import { EndpointControls } from "./controls.ts";
+import type { Engine } from "./engine.ts";
+import type { SocketEvents } from "./events.ts";
+import type { ApartReason, BindFlags } from "./options.ts";
+import type { SharedDescriptor } from "./shared_descriptor.ts";
 
 /** Who hears what the endpoint receives: the socket. */
 export type Listeners = Pick<EventEmitter<SocketEvents>, "emit" | "listenerCount">;

@@ -3,16 +3,16 @@
  *
  * @module
  */
-import { ErrorQueue } from "../../ffi/wire/error_queue.ts";
 import { currentRuntime } from "../../ffi/load.ts";
 import type { Runtime } from "../../ffi/runtime.ts";
+import { ErrorQueue } from "../../ffi/wire/error_queue.ts";
+import { SystemErrors } from "../errors/system_errors.ts";
 import { ActiveResources } from "../loop/active_resources.ts";
-import { Inbox } from "../receiving/inbox.ts";
 import { PollLoop } from "../loop/loop.ts";
+import { Inbox } from "../receiving/inbox.ts";
+import { SendCallbacks } from "../sending/callbacks.ts";
 import { Outbox } from "../sending/outbox.ts";
 import { ReusePortGroups } from "./reuse_port_groups.ts";
-import { SendCallbacks } from "../sending/callbacks.ts";
-import { SystemErrors } from "../errors/system_errors.ts";
 
 /** What ends with the program. */
 export interface Ending {

@@ -5,8 +5,8 @@
  *
  * @module
  */
-import type { IpVersion } from "../../ffi/wire/inet.ts";
 import type { Descriptor } from "../../ffi/descriptor.ts";
+import type { IpVersion } from "../../ffi/wire/inet.ts";
 import { interfaceIndex } from "../../ffi/wire/interfaces.ts";
 import {
   type EncodedOption,

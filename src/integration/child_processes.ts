@@ -5,7 +5,7 @@
  * @module
  */
 import type { SharedDescriptor } from "../endpoint/shared_descriptor.ts";
-import { type AnySocket, endpointOf, engineOf, SocketBase } from "../endpoint/socket_base.ts";
+import { type AnySocket, endpointOf, engineOf } from "../endpoint/socket_state.ts";
 
 /** A UDP handle of the runtime's, as far as it is used here. It never reads: only its descriptor counts. */
 interface Handle {
@@ -43,7 +43,7 @@ export function acceptByChildProcesses(ours: { readonly prototype: object }, bui
   // Bun's is a plain object.
   if (!key || typeof handle?.open !== "function") return () => {};
   const HandleClass = handle.constructor as new () => Handle;
-  const undo = handle.fdForIpc ? inheritFrom(builtin) : () => {};
+  const undo = handle.fdForIpc ? inherit(ours, builtin) : () => {};
   Object.defineProperty(ours.prototype, key, {
     configurable: true,
     get(this: AnySocket) {
@@ -57,10 +57,10 @@ export function acceptByChildProcesses(ours: { readonly prototype: object }, bui
 }
 
 /** Where there is `fdForIpc`, the class is asked for as it was before anybody replaced it. */
-function inheritFrom(builtin: SocketClass): () => void {
-  const before = Object.getPrototypeOf(SocketBase.prototype);
-  Object.setPrototypeOf(SocketBase.prototype, builtin.prototype);
-  return () => void Object.setPrototypeOf(SocketBase.prototype, before);
+function inherit({ prototype }: { readonly prototype: object }, builtin: SocketClass): () => void {
+  const before = Object.getPrototypeOf(prototype);
+  Object.setPrototypeOf(prototype, builtin.prototype);
+  return () => void Object.setPrototypeOf(prototype, before);
 }
 
 /** The descriptor of a handle that the runtime gave `bind()` in the place of options; undefined: it is something else. */

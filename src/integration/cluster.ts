@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { SharedDescriptor } from "../endpoint/shared_descriptor.ts";
 import process from "../../ffi/runtimes/process.ts";
+import type { SharedDescriptor } from "../endpoint/shared_descriptor.ts";
 
 /** What to have opened, in the words of Node's cluster: an address, or a descriptor of the primary's. */
 interface Wanted {

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { type IpVersion, ipVersionOf, LOOPBACK } from "../../ffi/wire/inet.ts";
 import dns from "node:dns";
 import { nextTick } from "../../ffi/runtimes/process.ts";
+import { type IpVersion, ipVersionOf, LOOPBACK } from "../../ffi/wire/inet.ts";
 import { validateString } from "../errors/validate.ts";
 
 /** What a {@linkcode LookupFunction} is called back with: an error, or an address and its family (4 or 6). */

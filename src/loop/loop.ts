@@ -3,11 +3,11 @@
  *
  * @module
  */
-import { clearTimeout, now, setImmediate, setTimeout } from "../../ffi/runtimes/process.ts";
 import { FAULTY, type InterestSet, READABLE, WRITABLE } from "../../ffi/poll/interest_set.ts";
 import { openInterestSet } from "../../ffi/poll/open_interest_set.ts";
 import type { Waiter } from "../../ffi/poll/waiter.ts";
 import type { Runtime } from "../../ffi/runtime.ts";
+import { clearTimeout, now, setImmediate, setTimeout } from "../../ffi/runtimes/process.ts";
 import { Spin } from "./spin.ts";
 import { TurnBudget } from "./turn_budget.ts";
 

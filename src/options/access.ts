@@ -5,8 +5,8 @@
  * @module
  */
 import { type OptionName, optionOf } from "../../ffi/wire/sockopt.ts";
+import { type AnySocket, engineOf, runningEndpoint } from "../endpoint/socket_state.ts";
 import { missingOption, optionError } from "./errors.ts";
-import { type AnySocket, engineOf, runningEndpoint } from "../endpoint/socket_base.ts";
 
 /** Sets an integer option. @returns True. */
 export function setInt(socket: AnySocket, name: OptionName, value: number): true {

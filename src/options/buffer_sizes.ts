@@ -3,56 +3,29 @@
  *
  * @module
  */
-import type { SocketEvents } from "../endpoint/events.ts";
+import { type AnySocket, engineOf, runningEndpoint } from "../endpoint/socket_state.ts";
 import { badBufferSize } from "../errors/node_errors.ts";
-import { RawOptions } from "./raw.ts";
-import { type AnySocket, engineOf, type EventMap, runningEndpoint } from "../endpoint/socket_base.ts";
 
-/** The sizes of the kernel's buffers. A part of {@linkcode Socket}. */
-export abstract class BufferSizes<Events extends EventMap<Events> = SocketEvents> extends RawOptions<Events> {
-  /**
-   * Size of the kernel's receive buffer in bytes (SO_RCVBUF). Linux reports twice what was set.
-   *
-   * @throws {Error} ERR_SOCKET_BUFFER_SIZE before the socket is bound.
-   */
-  getRecvBufferSize(): number {
-    return bufferSize(this, "receive", 0);
-  }
+/** See {@linkcode Socket.getRecvBufferSize}. */
+export function getRecvBufferSize(socket: AnySocket): number {
+  return bufferSize(socket, "receive", 0);
+}
 
-  /**
-   * Size of the kernel's send buffer in bytes (SO_SNDBUF). Linux reports twice what was set.
-   *
-   * @throws {Error} ERR_SOCKET_BUFFER_SIZE before the socket is bound.
-   */
-  getSendBufferSize(): number {
-    return bufferSize(this, "send", 0);
-  }
+/** See {@linkcode Socket.getSendBufferSize}. */
+export function getSendBufferSize(socket: AnySocket): number {
+  return bufferSize(socket, "send", 0);
+}
 
-  /**
-   * Sets the size of the kernel's receive buffer (SO_RCVBUF). The system limits it (Linux: net.core.rmem_max).
-   *
-   * @param size In bytes; an integer from 0, which changes nothing.
-   * @returns True. (Node: nothing.)
-   * @throws {TypeError} ERR_SOCKET_BAD_BUFFER_SIZE.
-   * @throws {Error} ERR_SOCKET_BUFFER_SIZE before the socket is bound.
-   */
-  setRecvBufferSize(size: number): true {
-    bufferSize(this, "receive", size);
-    return true;
-  }
+/** See {@linkcode Socket.setRecvBufferSize}. */
+export function setRecvBufferSize(socket: AnySocket, size: number): true {
+  bufferSize(socket, "receive", size);
+  return true;
+}
 
-  /**
-   * Sets the size of the kernel's send buffer (SO_SNDBUF). The system limits it (Linux: net.core.wmem_max).
-   *
-   * @param size In bytes; an integer from 0, which changes nothing.
-   * @returns True. (Node: nothing.)
-   * @throws {TypeError} ERR_SOCKET_BAD_BUFFER_SIZE.
-   * @throws {Error} ERR_SOCKET_BUFFER_SIZE before the socket is bound.
-   */
-  setSendBufferSize(size: number): true {
-    bufferSize(this, "send", size);
-    return true;
-  }
+/** See {@linkcode Socket.setSendBufferSize}. */
+export function setSendBufferSize(socket: AnySocket, size: number): true {
+  bufferSize(socket, "send", size);
+  return true;
 }
 
 /** The buffers of a socket: their options, and the names of libuv's calls that Node's errors have. */

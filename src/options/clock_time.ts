@@ -3,11 +3,11 @@
  *
  * @module
  */
-import type { ClockName } from "../sending/types.ts";
 import type { Abi } from "../../ffi/abi/abi.ts";
 import { readClock } from "../../ffi/wire/clock.ts";
 import { currentEngine } from "../endpoint/engine.ts";
 import { invalidArgValue, unavailable } from "../errors/node_errors.ts";
+import type { ClockName } from "../sending/types.ts";
 
 const NAMES: readonly unknown[] = ["realtime", "monotonic", "tai"];
 

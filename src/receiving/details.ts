@@ -4,12 +4,11 @@
  *
  * @module
  */
-import type { IpVersion } from "../../ffi/wire/inet.ts";
-import type { ReceiveDetails } from "./types.ts";
 import type { Abi } from "../../ffi/abi/abi.ts";
-import type { ControlReader } from "../../ffi/wire/control.ts";
-import { InterfaceNames } from "../../ffi/wire/interfaces.ts";
 import type { Libc } from "../../ffi/libc/libc.ts";
+import type { ControlReader } from "../../ffi/wire/control.ts";
+import type { IpVersion } from "../../ffi/wire/inet.ts";
+import { InterfaceNames } from "../../ffi/wire/interfaces.ts";
 import {
   type ControlTable,
   controlTableOf,
@@ -20,6 +19,7 @@ import {
 import type { OptionName } from "../../ffi/wire/sockopt.ts";
 import { unavailable } from "../errors/node_errors.ts";
 import type { ControlDecoder } from "./inbox.ts";
+import type { ReceiveDetails } from "./types.ts";
 
 /** What can be asked for: of the kernel, or of what is known anyway. */
 export type DetailName = ReceivedDetail | "truncated" | "segmentSize";

@@ -3,15 +3,15 @@
  *
  * @module
  */
-import type { ReceiveDetails, RemoteInfo } from "./types.ts";
+import { type Libc, uninterrupted } from "../../ffi/libc/libc.ts";
+import type { Runtime } from "../../ffi/runtime.ts";
 import { AddressCache } from "../../ffi/wire/address_cache.ts";
 import type { ControlReader } from "../../ffi/wire/control.ts";
-import { type Libc, uninterrupted } from "../../ffi/libc/libc.ts";
 import { MessageVector } from "../../ffi/wire/message_vector.ts";
-import type { Runtime } from "../../ffi/runtime.ts";
 import type { SocketAddress } from "../../ffi/wire/sockaddr.ts";
 import type { Received } from "./message_batch.ts";
 import { detailed } from "./remote_info.ts";
+import type { ReceiveDetails, RemoteInfo } from "./types.ts";
 
 /** What an arena is made for. */
 export interface InboxShape {

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import type { ReceiveDetails } from "./types.ts";
 import { Buffer } from "node:buffer";
 import type { SocketAddress } from "../../ffi/wire/sockaddr.ts";
+import type { ReceiveDetails } from "./types.ts";
 
 /** One payload of the kernel's: datagrams of one sender and one size (the last may be shorter), one behind the other. */
 export interface Received {

@@ -7,12 +7,12 @@
  *
  * @module
  */
-import type { ReceiveDetails, RemoteInfo } from "./types.ts";
 import type { Buffer } from "node:buffer";
 import type { SocketAddress } from "../../ffi/wire/sockaddr.ts";
 import type { ControlDecoder, Inbox } from "./inbox.ts";
 import { fillBatch, MessageBatch, type Received } from "./message_batch.ts";
 import { ownBuffer } from "./own_buffer.ts";
+import type { ReceiveDetails, RemoteInfo } from "./types.ts";
 
 /** Datagrams after which no more are fetched in one turn: then the other sockets and the timers have theirs. */
 const DATAGRAMS_PER_TURN = 512;

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import type { ReceiveDetails, RemoteInfo } from "./types.ts";
 import type { SocketAddress } from "../../ffi/wire/sockaddr.ts";
+import type { ReceiveDetails, RemoteInfo } from "./types.ts";
 
 /** `rinfo` of one datagram: an object of its own. */
 export function detailed(sender: SocketAddress, size: number, details: ReceiveDetails): RemoteInfo {

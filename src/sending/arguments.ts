@@ -3,12 +3,12 @@
  *
  * @module
  */
-import type { SendCallback, SendOptions } from "./types.ts";
 import { Buffer } from "node:buffer";
 import { invalidArgType, isConnected, outOfBufferBounds } from "../errors/node_errors.ts";
-import { isBytes, lengthOf, type Payload } from "./payload.ts";
-import { type CheckedControls, checkSendControls, isSendOptions } from "./controls.ts";
 import { validatePort, validateString } from "../errors/validate.ts";
+import { type CheckedControls, checkSendControls, isSendOptions } from "./controls.ts";
+import { isBytes, lengthOf, type Payload } from "./payload.ts";
+import type { SendCallback, SendOptions } from "./types.ts";
 
 const BYTES = "of type string or an instance of Buffer, TypedArray, or DataView";
 

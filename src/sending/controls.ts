@@ -3,12 +3,11 @@
  *
  * @module
  */
-import { type IpVersion, parseIp } from "../../ffi/wire/inet.ts";
-import type { SendControls, SendOptions } from "./types.ts";
 import type { Abi } from "../../ffi/abi/abi.ts";
-import type { EncodedControls } from "../../ffi/wire/control.ts";
-import { interfaceIndex } from "../../ffi/wire/interfaces.ts";
 import type { Libc } from "../../ffi/libc/libc.ts";
+import type { EncodedControls } from "../../ffi/wire/control.ts";
+import { type IpVersion, parseIp } from "../../ffi/wire/inet.ts";
+import { interfaceIndex } from "../../ffi/wire/interfaces.ts";
 import { encodeSentControls, missingMessage, type SentControls } from "../../ffi/wire/sent_controls.ts";
 import type { EncodedAddress } from "../../ffi/wire/sockaddr.ts";
 import {
@@ -19,6 +18,7 @@ import {
   unavailable,
 } from "../errors/node_errors.ts";
 import { validateBoolean, validateInteger, validateString } from "../errors/validate.ts";
+import type { SendControls, SendOptions } from "./types.ts";
 
 /** {@linkcode SendControls} after the checks: `tos`, or its parts, of which the missing one is the socket's. */
 export interface CheckedControls {

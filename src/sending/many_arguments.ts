@@ -3,14 +3,14 @@
  *
  * @module
  */
-import type { SendControls, SendManyCallback } from "./types.ts";
 import { invalidArgType, isConnected } from "../errors/node_errors.ts";
-import { MessageBatch, payloadsOf } from "../receiving/message_batch.ts";
-import { isBytes, ownCopy, type Payload } from "./payload.ts";
-import { payloadOf } from "./arguments.ts";
-import { Segments } from "./segments.ts";
-import { type CheckedControls, checkSendControls } from "./controls.ts";
 import { validateFunction, validateIp, validatePort, validateString } from "../errors/validate.ts";
+import { MessageBatch, payloadsOf } from "../receiving/message_batch.ts";
+import { payloadOf } from "./arguments.ts";
+import { type CheckedControls, checkSendControls } from "./controls.ts";
+import { isBytes, ownCopy, type Payload } from "./payload.ts";
+import { Segments } from "./segments.ts";
+import type { SendControls, SendManyCallback } from "./types.ts";
 
 /** Messages in a row that go to one destination, with the same wishes. */
 export interface MessageGroup {

@@ -10,13 +10,13 @@
  *
  * @module
  */
-import type { MessageQueue, WaitingMessage } from "./message_queue.ts";
-import type { SendRequest } from "./callbacks.ts";
-import type { EncodedControls } from "../../ffi/wire/control.ts";
 import type { Libc } from "../../ffi/libc/libc.ts";
-import { MessageVector } from "../../ffi/wire/message_vector.ts";
 import { nextTick } from "../../ffi/runtimes/process.ts";
+import type { EncodedControls } from "../../ffi/wire/control.ts";
+import { MessageVector } from "../../ffi/wire/message_vector.ts";
 import type { EncodedAddress } from "../../ffi/wire/sockaddr.ts";
+import type { SendRequest } from "./callbacks.ts";
+import type { MessageQueue, WaitingMessage } from "./message_queue.ts";
 import type { Path } from "./path.ts";
 import { byteLength, copyPayload, type Payload } from "./payload.ts";
 import type { Segments } from "./segments.ts";

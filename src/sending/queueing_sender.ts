@@ -8,11 +8,11 @@
  *
  * @module
  */
-import type { MessageQueue, WaitingMessage } from "./message_queue.ts";
-import type { SendRequest } from "./callbacks.ts";
-import type { EncodedControls } from "../../ffi/wire/control.ts";
 import type { Libc } from "../../ffi/libc/libc.ts";
+import type { EncodedControls } from "../../ffi/wire/control.ts";
 import type { EncodedAddress } from "../../ffi/wire/sockaddr.ts";
+import type { SendRequest } from "./callbacks.ts";
+import type { MessageQueue, WaitingMessage } from "./message_queue.ts";
 import type { Collected, Outbox, RetryingTransmitter, Run } from "./outbox.ts";
 import type { Path } from "./path.ts";
 import type { Payload } from "./payload.ts";

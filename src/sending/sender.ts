@@ -8,13 +8,13 @@
  *
  * @module
  */
+import { type Libc, uninterrupted } from "../../ffi/libc/libc.ts";
+import { clearTimeout, now, setTimeout } from "../../ffi/runtimes/process.ts";
+import type { EncodedControls } from "../../ffi/wire/control.ts";
+import type { MessageVector } from "../../ffi/wire/message_vector.ts";
+import type { EncodedAddress } from "../../ffi/wire/sockaddr.ts";
 import type { SendRequest } from "./callbacks.ts";
 import { MessageQueue, type WaitingMessage } from "./message_queue.ts";
-import type { EncodedControls } from "../../ffi/wire/control.ts";
-import { type Libc, uninterrupted } from "../../ffi/libc/libc.ts";
-import type { MessageVector } from "../../ffi/wire/message_vector.ts";
-import { clearTimeout, now, setTimeout } from "../../ffi/runtimes/process.ts";
-import type { EncodedAddress } from "../../ffi/wire/sockaddr.ts";
 import type { Collected, Outbox, Run } from "./outbox.ts";
 import { type Path, REFUSAL_LIFETIME } from "./path.ts";
 import { ownCopy, type Payload } from "./payload.ts";

@@ -4,21 +4,23 @@
  *
  * @module
  */
-import type { SharedDescriptor } from "../endpoint/shared_descriptor.ts";
-import { ANY } from "../../ffi/wire/inet.ts";
 import { errorMonitor } from "node:events";
 import { nextTick } from "../../ffi/runtimes/process.ts";
+import { ANY } from "../../ffi/wire/inet.ts";
 import { adoptableVersion } from "../endpoint/adoption.ts";
+import type { Endpoint } from "../endpoint/endpoint.ts";
+import type { SharedDescriptor } from "../endpoint/shared_descriptor.ts";
+import { runningEndpoint } from "../endpoint/socket_state.ts";
+import { alreadyBound } from "../errors/node_errors.ts";
+import { validateIp, validateObject, validatePort, validateString } from "../errors/validate.ts";
 import { descriptorOfHandle } from "../integration/child_processes.ts";
 import { isClusterWorker, shareDescriptor, type WantedAddress } from "../integration/cluster.ts";
-import type { Endpoint } from "../endpoint/endpoint.ts";
-import { alreadyBound } from "../errors/node_errors.ts";
 import { addressText, resolve } from "../integration/lookup.ts";
-import type { Socket } from "./socket.ts";
-import { runningEndpoint } from "../endpoint/socket_base.ts";
-import { emitIfOpen, udpStateOf } from "./state.ts";
+import * as bufferSizes from "../options/buffer_sizes.ts";
+import * as ip from "../options/ip.ts";
+import * as solSocket from "../options/sol_socket.ts";
+import { emitIfOpen, type UdpSocket, udpStateOf } from "./state.ts";
 import type { BindSyncOptions } from "./types.ts";
-import { validateIp, validateObject, validatePort, validateString } from "../errors/validate.ts";
 
 /** Where to bind, as it was given: of any type. */
 interface Wanted {
@@ -34,7 +36,7 @@ interface Wanted {
  *
  * @param leastFd A smaller descriptor is ignored. Node ignores 0; `jsre` takes it.
  */
-export function bind(socket: Socket, values: readonly unknown[], leastFd: 0 | 1 = 1): void {
+export function bind(socket: UdpSocket, values: readonly unknown[], leastFd: 0 | 1 = 1): void {
   const endpoint = runningEndpoint(socket);
   const state = udpStateOf(socket);
   if (state.bindState !== "unbound") throw alreadyBound();
@@ -53,7 +55,7 @@ export function bind(socket: Socket, values: readonly unknown[], leastFd: 0 | 1 
 }
 
 /** See {@linkcode Socket.bindSync}. */
-export function bindSync(socket: Socket, options: BindSyncOptions): void {
+export function bindSync(socket: UdpSocket, options: BindSyncOptions): void {
   const endpoint = runningEndpoint(socket);
   const state = udpStateOf(socket);
   validateObject(options, "options");
@@ -68,12 +70,12 @@ export function bindSync(socket: Socket, options: BindSyncOptions): void {
 }
 
 /** Binds to a port of the system's choice, unless that was done or is under way. */
-export function bindIfUnbound(socket: Socket): void {
+export function bindIfUnbound(socket: UdpSocket): void {
   if (udpStateOf(socket).bindState === "unbound") socket.bind({ port: 0, exclusive: true });
 }
 
 /** Has something wait until the socket is bound. If binding fails, all that waits is dropped, as in Node. */
-export function enqueue(socket: Socket, action: () => void): void {
+export function enqueue(socket: UdpSocket, action: () => void): void {
   const state = udpStateOf(socket);
   if (!state.queue) {
     state.queue = [];
@@ -94,7 +96,7 @@ export function enqueue(socket: Socket, action: () => void): void {
 }
 
 /** Takes over the descriptor that `createSocket()` was given. It receives if anybody can send to it. */
-export function adoptAtCreation(socket: Socket, endpoint: Endpoint, fd: number): void {
+export function adoptAtCreation(socket: UdpSocket, endpoint: Endpoint, fd: number): void {
   takeOver(socket, endpoint, fd);
   if (typeof endpoint.remoteAddress() !== "number") udpStateOf(socket).connectState = "connected";
   const local = endpoint.localAddress();
@@ -104,12 +106,12 @@ export function adoptAtCreation(socket: Socket, endpoint: Endpoint, fd: number):
 }
 
 /** Sets the options that hold from before `bind()` on. To be called for each descriptor. */
-export function applyOptions(socket: Socket): void {
+export function applyOptions(socket: UdpSocket): void {
   const { freebind, transparent, mark, recvErrors } = udpStateOf(socket).options;
-  if (freebind) socket.setFreebind(true);
-  if (transparent) socket.setTransparent(true);
-  if (mark !== undefined) socket.setMark(mark);
-  if (recvErrors) socket.setRecvErrors(true);
+  if (freebind) ip.setFreebind(socket, true);
+  if (transparent) ip.setTransparent(socket, true);
+  if (mark !== undefined) solSocket.setMark(socket, mark);
+  if (recvErrors) ip.setRecvErrors(socket, true);
 }
 
 /** What was thrown, or nothing. */
@@ -122,7 +124,7 @@ function thrownBy(action: () => void): Error | undefined {
 }
 
 /** A descriptor that an option cannot be set on stays its owner's. */
-function takeOver(socket: Socket, endpoint: Endpoint, fd: number): void {
+function takeOver(socket: UdpSocket, endpoint: Endpoint, fd: number): void {
   endpoint.adopt(fd);
   const failure = thrownBy(() => applyOptions(socket));
   if (!failure) return;
@@ -130,7 +132,7 @@ function takeOver(socket: Socket, endpoint: Endpoint, fd: number): void {
   throw failure;
 }
 
-function receiveFromAdopted(socket: Socket, endpoint: Endpoint): void {
+function receiveFromAdopted(socket: UdpSocket, endpoint: Endpoint): void {
   const { errors } = udpStateOf(socket).engine;
   let result = 0;
   const failure = thrownBy(() => result = endpoint.startReceivingAdopted());
@@ -140,7 +142,7 @@ function receiveFromAdopted(socket: Socket, endpoint: Endpoint): void {
 }
 
 /** Adds the callback of `bind()`. @returns Takes it away. */
-function onceListening(socket: Socket, callback: () => void): () => void {
+function onceListening(socket: UdpSocket, callback: () => void): () => void {
   const forget = (): void => {
     socket.removeListener(errorMonitor as never, forget);
     socket.removeListener("listening", listening);
@@ -156,7 +158,7 @@ function onceListening(socket: Socket, callback: () => void): () => void {
 
 /** In a cluster worker the number is the primary's, unless the socket is not to be shared. */
 function bindDescriptor(
-  socket: Socket,
+  socket: UdpSocket,
   endpoint: Endpoint,
   fd: number,
   exclusive: boolean,
@@ -170,7 +172,7 @@ function bindDescriptor(
   });
 }
 
-function adopt(socket: Socket, endpoint: Endpoint, fd: number, giveUp: () => void): void {
+function adopt(socket: UdpSocket, endpoint: Endpoint, fd: number, giveUp: () => void): void {
   const failure = thrownBy(() => {
     adoptableVersion(udpStateOf(socket).engine.runtime.libc, fd, endpoint.version);
     takeOver(socket, endpoint, fd);
@@ -184,7 +186,7 @@ function adopt(socket: Socket, endpoint: Endpoint, fd: number, giveUp: () => voi
 }
 
 /** As the runtime's own `child_process` has a socket bound that was sent to this process. */
-function receiveFromShared(socket: Socket, endpoint: Endpoint, shared: SharedDescriptor): void {
+function receiveFromShared(socket: UdpSocket, endpoint: Endpoint, shared: SharedDescriptor): void {
   const { errors } = udpStateOf(socket).engine;
   const result = takeShared(socket, endpoint, shared);
   if (typeof result !== "number") bindingOver(socket, result);
@@ -192,7 +194,7 @@ function receiveFromShared(socket: Socket, endpoint: Endpoint, shared: SharedDes
 }
 
 /** Receives from a shared descriptor. @returns 0; or a negative errno or the error of an option, and the descriptor is given back. */
-function takeShared(socket: Socket, endpoint: Endpoint, shared: SharedDescriptor): number | Error {
+function takeShared(socket: UdpSocket, endpoint: Endpoint, shared: SharedDescriptor): number | Error {
   let result = 0;
   const failure = thrownBy(() => {
     result = endpoint.share(shared);
@@ -203,7 +205,7 @@ function takeShared(socket: Socket, endpoint: Endpoint, shared: SharedDescriptor
   return failure ?? result;
 }
 
-function bindAddress(socket: Socket, endpoint: Endpoint, wanted: Wanted, giveUp: () => void): void {
+function bindAddress(socket: UdpSocket, endpoint: Endpoint, wanted: Wanted, giveUp: () => void): void {
   const state = udpStateOf(socket);
   const { lookup, reusePort } = state.options;
   let answered = false;
@@ -222,14 +224,14 @@ function bindAddress(socket: Socket, endpoint: Endpoint, wanted: Wanted, giveUp:
   }
 }
 
-function bindingOver(socket: Socket, failure: Error | undefined): void {
+function bindingOver(socket: UdpSocket, failure: Error | undefined): void {
   if (!failure) return nowBound(socket, () => socket.emit("listening"));
   udpStateOf(socket).bindState = "unbound";
   socket.emit("error", failure);
 }
 
 /** The workers of a cluster share a descriptor; where the runtime cannot do that, a port, by SO_REUSEPORT. */
-function bindShared(socket: Socket, endpoint: Endpoint, ip: unknown, port: unknown): void {
+function bindShared(socket: UdpSocket, endpoint: Endpoint, ip: unknown, port: unknown): void {
   const { engine: { errors, runtime }, options: { reuseAddr, ipv6Only }, permissions } = udpStateOf(socket);
   let wanted: WantedAddress | undefined;
   const failure = thrownBy(() => {
@@ -245,7 +247,7 @@ function bindShared(socket: Socket, endpoint: Endpoint, ip: unknown, port: unkno
 
 /** Receives from a descriptor that the cluster's primary opened. @param done Gets 0, or a negative errno. */
 function share(
-  socket: Socket,
+  socket: UdpSocket,
   endpoint: Endpoint,
   wanted: WantedAddress | number,
   done: (result: number) => void,
@@ -267,7 +269,7 @@ function share(
  * @returns The error, if it fails.
  */
 function bindNow(
-  socket: Socket,
+  socket: UdpSocket,
   endpoint: Endpoint,
   ip: unknown,
   port: unknown,
@@ -286,12 +288,12 @@ function bindNow(
   return thrown ?? failure;
 }
 
-function nowBound(socket: Socket, announce: () => void): void {
+function nowBound(socket: UdpSocket, announce: () => void): void {
   const state = udpStateOf(socket);
   state.bindState = "bound";
   const { recvBufferSize, sendBufferSize } = state.options;
-  if (recvBufferSize) socket.setRecvBufferSize(recvBufferSize);
-  if (sendBufferSize) socket.setSendBufferSize(sendBufferSize);
+  if (recvBufferSize) bufferSizes.setRecvBufferSize(socket, recvBufferSize);
+  if (sendBufferSize) bufferSizes.setSendBufferSize(socket, sendBufferSize);
   announce();
 }
 

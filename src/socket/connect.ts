@@ -3,21 +3,20 @@
  *
  * @module
  */
-import { LOOPBACK } from "../../ffi/wire/inet.ts";
 import { nextTick } from "../../ffi/runtimes/process.ts";
-import { bindIfUnbound, enqueue } from "./bind.ts";
+import { LOOPBACK } from "../../ffi/wire/inet.ts";
 import type { Endpoint } from "../endpoint/endpoint.ts";
+import { runningEndpoint } from "../endpoint/socket_state.ts";
 import { alreadyBound, isConnected } from "../errors/node_errors.ts";
-import { addressText, resolve } from "../integration/lookup.ts";
-import type { Socket } from "./socket.ts";
-import { runningEndpoint } from "../endpoint/socket_base.ts";
-import { emitIfOpen, udpStateOf } from "./state.ts";
 import { validateIp, validatePort, validateString } from "../errors/validate.ts";
+import { addressText, resolve } from "../integration/lookup.ts";
+import { bindIfUnbound, bindSync, enqueue } from "./bind.ts";
+import { emitIfOpen, type UdpSocket, udpStateOf } from "./state.ts";
 
 type ConnectCallback = (error?: Error) => void;
 
 /** See {@linkcode Socket.connect}. */
-export function connect(socket: Socket, port: unknown, address: unknown, callback: unknown): void {
+export function connect(socket: UdpSocket, port: unknown, address: unknown, callback: unknown): void {
   const state = udpStateOf(socket);
   const validPort = validatePort(port, "Port", false);
   if (typeof address === "function") [callback, address] = [address, ""];
@@ -36,7 +35,7 @@ export function connect(socket: Socket, port: unknown, address: unknown, callbac
 }
 
 /** See {@linkcode Socket.connectSync}. */
-export function connectSync(socket: Socket, port: unknown, address: unknown): void {
+export function connectSync(socket: UdpSocket, port: unknown, address: unknown): void {
   const endpoint = runningEndpoint(socket);
   const state = udpStateOf(socket);
   const validPort = validatePort(port, "Port", false);
@@ -44,7 +43,7 @@ export function connectSync(socket: Socket, port: unknown, address: unknown): vo
   if (address !== undefined && address !== null) validateString(address, "address");
   if (address) validateIp(address, "address", "connectSync");
   if (state.bindState === "binding") throw alreadyBound();
-  if (state.bindState === "unbound") socket.bindSync();
+  if (state.bindState === "unbound") bindSync(socket, {});
   const failure = connectNow(socket, endpoint, address || LOOPBACK[endpoint.version], validPort, address);
   if (failure) throw failure;
   state.connectState = "connected";
@@ -52,7 +51,7 @@ export function connectSync(socket: Socket, port: unknown, address: unknown): vo
 }
 
 /** What throws before there is an answer leaves the socket without a peer, and free to have one. */
-function resetIfItThrows(socket: Socket, action: () => void): void {
+function resetIfItThrows(socket: UdpSocket, action: () => void): void {
   try {
     action();
   } catch (error) {
@@ -62,7 +61,12 @@ function resetIfItThrows(socket: Socket, action: () => void): void {
   }
 }
 
-function lookUpAndConnect(socket: Socket, port: number, address: string, callback: ConnectCallback | undefined): void {
+function lookUpAndConnect(
+  socket: UdpSocket,
+  port: number,
+  address: string,
+  callback: ConnectCallback | undefined,
+): void {
   const endpoint = runningEndpoint(socket);
   const state = udpStateOf(socket);
   if (callback) socket.once("connect", callback);
@@ -91,7 +95,13 @@ function lookUpAndConnect(socket: Socket, port: number, address: string, callbac
  * @param given The address as the caller wrote it, for the error.
  * @returns The error, if it fails.
  */
-function connectNow(socket: Socket, endpoint: Endpoint, ip: unknown, port: number, given: unknown): Error | undefined {
+function connectNow(
+  socket: UdpSocket,
+  endpoint: Endpoint,
+  ip: unknown,
+  port: number,
+  given: unknown,
+): Error | undefined {
   const { engine, permissions } = udpStateOf(socket);
   try {
     const address = addressText(ip);

@@ -3,13 +3,9 @@
  *
  * @module
  */
-import type { IpVersion } from "../../ffi/wire/inet.ts";
-import { defaultLookup, type LookupFunction } from "../integration/lookup.ts";
 import type { BlockList } from "node:net";
+import type { IpVersion } from "../../ffi/wire/inet.ts";
 import { badSocketType, outOfRange } from "../errors/node_errors.ts";
-import { DETAIL_OPTIONS, type DetailName } from "../receiving/details.ts";
-import type { Offload } from "../sending/segments.ts";
-import type { AdoptOptions, SocketOptions, SocketType } from "./types.ts";
 import {
   validateAbortSignal,
   validateBlockList,
@@ -18,6 +14,10 @@ import {
   validateNumber,
   validateUint32,
 } from "../errors/validate.ts";
+import { defaultLookup, type LookupFunction } from "../integration/lookup.ts";
+import { DETAIL_OPTIONS, type DetailName } from "../receiving/details.ts";
+import type { Offload } from "../sending/segments.ts";
+import type { AdoptOptions, SocketOptions, SocketType } from "./types.ts";
 
 /** Checked options. */
 export interface CheckedOptions {

@@ -3,24 +3,24 @@
  *
  * @module
  */
-import { LOOPBACK } from "../../ffi/wire/inet.ts";
-import { type GroupRequest, type OperationOwner, SendManyOperation, SendOperation } from "../sending/callbacks.ts";
-import { addressText, defaultLookup, type LookupFunction, needsNoLookup, resolve } from "../integration/lookup.ts";
-import type { SendCallback, SendManyCallback } from "../sending/types.ts";
+import { UNCHANGING } from "../../ffi/runtimes/network_permission.ts";
 import { nextTick } from "../../ffi/runtimes/process.ts";
 import type { EncodedControls } from "../../ffi/wire/control.ts";
+import { LOOPBACK } from "../../ffi/wire/inet.ts";
 import type { EncodedAddress } from "../../ffi/wire/sockaddr.ts";
-import { UNCHANGING } from "../../ffi/runtimes/network_permission.ts";
-import { Destinations } from "./destinations.ts";
+import type { Permissions } from "../endpoint/address_policy.ts";
 import type { Endpoint } from "../endpoint/endpoint.ts";
 import type { Engine } from "../endpoint/engine.ts";
+import { addressText, defaultLookup, type LookupFunction, needsNoLookup, resolve } from "../integration/lookup.ts";
+import type { SendArguments } from "../sending/arguments.ts";
+import { type GroupRequest, type OperationOwner, SendManyOperation, SendOperation } from "../sending/callbacks.ts";
+import type { CheckedControls, SendControlsEncoder } from "../sending/controls.ts";
+import { countMessages, type MessageGroup } from "../sending/many_arguments.ts";
 import type { Outbox } from "../sending/outbox.ts";
 import { byteLength, isBytes, lengthOf, type Payload } from "../sending/payload.ts";
-import type { Permissions } from "../endpoint/address_policy.ts";
-import type { CheckedControls, SendControlsEncoder } from "../sending/controls.ts";
-import type { SendArguments } from "../sending/arguments.ts";
-import { countMessages, type MessageGroup } from "../sending/many_arguments.ts";
 import type { Segments } from "../sending/segments.ts";
+import type { SendCallback, SendManyCallback } from "../sending/types.ts";
+import { Destinations } from "./destinations.ts";
 
 /** What a dispatcher needs of its socket. */
 export interface DispatchingSocket {

@@ -3,13 +3,23 @@
  *
  * @module
  */
-import { Dispatcher } from "./dispatcher.ts";
+import type { EventEmitter } from "node:events";
+import type { Permissions } from "../endpoint/address_policy.ts";
 import type { Endpoint } from "../endpoint/endpoint.ts";
 import type { Engine } from "../endpoint/engine.ts";
+import type { SocketEvents } from "../endpoint/events.ts";
+import { type SocketState, stateOf } from "../endpoint/socket_state.ts";
 import type { CheckedOptions } from "./creation_options.ts";
-import type { Permissions } from "../endpoint/address_policy.ts";
-import type { Socket } from "./socket.ts";
-import { type SocketState, stateOf } from "../endpoint/socket_base.ts";
+import { Dispatcher } from "./dispatcher.ts";
+import type { AddressInfo, BindOptions, SocketType } from "./types.ts";
+
+/** The public object, as far as the functions of this folder use it. */
+export interface UdpSocket extends EventEmitter<SocketEvents> {
+  readonly type: SocketType;
+  address(): AddressInfo;
+  /** Called as a method, as in Node: a program may have put in its own. */
+  bind(options: BindOptions): unknown;
+}
 
 /** How far a socket is with binding. */
 export type BindState = "unbound" | "binding" | "bound";
@@ -41,12 +51,12 @@ export class UdpState implements SocketState {
 }
 
 /** A UDP socket's state. */
-export function udpStateOf(socket: Socket): UdpState {
+export function udpStateOf(socket: UdpSocket): UdpState {
   return stateOf<UdpState>(socket);
 }
 
 /** What sends for a socket. */
-export function dispatcherOf(socket: Socket): Dispatcher {
+export function dispatcherOf(socket: UdpSocket): Dispatcher {
   const state = udpStateOf(socket);
   return state.dispatcher ??= new Dispatcher(
     {
@@ -60,6 +70,6 @@ export function dispatcherOf(socket: Socket): Dispatcher {
 }
 
 /** Emits an event of an operation that has ended, unless the socket was closed meanwhile. */
-export function emitIfOpen(socket: Socket, event: "listening" | "connect"): void {
+export function emitIfOpen(socket: UdpSocket, event: "listening" | "connect"): void {
   if (udpStateOf(socket).endpoint) socket.emit(event);
 }

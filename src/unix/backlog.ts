@@ -8,12 +8,12 @@
  *
  * @module
  */
-import { MessageQueue, type WaitingMessage } from "../sending/message_queue.ts";
 import { Descriptor } from "../../ffi/descriptor.ts";
 import type { Libc } from "../../ffi/libc/libc.ts";
 import { clearTimeout, setTimeout } from "../../ffi/runtimes/process.ts";
 import type { EncodedAddress } from "../../ffi/wire/sockaddr.ts";
 import type { PollLoop, Watcher } from "../loop/loop.ts";
+import { MessageQueue, type WaitingMessage } from "../sending/message_queue.ts";
 
 /** The timer's first delay and its longest, in milliseconds. */
 const [FIRST_DELAY, LONGEST_DELAY] = [1, 64];

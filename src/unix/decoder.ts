@@ -3,11 +3,11 @@
  *
  * @module
  */
-import type { ReceiveDetails } from "../receiving/types.ts";
+import type { Libc } from "../../ffi/libc/libc.ts";
 import { ancillarySpace, readAncillary, type UnixCredentials } from "../../ffi/wire/ancillary.ts";
 import type { ControlReader } from "../../ffi/wire/control.ts";
-import type { Libc } from "../../ffi/libc/libc.ts";
 import type { ControlDecoder } from "../receiving/inbox.ts";
+import type { ReceiveDetails } from "../receiving/types.ts";
 import {
   closeRest,
   type DescriptorAccess,

@@ -3,20 +3,20 @@
  *
  * @module
  */
-import type { SendRequest } from "../sending/callbacks.ts";
-import type { ReceiveDetails, RemoteInfo } from "../receiving/types.ts";
 import type { Buffer } from "node:buffer";
 import type { EventEmitter } from "node:events";
-import type { EncodedControls } from "../../ffi/wire/control.ts";
 import { nextTick } from "../../ffi/runtimes/process.ts";
+import type { EncodedControls } from "../../ffi/wire/control.ts";
 import type { EncodedAddress, SocketAddress } from "../../ffi/wire/sockaddr.ts";
 import { decodePath } from "../../ffi/wire/sockaddr_un.ts";
 import type { OptionName } from "../../ffi/wire/sockopt.ts";
+import { permissionsOf } from "../endpoint/address_policy.ts";
 import { Endpoint, type Listeners } from "../endpoint/endpoint.ts";
 import type { Engine } from "../endpoint/engine.ts";
 import { type ControlDecoder, Inbox } from "../receiving/inbox.ts";
+import type { ReceiveDetails, RemoteInfo } from "../receiving/types.ts";
+import type { SendRequest } from "../sending/callbacks.ts";
 import type { Payload } from "../sending/payload.ts";
-import { permissionsOf } from "../endpoint/address_policy.ts";
 import { NO_OFFLOAD } from "../sending/segments.ts";
 import type { MessageSender } from "../sending/sender.ts";
 import { UnixDecoder, type UnixDetails, type WantedAncillary } from "./decoder.ts";

@@ -4,8 +4,8 @@
  * @module
  */
 import { badSocketType, notUdp } from "../errors/node_errors.ts";
-import { validateFd } from "../socket/creation_options.ts";
 import { validateAbortSignal, validateBoolean, validateUint32 } from "../errors/validate.ts";
+import { validateFd } from "../socket/creation_options.ts";
 import type { UnixSocketOptions } from "./types.ts";
 
 /** Options that a Unix socket has. */

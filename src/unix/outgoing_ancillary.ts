@@ -3,12 +3,12 @@
  *
  * @module
  */
-import type { SendRequest } from "../sending/callbacks.ts";
+import type { Libc } from "../../ffi/libc/libc.ts";
 import { credentialsMessage, MAX_DESCRIPTORS, rightsMessage, type UnixCredentials } from "../../ffi/wire/ancillary.ts";
 import { type ControlMessage, encodeControls, type EncodedControls } from "../../ffi/wire/control.ts";
-import type { Libc } from "../../ffi/libc/libc.ts";
 import { invalidArgType, outOfRange, unavailable } from "../errors/node_errors.ts";
 import { validateInteger, validateObject } from "../errors/validate.ts";
+import type { SendRequest } from "../sending/callbacks.ts";
 
 /** What `send` was given. */
 export interface Passed {

@@ -4,8 +4,8 @@
  * @module
  */
 import { invalidArgType } from "../errors/node_errors.ts";
-import type { Socket } from "../socket/socket.ts";
 import { validateInteger } from "../errors/validate.ts";
+import type { Socket } from "../socket/socket.ts";
 import type { UnixSocket } from "./socket.ts";
 
 /** What can be done with a descriptor. Results are counts or negative errno numbers. */

@@ -6,10 +6,10 @@
 import type { Libc } from "../../ffi/libc/libc.ts";
 import type { EncodedAddress } from "../../ffi/wire/sockaddr.ts";
 import { invalidArgType, isConnected } from "../errors/node_errors.ts";
-import { MessageBatch } from "../receiving/message_batch.ts";
-import { lengthOf, type Payload } from "../sending/payload.ts";
-import { payloadOf, sliceOf } from "../sending/arguments.ts";
 import { validateFunction, validateNumber } from "../errors/validate.ts";
+import { MessageBatch } from "../receiving/message_batch.ts";
+import { payloadOf, sliceOf } from "../sending/arguments.ts";
+import { lengthOf, type Payload } from "../sending/payload.ts";
 import type { UnixDestinations } from "./destinations.ts";
 import { type CheckedPassed, checkPassed, type Passed } from "./outgoing_ancillary.ts";
 

@@ -4,11 +4,11 @@
  *
  * @module
  */
-import type { SendRequest } from "../sending/callbacks.ts";
-import type { EncodedControls } from "../../ffi/wire/control.ts";
 import { type Libc, uninterrupted } from "../../ffi/libc/libc.ts";
+import type { EncodedControls } from "../../ffi/wire/control.ts";
 import type { EncodedAddress } from "../../ffi/wire/sockaddr.ts";
 import type { PollLoop } from "../loop/loop.ts";
+import type { SendRequest } from "../sending/callbacks.ts";
 import type { Collected, Outbox, Run } from "../sending/outbox.ts";
 import { ownCopy, type Payload } from "../sending/payload.ts";
 import { QueueingSender } from "../sending/queueing_sender.ts";

@@ -3,19 +3,14 @@
  *
  * @module
  */
-import { type GroupRequest, type OperationOwner, SendManyOperation, SendOperation } from "../sending/callbacks.ts";
-import type { Bytes, SendCallback, SendManyCallback } from "../sending/types.ts";
 import type { Buffer } from "node:buffer";
+import { EventEmitter } from "node:events";
 import { UNCHANGING } from "../../ffi/runtimes/network_permission.ts";
 import { nextTick } from "../../ffi/runtimes/process.ts";
+import { readCredentials, type UnixCredentials } from "../../ffi/wire/ancillary.ts";
 import type { EncodedAddress } from "../../ffi/wire/sockaddr.ts";
-import { closeOnAbort } from "../integration/abort.ts";
 import { adoptableUnix, isUnixDatagram } from "../endpoint/adoption.ts";
 import { currentEngine, type Engine } from "../endpoint/engine.ts";
-import { alreadyBound, isConnected, notConnected, unavailable } from "../errors/node_errors.ts";
-import type { MessageBatch } from "../receiving/message_batch.ts";
-import { callableClass } from "../socket/callable_class.ts";
-import { Socket } from "../socket/socket.ts";
 import {
   attach,
   endpointOf,
@@ -24,25 +19,34 @@ import {
   setOption,
   type SocketState,
   stateOf,
-} from "../endpoint/socket_base.ts";
+} from "../endpoint/socket_state.ts";
+import { alreadyBound, isConnected, notConnected, unavailable } from "../errors/node_errors.ts";
 import { validateFunction, validateObject } from "../errors/validate.ts";
+import { closeOnAbort } from "../integration/abort.ts";
+import * as bufferSizes from "../options/buffer_sizes.ts";
+import * as raw from "../options/raw.ts";
+import type { MessageBatch } from "../receiving/message_batch.ts";
+import { type GroupRequest, type OperationOwner, SendManyOperation, SendOperation } from "../sending/callbacks.ts";
+import type { Bytes, SendCallback, SendManyCallback } from "../sending/types.ts";
+import { callableClass } from "../socket/callable_class.ts";
+import { Socket } from "../socket/socket.ts";
 import { UnixDestinations } from "./destinations.ts";
 import { UnixEndpoint } from "./endpoint.ts";
 import { checkUnixOptions } from "./options.ts";
 import { Load } from "./outgoing_ancillary.ts";
 import { readable, validatePath } from "./path.ts";
-import { refuseWhatIsUdps } from "./udp_only_methods.ts";
 import { parseUnixSend, parseUnixSendMany, type UnixSendArguments } from "./send_arguments.ts";
 import { SocketFile } from "./socket_file.ts";
-import { UnixStatus } from "./status.ts";
 import type {
   UnixAddress,
   UnixBindOptions,
   UnixMessage,
   UnixRemoteInfo,
   UnixSendOptions,
+  UnixSocketEvents,
   UnixSocketOptions,
 } from "./types.ts";
+import { refuseWhatIsUdps } from "./udp_only_methods.ts";
 
 /** A socket of a descriptor that came with a message. */
 function socketOf(fd: number): Socket | UnixSocket {
@@ -94,7 +98,7 @@ class UnixState implements SocketState {
  * A path that begins with `@` or NUL is an abstract one: a name without a file (Linux). It is shown with NUL. Methods that only
  * make sense for UDP (`setTTL`, `addMembership` and so on) throw ERR_SOCKET_DGRAM_NOT_UDP.
  */
-export class UnixSocket extends UnixStatus {
+export class UnixSocket extends EventEmitter<UnixSocketEvents> {
   /** Always that. */
   declare readonly type: "unix_dgram";
 
@@ -318,6 +322,132 @@ export class UnixSocket extends UnixStatus {
     const peer = endpoint.remoteAddress();
     if (typeof peer === "number") throw engineOf(this).errors.ofCall(-peer, "getpeername");
     return { family: "unix", path: peer.address };
+  }
+
+  /** The socket's own path (getsockname(2)); empty while it is not bound. */
+  address(): UnixAddress {
+    const endpoint = runningEndpoint(this);
+    engineOf(this).errors.check(endpoint.open(), "socket");
+    const local = endpoint.localAddress();
+    if (typeof local === "number") throw engineOf(this).errors.ofCall(-local, "getsockname");
+    return { family: "unix", path: local.address };
+  }
+
+  /**
+   * Who made the pair that this socket is one of (SO_PEERCRED; Linux). The peer of another socket is known by `recvCredentials` only.
+   *
+   * @throws {Error} ERR_SOCKET_DGRAM_NOT_CONNECTED where the socket is not one of a pair.
+   * @throws {TypeError} ERR_FEATURE_UNAVAILABLE_ON_PLATFORM
+   */
+  getPeerCredentials(): UnixCredentials {
+    const { abi } = engineOf(this).runtime.libc;
+    if (!abi.linux) throw unavailable("SO_PEERCRED", abi.platform);
+    const value = raw.getsockopt(this, "SOL_SOCKET", "SO_PEERCRED", abi.linux.ucred.size);
+    const credentials = readCredentials(abi, new DataView(value.buffer, value.byteOffset, value.byteLength), 0);
+    // So the kernel says that it does not know.
+    if (credentials.pid === 0) throw notConnected();
+    return credentials;
+  }
+
+  /** From now on the socket keeps the process alive, once it is bound or connected. That is how it starts. */
+  ref(): this {
+    endpointOf(this)?.setReferenced(true);
+    return this;
+  }
+
+  /** From now on the socket does not keep the process alive; messages that wait do. */
+  unref(): this {
+    endpointOf(this)?.setReferenced(false);
+    return this;
+  }
+
+  /** Bytes that `send()` was given and the kernel has no room for yet. */
+  getSendQueueSize(): number {
+    return runningEndpoint(this).sendQueue.size;
+  }
+
+  /** Messages that `send()` was given and the kernel has no room for yet. */
+  getSendQueueCount(): number {
+    return runningEndpoint(this).sendQueue.count;
+  }
+
+  /**
+   * Size of the kernel's receive buffer in bytes (SO_RCVBUF). Linux reports twice what was set.
+   */
+  getRecvBufferSize(): number {
+    return bufferSizes.getRecvBufferSize(this);
+  }
+
+  /**
+   * Size of the kernel's send buffer in bytes (SO_SNDBUF). Linux reports twice what was set.
+   */
+  getSendBufferSize(): number {
+    return bufferSizes.getSendBufferSize(this);
+  }
+
+  /**
+   * Sets the size of the kernel's receive buffer (SO_RCVBUF). The system limits it (Linux: net.core.rmem_max).
+   *
+   * @param size In bytes; an integer from 0, which changes nothing.
+   * @returns True.
+   * @throws {TypeError} ERR_SOCKET_BAD_BUFFER_SIZE.
+   */
+  setRecvBufferSize(size: number): true {
+    return bufferSizes.setRecvBufferSize(this, size);
+  }
+
+  /**
+   * Sets the size of the kernel's send buffer (SO_SNDBUF). The system limits it (Linux: net.core.wmem_max).
+   *
+   * @param size In bytes; an integer from 0, which changes nothing.
+   * @returns True.
+   * @throws {TypeError} ERR_SOCKET_BAD_BUFFER_SIZE.
+   */
+  setSendBufferSize(size: number): true {
+    return bufferSizes.setSendBufferSize(this, size);
+  }
+
+  /**
+   * Reads any option of the socket (getsockopt(2)). Not in Node. Makes the descriptor if there is none yet.
+   *
+   * @example
+   * ```ts
+   * socket.getsockopt("SOL_SOCKET", "SO_RCVLOWAT").readInt32LE();
+   * ```
+   *
+   * @param level The level: `SOL_SOCKET`, `IPPROTO_IP`, `IPPROTO_IPV6`, `IPPROTO_UDP` (or `SOL_IP` and so on), or its number.
+   * @param name The option's header name, as `SO_RCVLOWAT`, or its number on this system.
+   * @param length The most bytes to read, 0 to 65536. Default: 4, an int.
+   * @returns The value in the system's byte order, which is little-endian on all that are supported; shorter than `length` where the
+   * option is.
+   * @throws {TypeError} ERR_INVALID_ARG_VALUE for a name that no header has (newer options go by number) or that is of another
+   * level, and for a filter or what belongs to the firewall, whose value holds an address ({@linkcode Socket.attachFilter}).
+   * @throws {Error} ENOPROTOOPT for another system's option, or what else the kernel says; the message has the option's name.
+   */
+  getsockopt(level: string | number, name: string | number, length = 4): Buffer<ArrayBuffer> {
+    return raw.getsockopt(this, level, name, length);
+  }
+
+  /**
+   * Sets any option of the socket (setsockopt(2)). Not in Node. Makes the descriptor if there is none yet.
+   *
+   * @example
+   * ```ts
+   * socket.setsockopt("SOL_SOCKET", "SO_RCVLOWAT", 1);
+   * ```
+   *
+   * @param level The level, as in {@linkcode Socket.getsockopt}.
+   * @param name The option's header name, or its number on this system.
+   * @param value An integer from -2147483648 to 4294967295, which is passed as an int; a boolean, as 0 or 1; or the value's bytes,
+   * at most 65536.
+   * @returns True.
+   * @throws {TypeError} ERR_INVALID_ARG_VALUE as in {@linkcode Socket.getsockopt}; ERR_INVALID_ARG_TYPE for any other value.
+   * @throws {RangeError} ERR_OUT_OF_RANGE for a number that is no int, and for too many bytes.
+   * @throws {Error} ENOPROTOOPT for another system's option; EPERM where it takes a privilege, which the message names where
+   * it is known; or what else the kernel says.
+   */
+  setsockopt(level: string | number, name: string | number, value: number | boolean | NodeJS.ArrayBufferView): true {
+    return raw.setsockopt(this, level, name, value);
   }
 }
 

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import type { Bytes } from "../sending/types.ts";
 import type { Buffer } from "node:buffer";
 import type { UnixCredentials } from "../../ffi/wire/ancillary.ts";
 import type { MessageBatch } from "../receiving/message_batch.ts";
+import type { Bytes } from "../sending/types.ts";
 import type { ReceivedDescriptors } from "./received_descriptors.ts";
 
 export type { UnixCredentials };

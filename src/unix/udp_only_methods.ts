@@ -5,17 +5,14 @@
  */
 import { notUdp } from "../errors/node_errors.ts";
 import { Socket } from "../socket/socket.ts";
-import { SocketBase } from "../endpoint/socket_base.ts";
 
 /** Gives a class all methods of UDP sockets that it does not have; they throw ERR_SOCKET_DGRAM_NOT_UDP. */
 export function refuseWhatIsUdps(ours: { readonly prototype: object }): void {
-  for (let part = Socket.prototype; part !== SocketBase.prototype; part = Object.getPrototypeOf(part)) {
-    for (const name of Object.getOwnPropertyNames(part)) {
-      if (name in ours.prototype) continue;
-      const value = (): never => {
-        throw notUdp(`${name}()`);
-      };
-      Object.defineProperty(ours.prototype, name, { value, writable: true, configurable: true });
-    }
+  for (const name of Object.getOwnPropertyNames(Socket.prototype)) {
+    if (name in ours.prototype) continue;
+    const value = (): never => {
+      throw notUdp(`${name}()`);
+    };
+    Object.defineProperty(ours.prototype, name, { value, writable: true, configurable: true });
   }
 }

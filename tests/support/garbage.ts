@@ -3,9 +3,9 @@
  *
  * @module
  */
+import process from "node:process";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import process from "node:process";
 
 /** Collects garbage now. */
 export const collectGarbage: () => void = collector();

@@ -1,21 +1,17 @@
 /**
- * What every part of a socket stands on: its state, which the functions of this folder reach.
+ * The state of a socket, which the functions of all folders above reach by the public object.
  *
  * @module
  */
-import type { SocketEvents } from "./events.ts";
-import { EventEmitter } from "node:events";
+import type { EventEmitter } from "node:events";
 import type { OptionName } from "../../ffi/wire/sockopt.ts";
+import { notRunning } from "../errors/node_errors.ts";
 import type { Endpoint } from "./endpoint.ts";
 import type { Engine } from "./engine.ts";
-import { notRunning } from "../errors/node_errors.ts";
 
-/** A socket with whatever events. */
+/** A socket of the public surface, with whatever events. */
 // deno-lint-ignore no-explicit-any
-export type AnySocket = SocketBase<any>;
-
-/** What each event has for its listeners. */
-export type EventMap<Events> = Record<keyof Events, unknown[]>;
+export type AnySocket = EventEmitter<any>;
 
 /** What every socket has. */
 export interface SocketState {
@@ -50,9 +46,6 @@ export function endpointOf(socket: object): Endpoint | undefined {
 export function engineOf(socket: object): Engine {
   return stateOf(socket).engine;
 }
-
-/** The foot of all sockets: events. */
-export abstract class SocketBase<Events extends EventMap<Events> = SocketEvents> extends EventEmitter<Events> {}
 
 /** The endpoint. @throws {Error} ERR_SOCKET_DGRAM_NOT_RUNNING once the socket is closed. */
 export function runningEndpoint(socket: object): Endpoint {

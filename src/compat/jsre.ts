@@ -1,0 +1,246 @@
+/**
+ * The `dgram` module of the JSRE document, over the UDP socket.
+ *
+ * @module
+ */
+import dns from "node:dns";
+import { linuxAbi } from "../../ffi/abi/linux.ts";
+import type { SocketEvents } from "../endpoint/events.ts";
+import { invalidArgValue } from "../errors/node_errors.ts";
+import { validateNumber } from "../errors/validate.ts";
+import type { LookupCallback, LookupFunction } from "../integration/lookup.ts";
+import type { RemoteInfo } from "../receiving/types.ts";
+import { bind } from "../socket/bind.ts";
+import { Socket } from "../socket/socket.ts";
+import type { AdoptOptions, BindOptions, SocketOptions, SocketType } from "../socket/types.ts";
+
+/** Smallest buffer size that is taken, in bytes. */
+const MIN_BUFFER_SIZE = 1024;
+/** Largest buffer size that is taken, in bytes. */
+const MAX_BUFFER_SIZE = 16 * 1024 * 1024;
+
+/** JSRE numbers address families as Linux does. */
+const { AF_INET, AF_INET6 } = linuxAbi("x64").constants;
+
+/** Called with an error, or with the address. */
+export type JsreLookupCallback = (error: Error | null | undefined, address: string) => void;
+
+/** JSRE's form of a resolver: as `lookup(hostname, callback)`, or with the domain between (2 for IPv4, 10 for IPv6). */
+export type JsreLookup =
+  | ((hostname: string, callback: JsreLookupCallback) => void)
+  | ((hostname: string, domain: number, callback: JsreLookupCallback) => void);
+
+/** Options of {@linkcode createSocket}: those of the main entry, with JSRE's forms of `lookup` and `fd`. */
+export interface JsreOptions extends Omit<SocketOptions, "lookup" | "fd"> {
+  /** Resolves host names. `dns.lookup`, the default, is also taken as it is. */
+  lookup?: JsreLookup | LookupFunction | undefined;
+  /** The number of an open datagram socket to take over; the empty text: none. */
+  fd?: number | string | undefined;
+}
+
+/** Options of `bind()`, with JSRE's form of `fd`. */
+export interface JsreBindOptions extends Omit<BindOptions, "fd"> {
+  /** The number of an open datagram socket to use; the empty text: none. */
+  fd?: number | string | undefined;
+}
+
+/** A listener for `'message'`. */
+export type MessageListener = (message: SocketEvents["message"][0], remote: RemoteInfo) => void;
+
+/** The methods whose results differ from Node's. */
+export type Differing =
+  | "bind"
+  | "setTTL"
+  | "setBroadcast"
+  | "setMulticastInterface"
+  | "setMulticastTTL"
+  | "setMulticastLoopback"
+  | "addMembership"
+  | "dropMembership"
+  | "addSourceSpecificMembership"
+  | "dropSourceSpecificMembership"
+  | "bindToDevice"
+  | "setRecvBufferSize"
+  | "setSendBufferSize"
+  | "getRecvBufferSize"
+  | "getSendBufferSize";
+
+/** A socket without the methods that differ. */
+export type CommonSocket = Omit<Socket, Differing>;
+
+/** The main entry's {@linkcode Socket}, as a base class whose differing methods have no type yet. */
+export const CommonSocketClass: new (
+  options: SocketType | SocketOptions | AdoptOptions,
+  listener?: MessageListener,
+) => CommonSocket = Socket as never;
+
+const node = Socket.prototype;
+
+/** A UDP socket with JSRE's conventions. */
+export class Dgram extends CommonSocketClass {
+  /**
+   * See {@linkcode createSocket}.
+   *
+   * @param options The type, or options.
+   * @param listener Added as a listener for `'message'`.
+   */
+  constructor(options: SocketType | JsreOptions, listener?: MessageListener) {
+    super(nodeOptions(options), listener);
+  }
+
+  /** Binds to a local address, as in Node. */
+  bind(port?: number, address?: string, callback?: () => void): this;
+  /** Binds with options, or takes over the socket `fd`. */
+  bind(options: JsreBindOptions, callback?: () => void): this;
+  bind(options?: unknown, ...values: unknown[]): this {
+    const isObject = options !== null && typeof options === "object";
+    const nodeOptions = isObject ? withNumericFd(options as JsreBindOptions) : options;
+    bind(this as unknown as Socket, [nodeOptions, ...values], 0);
+    return this;
+  }
+
+  /** IP_TTL. @param ttl 1 to 255. @returns Whether it worked. */
+  setTTL(ttl: number): boolean {
+    return succeeds(() => node.setTTL.call(this, ttl));
+  }
+
+  /** SO_BROADCAST. @returns Whether it worked. */
+  setBroadcast(enable: boolean): boolean {
+    return succeeds(() => node.setBroadcast.call(this, enable));
+  }
+
+  /** IP_MULTICAST_IF. @param multicastInterface The interface's name, or its address. @returns Whether it worked. */
+  setMulticastInterface(multicastInterface: string): boolean {
+    return succeeds(() => node.setMulticastInterface.call(this, multicastInterface));
+  }
+
+  /** IP_MULTICAST_TTL. @param ttl 0 to 255. @returns Whether it worked. */
+  setMulticastTTL(ttl: number): boolean {
+    return succeeds(() => node.setMulticastTTL.call(this, ttl));
+  }
+
+  /** IP_MULTICAST_LOOP. @returns Whether it worked. */
+  setMulticastLoop(enable: boolean): boolean {
+    return succeeds(() => node.setMulticastLoopback.call(this, enable));
+  }
+
+  /** Node's name for {@linkcode Dgram.setMulticastLoop}. @returns Whether it worked. */
+  setMulticastLoopback(enable: boolean): boolean {
+    return this.setMulticastLoop(enable);
+  }
+
+  /** Joins a multicast group. @returns Whether it worked. */
+  addMembership(multicastAddress: string, multicastInterface?: string): boolean {
+    return succeeds(() => node.addMembership.call(this, multicastAddress, multicastInterface));
+  }
+
+  /** Leaves a multicast group, or, with a source address, a source-specific channel. @returns Whether it worked. */
+  dropMembership(multicastAddress: string, multicastInterface?: string, sourceAddress?: string): boolean {
+    if (sourceAddress !== undefined) {
+      return this.dropSourceSpecificMembership(sourceAddress, multicastAddress, multicastInterface);
+    }
+    return succeeds(() => node.dropMembership.call(this, multicastAddress, multicastInterface));
+  }
+
+  /** Joins a source-specific channel. @returns Whether it worked. */
+  addSourceSpecificMembership(sourceAddress: string, groupAddress: string, multicastInterface?: string): boolean {
+    return succeeds(() => node.addSourceSpecificMembership.call(this, sourceAddress, groupAddress, multicastInterface));
+  }
+
+  /** Leaves a source-specific channel. @returns Whether it worked. */
+  dropSourceSpecificMembership(sourceAddress: string, groupAddress: string, multicastInterface?: string): boolean {
+    return succeeds(() =>
+      node.dropSourceSpecificMembership.call(this, sourceAddress, groupAddress, multicastInterface)
+    );
+  }
+
+  /** SO_BINDTODEVICE. @param ifname The interface's name; left out: all interfaces. @returns Whether it worked. */
+  bindToDevice(ifname?: string): boolean {
+    return succeeds(() => node.bindToDevice.call(this, ifname));
+  }
+
+  /** SO_RCVBUF in bytes, or a negative errno. */
+  getRecvBufferSize(): number {
+    return sizeOrErrno(() => node.getRecvBufferSize.call(this));
+  }
+
+  /** SO_SNDBUF in bytes, or a negative errno. */
+  getSendBufferSize(): number {
+    return sizeOrErrno(() => node.getSendBufferSize.call(this));
+  }
+
+  /** SO_RCVBUF. @param size 1024 to 16,777,216 bytes. @returns Whether it worked. */
+  setRecvBufferSize(size: number): boolean {
+    return isInRange(size) && succeeds(() => node.setRecvBufferSize.call(this, size));
+  }
+
+  /** SO_SNDBUF. @param size 1024 to 16,777,216 bytes. @returns Whether it worked. */
+  setSendBufferSize(size: number): boolean {
+    return isInRange(size) && succeeds(() => node.setSendBufferSize.call(this, size));
+  }
+}
+
+/**
+ * Makes a UDP socket.
+ *
+ * @param options `"udp4"`, `"udp6"`, or an object with that as `type` and more.
+ * @param callback Added as a listener for `'message'`.
+ * @throws What `createSocket` of the main entry throws.
+ */
+export function createSocket(options: SocketType | JsreOptions, callback?: MessageListener): Dgram {
+  return new Dgram(options, callback);
+}
+
+function nodeOptions(options: SocketType | JsreOptions): SocketType | SocketOptions {
+  if (options === null || typeof options !== "object") return options;
+  const { lookup } = options;
+  const adapted = withNumericFd(options);
+  return (typeof lookup === "function" ? { ...adapted, lookup: nodeLookup(lookup) } : adapted) as SocketOptions;
+}
+
+/** The options with a descriptor that was given as text as a number. */
+function withNumericFd<T extends { fd?: number | string | undefined }>(options: T): T {
+  const { fd } = options;
+  if (typeof fd !== "string") return options;
+  if (!/^\d*$/.test(fd)) throw invalidArgValue("options.fd", "must be a number", fd);
+  return { ...options, fd: fd === "" ? undefined : Number(fd) };
+}
+
+/** A lookup of Node's form from one of JSRE's. */
+function nodeLookup(lookup: JsreLookup | LookupFunction): LookupFunction {
+  if (lookup === dns.lookup) return lookup as LookupFunction;
+  const jsreLookup = lookup as (...values: unknown[]) => void;
+  return (hostname: string, version: number, callback: LookupCallback) => {
+    const done = (error: Error | null | undefined, address: string): void => callback(error ?? null, address, version);
+    if (jsreLookup.length < 3) jsreLookup(hostname, done);
+    else jsreLookup(hostname, version === 4 ? AF_INET : AF_INET6, done);
+  };
+}
+
+function isInRange(size: unknown): boolean {
+  validateNumber(size, "size");
+  return size >= MIN_BUFFER_SIZE && size <= MAX_BUFFER_SIZE;
+}
+
+/** Whether an operation works. Arguments that could never be right (TypeError) are the caller's mistake, and throw. */
+function succeeds(operation: () => unknown): boolean {
+  try {
+    operation();
+    return true;
+  } catch (error) {
+    if (error instanceof TypeError) throw error;
+    return false;
+  }
+}
+
+function sizeOrErrno(read: () => number): number {
+  try {
+    return read();
+  } catch (error) {
+    return (error as { errno?: number }).errno ?? -1;
+  }
+}
+
+/** The module as one object, for `import dgram from`. */
+const dgram: { createSocket: typeof createSocket; Dgram: typeof Dgram } = { createSocket, Dgram };
+export default dgram;

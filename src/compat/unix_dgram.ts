@@ -1,0 +1,262 @@
+/**
+ * The surface of npm's `unix-dgram`, over the Unix datagram endpoint.
+ *
+ * @module
+ */
+import type { Buffer } from "node:buffer";
+import { EventEmitter } from "node:events";
+import { encodePath } from "../../ffi/wire/sockaddr_un.ts";
+import { currentEngine, type Engine } from "../endpoint/engine.ts";
+import type { RemoteInfo } from "../receiving/types.ts";
+import { payloadOf, sliceOf } from "../sending/arguments.ts";
+import { lengthOf } from "../sending/payload.ts";
+import type { Bytes } from "../sending/types.ts";
+import { Socket as UdpSocket } from "../socket/socket.ts";
+import { UnixEndpoint } from "../unix/endpoint.ts";
+import { validatePath } from "../unix/path.ts";
+import { ImmediateSender } from "./immediate_sender.ts";
+
+export type { Bytes };
+
+/** Who sent a message. */
+export interface MessageInfo {
+  /** How many bytes it has. */
+  size: number;
+  /** Always empty. */
+  address: Record<string, never>;
+  /** The sender's path; null where it is bound to none. */
+  path: string | null;
+}
+
+/** A failed system call, as `unix-dgram` reports it. */
+export interface UnixDgramError extends Error {
+  /** The negative errno; 1 for `congestion`. */
+  code: number;
+  /** The negative errno. */
+  errno?: number;
+  /** The call that failed. */
+  syscall?: string;
+}
+
+/** Called when a message was handed over: without an argument, or with the error. */
+export type UnixDgramCallback = (error?: UnixDgramError) => void;
+
+/** The events of a socket, with what listeners get. */
+export interface UnixDgramEvents {
+  /** A message arrived. */
+  message: [message: Buffer<ArrayBuffer>, info: MessageInfo];
+  /** The socket is bound. */
+  listening: [];
+  /** The socket has a peer. */
+  connect: [];
+  /** The peer has no room, so this message was not sent, and its sender gave no callback. */
+  congestion: [message: Bytes];
+  /** After a congestion: the peer has room again. */
+  writable: [];
+  /** Something failed that no callback was told of. */
+  error: [error: UnixDgramError];
+}
+
+/** The endpoint of such a socket: what does not leave at once, does not leave. */
+class ImmediateEndpoint extends UnixEndpoint {
+  readonly #engine: Engine;
+  readonly #socket: Socket;
+
+  constructor(engine: Engine, socket: Socket) {
+    super(engine, { emit: () => true, listenerCount: (event) => event === "message" ? 1 : 0 });
+    this.#engine = engine;
+    this.#socket = socket;
+  }
+
+  override deliver(message: Buffer<ArrayBuffer>, remote: RemoteInfo): boolean {
+    const { address, size } = remote;
+    this.#socket.emit("message", message, { size, address: {}, path: address || null });
+    // As there: what nobody listens for is gone.
+    return true;
+  }
+
+  override fail(errno: number): void {
+    this.#socket.emit("error", errnoError(errno, "recvmsg"));
+  }
+
+  protected override makeSender(): ImmediateSender {
+    const { outbox, runtime } = this.#engine;
+    return new ImmediateSender(runtime.libc, outbox, this, () => void this.#socket.emit("writable"));
+  }
+}
+
+/**
+ * A Unix datagram socket as `unix-dgram` has it. It is open, and keeps the process alive, until it is closed. Made by
+ * {@linkcode createSocket}.
+ */
+export class Socket extends EventEmitter<UnixDgramEvents> {
+  /** Always that. */
+  readonly type = "unix_dgram" as const;
+  /** The descriptor; -1 once closed. */
+  fd: number;
+  /** Whether the socket has a peer. */
+  connected = false;
+  readonly #engine: Engine;
+  readonly #endpoint: ImmediateEndpoint;
+
+  /**
+   * See {@linkcode createSocket}.
+   *
+   * @param type `unix_dgram`.
+   * @param listener Added as a listener for `'message'`.
+   */
+  constructor(type: "unix_dgram", listener?: (message: Buffer<ArrayBuffer>, info: MessageInfo) => void) {
+    super();
+    if (type !== "unix_dgram") throw new Error(`Unsupported socket type: ${type}`);
+    this.#engine = currentEngine();
+    this.#endpoint = new ImmediateEndpoint(this.#engine, this);
+    const opened = this.#endpoint.open();
+    const result = opened < 0 ? opened : this.#endpoint.startReceiving();
+    if (result < 0) {
+      this.#endpoint.close();
+      throw errnoError(-result, "socket");
+    }
+    this.fd = this.#endpoint.fd;
+    if (typeof listener === "function") this.on("message", listener);
+  }
+
+  /** Binds to a path. Emits `'listening'`, or `'error'`, before it returns. The file is not removed by `close()`. */
+  bind(path: string): void {
+    const failure = this.#withPath(path, "bind", (checked) => this.#endpoint.bindPath(checked));
+    if (failure) this.emit("error", failure);
+    else this.emit("listening");
+  }
+
+  /** Gives the socket a peer. Emits `'connect'`, or `'error'`, before it returns. */
+  connect(path: string): void {
+    const failure = this.#withPath(path, "connect", (checked) => this.#endpoint.connectPath(checked));
+    if (failure) return void this.emit("error", failure);
+    this.connected = true;
+    this.emit("connect");
+  }
+
+  /**
+   * Sends a message to the peer. Where the peer has no room, the callback has an error with the code 1 and the message `congestion`,
+   * or without a callback `'congestion'` is emitted; `'writable'` follows once there is room.
+   *
+   * @param message The bytes.
+   * @param callback Called before `send` returns. Without it a failure is emitted as `'error'`.
+   */
+  send(message: Bytes, callback?: UnixDgramCallback): void;
+  /** Sends a part of a buffer to a path: `length` bytes from `offset` on. A full peer is an error with EAGAIN. */
+  send(message: Bytes, offset: number, length: number, path: string, callback?: UnixDgramCallback): void;
+  send(message: Bytes, ...rest: unknown[]): void {
+    if (!this.connected || typeof rest[0] === "number") return this.#sendTo(message, rest);
+    const result = this.#sendNow(message, undefined);
+    const { EAGAIN, ENOBUFS } = this.#engine.runtime.libc.abi.errno;
+    const callback = rest[0] as UnixDgramCallback | undefined;
+    if (result !== -EAGAIN && result !== -ENOBUFS) return this.#report(result, callback);
+    this.#endpoint.awaitRoom(true);
+    if (typeof callback === "function") callback(Object.assign(new Error("congestion"), { code: 1 }));
+    else this.emit("congestion", message);
+  }
+
+  /** Sends a part of a buffer to a path. */
+  sendto(message: Bytes, offset: number, length: number, path: string, callback?: UnixDgramCallback): void {
+    this.#sendTo(message, [offset, length, path, callback]);
+  }
+
+  /** Sends a part of a buffer to a path. */
+  send_to(message: Bytes, offset: number, length: number, path: string, callback?: UnixDgramCallback): void {
+    this.#sendTo(message, [offset, length, path, callback]);
+  }
+
+  /**
+   * Closes the socket.
+   *
+   * @throws {Error} With the code of EBADF where it is closed already.
+   */
+  close(): void {
+    if (this.fd < 0) throw errnoError(this.#engine.runtime.libc.abi.errno.EBADF, "close");
+    this.fd = -1;
+    this.#endpoint.close();
+  }
+
+  /** Not there, as in `unix-dgram`. @throws {Error} Always. */
+  address(): never {
+    throw new Error("not implemented");
+  }
+
+  #sendTo(message: Bytes, [offset, length, path, callback]: unknown[]): void {
+    const part = sliceOf(message, offset, length);
+    const failure = this.#withPath(path, "send", (checked) => this.#sendNow(part, checked));
+    this.#report(failure?.code ?? 0, callback as UnixDgramCallback | undefined);
+  }
+
+  #report(result: number, callback: UnixDgramCallback | undefined): void {
+    const failure = result < 0 ? errnoError(-result, "send") : undefined;
+    if (typeof callback === "function") failure ? callback(failure) : callback();
+    else if (failure) this.emit("error", failure);
+  }
+
+  /** @returns 0, or a negative errno. */
+  #sendNow(message: Bytes, path: string | undefined): number {
+    const { abi } = this.#engine.runtime.libc;
+    if (this.fd < 0) return -abi.errno.EBADF;
+    const payload = payloadOf(message);
+    let result = 0;
+    const address = path === undefined ? undefined : encodePath(abi, path);
+    this.#endpoint.collect(payload, lengthOf(payload), address, { finish: (sent) => result = Math.min(sent, 0) });
+    this.#endpoint.leave();
+    return result;
+  }
+
+  /** Makes a call with a path that was checked. @returns What the call, or the check, says. */
+  #withPath(given: unknown, syscall: string, call: (path: string) => number): UnixDgramError | undefined {
+    const { network, libc } = this.#engine.runtime;
+    const { EBADF, ENAMETOOLONG } = libc.abi.errno;
+    if (this.fd < 0) return errnoError(EBADF, syscall);
+    // There "@" is a file's, as any other name.
+    const path = typeof given === "string" && given.startsWith("@") ? `./${given}` : given;
+    let checked: string;
+    try {
+      checked = validatePath(libc.abi, path, "path", syscall);
+    } catch (error) {
+      if ((error as { code?: string }).code !== "ENAMETOOLONG") throw error;
+      return errnoError(ENAMETOOLONG, syscall);
+    }
+    const refused = network.pathRefusal(checked);
+    if (refused) throw refused;
+    const result = call(checked);
+    return result < 0 ? errnoError(-result, syscall) : undefined;
+  }
+}
+
+for (
+  const name of ["setTTL", "setBroadcast", "setMulticastTTL", "setMulticastLoopback", "addMembership", "dropMembership"]
+) {
+  Object.defineProperty(Socket.prototype, name, {
+    value: Socket.prototype.address,
+    configurable: true,
+    writable: true,
+  });
+}
+
+/**
+ * Makes a Unix datagram socket. The types `udp4` and `udp6`, which `unix-dgram` hands on to Node's `dgram`, give a socket of the main
+ * entry.
+ *
+ * @param type `unix_dgram`.
+ * @param listener Added as a listener for `'message'`.
+ * @throws {Error} For another type, or the failed `socket` call's.
+ */
+export function createSocket(
+  type: "unix_dgram",
+  listener?: (message: Buffer<ArrayBuffer>, info: MessageInfo) => void,
+): Socket {
+  const isUdp = ["udp4", "udp6"].includes(type);
+  return isUdp ? new UdpSocket(type as never, listener as never) as never : new Socket(type, listener);
+}
+
+function errnoError(errno: number, syscall: string): UnixDgramError {
+  return Object.assign(new Error(`${syscall} ${-errno}`), { errno: -errno, code: -errno, syscall });
+}
+
+/** The module as one object, for `import unix from`. */
+const unix: { createSocket: typeof createSocket; Socket: typeof Socket } = { createSocket, Socket };
+export default unix;
