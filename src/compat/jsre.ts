@@ -193,9 +193,13 @@ export function createSocket(options: SocketType | JsreOptions, callback?: Messa
 
 function nodeOptions(options: SocketType | JsreOptions): SocketType | SocketOptions {
   if (options === null || typeof options !== "object") return options;
-  const { lookup } = options;
-  const adapted = withNumericFd(options);
-  return (typeof lookup === "function" ? { ...adapted, lookup: nodeLookup(lookup) } : adapted) as SocketOptions;
+  const adapted = { ...withNumericFd(options) };
+  if (typeof adapted.lookup === "function") adapted.lookup = nodeLookup(adapted.lookup);
+  // Sizes out of range change nothing.
+  for (const name of ["recvBufferSize", "sendBufferSize"] as const) {
+    if (typeof adapted[name] === "number" && !isInRange(adapted[name])) adapted[name] = undefined;
+  }
+  return adapted as SocketOptions;
 }
 
 /** The options with a descriptor that was given as text as a number. */
