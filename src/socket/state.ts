@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { Dispatcher } from "./dispatcher.ts";
+import { Dispatcher, type DispatchingSocket } from "./dispatcher.ts";
 import type { Endpoint } from "../endpoint/endpoint.ts";
 import type { Engine } from "../endpoint/engine.ts";
 import type { CheckedOptions } from "./creation_options.ts";
@@ -18,7 +18,8 @@ export type BindState = "unbound" | "binding" | "bound";
 export type ConnectState = "disconnected" | "connecting" | "connected";
 
 /** What a UDP socket is. One object, which all that inherits from the socket has in common with it. */
-export class UdpState implements SocketState {
+export class UdpState implements SocketState, DispatchingSocket {
+  readonly socket: Socket;
   readonly engine: Engine;
   endpoint: Endpoint | undefined;
   readonly options: CheckedOptions;
@@ -32,11 +33,23 @@ export class UdpState implements SocketState {
   /** Whether a bound socket keeps the process alive. Set once the socket is made. */
   isReferenced = false;
 
-  constructor(engine: Engine, endpoint: Endpoint, options: CheckedOptions, permissions: Permissions) {
+  constructor(
+    socket: Socket,
+    engine: Engine,
+    endpoint: Endpoint,
+    options: CheckedOptions,
+    permissions: Permissions,
+  ) {
+    this.socket = socket;
     this.engine = engine;
     this.endpoint = endpoint;
     this.options = options;
     this.permissions = permissions;
+  }
+
+  /** For the dispatcher. */
+  emitError(error: Error): void {
+    this.socket.emit("error", error);
   }
 }
 
@@ -48,15 +61,7 @@ export function udpStateOf(socket: Socket): UdpState {
 /** What sends for a socket. */
 export function dispatcherOf(socket: Socket): Dispatcher {
   const state = udpStateOf(socket);
-  return state.dispatcher ??= new Dispatcher(
-    {
-      endpoint: () => state.endpoint,
-      emitError: (error) => void socket.emit("error", error),
-    },
-    state.engine,
-    state.options.lookup,
-    state.permissions,
-  );
+  return state.dispatcher ??= new Dispatcher(state, state.engine, state.options.lookup, state.permissions);
 }
 
 /** Emits an event of an operation that has ended, unless the socket was closed meanwhile. */
