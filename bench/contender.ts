@@ -11,7 +11,7 @@ import type { Dgram, Figures, Options } from "./support.ts";
 const [, , moduleName, workload, options] = process.argv;
 
 /** The npm package, seen from where this lies compiled. */
-const PACKAGE = "../../../npm/package/esm/mod.js";
+const PACKAGE = "../../../npm/package/mod.mjs";
 
 // Loaded here and not above: only what is measured, and loading is measured, too.
 const before = performance.now();

@@ -38,6 +38,14 @@ const RECEIVE_BUFFER: number = 4 << 20;
 /** Messages given to `send()` in one turn of the event loop. */
 export const WAVE = 512;
 
+/** Sockets that come and go in one turn of the event loop. */
+const SOCKETS_PER_TURN = 32;
+
+/** Ticks and promise jobs alone would keep timers from firing: now and then it waits for a turn of the event loop. */
+export function untilTurn(count: number): Promise<void> | undefined {
+  return count % SOCKETS_PER_TURN === 0 ? new Promise((resolve) => void setImmediate(resolve)) : undefined;
+}
+
 /** The loopback address, where everything happens. */
 export const LOOPBACK = "127.0.0.1";
 

@@ -73,6 +73,13 @@ const notAbove = (workload, label, figure) => ({
   barText: () => "at most its own",
 });
 
+/** The same for processor time, of which less is better. */
+const cpuShare = (workload, label, bar) => ({
+  ...speedUp(workload, label, { all: bar }, "cpu"),
+  isMet: (value) => value <= bar,
+  barText: () => `at most ${bar} x its own`,
+});
+
 const bars = [
   speedUp("send64", "bulk send() with callbacks, 64 B", { all: 15 }),
   speedUp("send1200", "bulk send() with callbacks, 1200 B", { all: 10 }),
@@ -89,6 +96,11 @@ const bars = [
   bestBuiltin("mixed", "mixed sizes, CPU per datagram", "cpu"),
   notAbove("roundTrip", "round trip, p50", "p50"),
   notAbove("roundTrip", "round trip, p99", "p99"),
+  speedUp("perMessage8", "a socket for each message, 8 at a time", { all: 1.2 }),
+  cpuShare("perMessage8", "a socket for each message, 8 at a time, CPU", 0.9),
+  speedUp("perMessage", "a socket for each message, one at a time", { all: 1.2 }),
+  cpuShare("perMessage", "a socket for each message, one at a time, CPU", 0.9),
+  speedUp("bindClose", "create, bind, close", { all: 1 }),
   {
     workload: "first message after createSocket, cold",
     needs: ["start"],

@@ -58,7 +58,7 @@ function isRefusal(error: unknown): boolean {
 
 /** What every socket calls. */
 const EARLY: ReadonlySet<string> = new Set([
-  ...["socket", "bind", "getsockname", "setsockopt", "sendmmsg", "recvmmsg", "close"],
+  ...["socket", "bind", "getsockname", "setsockopt", "sendmsg", "sendmmsg", "recvmmsg", "close"],
   ...["epoll_create1", "epoll_ctl", "epoll_wait", "eventfd", "kqueue", "kevent"],
 ]);
 

@@ -90,12 +90,23 @@ export class NativeLibc implements Libc {
 
   sendmmsg(fd: number, msgvec: Pointer, vlen: number, flags: number): number {
     const vector = readable(msgvec, vlen * this.abi.layouts.mmsghdr.size);
+    if (vlen === 1) return this.#sendOne(fd, msgvec, vector, flags);
     const result = this.#result(this.#c.sendmmsg(fd, vector, vlen, flags));
     if (!this.#mayBeMissing(result)) return result;
     const isMissing = this.#isMissing(result, () => this.#c.sendmmsg(fd, vector, 0, flags));
     if (!isMissing) return result;
     this.sendmmsg = this.#batch((fd, msg, flags) => this.sendmsg(fd, msg, flags));
     return this.sendmmsg(fd, msgvec, vlen, flags);
+  }
+
+  /** A message alone: sendmsg takes the kernel less time, and Node a lot less, whose calls with four arguments are slower. */
+  #sendOne(fd: number, msgvec: Pointer, vector: unknown, flags: number): number {
+    const { memory } = msgvec;
+    const at = memory.size - msgvec.room + this.abi.layouts.mmsghdr.msg_len;
+    const length = this.#c.sendmsg(fd, vector, flags) as number;
+    if (length < 0) return this.#result(length);
+    memory.view.setUint32(at, length, true);
+    return 1;
   }
 
   recvmmsg(fd: number, msgvec: Pointer, vlen: number, flags: number): number {

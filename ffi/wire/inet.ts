@@ -35,6 +35,19 @@ export function parseIp(text: string): IpAddress | undefined {
 
 /** What `isIP` of `node:net` says: 4, 6, or 0 where the text is no IP address. */
 export function ipVersionOf(text: string): 4 | 6 | 0 {
+  if (text === lastText) return lastVersion;
+  const version = findVersion(text);
+  if (version === 0) return 0;
+  lastVersion = version;
+  lastText = text;
+  return version;
+}
+
+/** The last address that was asked about, as each send asks more than once. */
+let lastText = "0.0.0.0";
+let lastVersion: 4 | 6 = 4;
+
+function findVersion(text: string): 4 | 6 | 0 {
   if (readIPv4(text) >= 0) return 4;
   const ip = parseIp(text);
   if (!ip) return 0;
@@ -50,7 +63,7 @@ export function parseIPv4(text: string): Uint8Array | undefined {
 const [ZERO, NINE, DOT] = ["0", "9", "."].map((character) => character.charCodeAt(0));
 
 /** The address as one number, or -1. It makes no garbage: whether a text is an address is asked more often than which. */
-function readIPv4(text: string): number {
+export function readIPv4(text: string): number {
   let [address, parts, part] = [0, 0, -1];
   for (let i = 0; i <= text.length; i++) {
     const code = i < text.length ? text.charCodeAt(i) : DOT;

@@ -6,7 +6,7 @@
 import type { Abi } from "../abi/abi.ts";
 import type { Libc } from "../libc/libc.ts";
 import type { Memory } from "../libc/memory.ts";
-import { formatIPv4, formatIPv6, type IpVersion, parseIp } from "./inet.ts";
+import { formatIPv4, formatIPv6, type IpVersion, parseIp, readIPv4 } from "./inet.ts";
 import { interfaceIndex, interfaceName } from "./interfaces.ts";
 import { type EncodedAddress, newSockaddr, readFamily } from "./sockaddr_header.ts";
 import { decodePath, encodePath } from "./sockaddr_un.ts";
@@ -50,16 +50,18 @@ export function encodeAddress(
   port: number,
 ): EncodedAddress | undefined {
   if (version === "unix") return encodePath(libc.abi, address);
-  const ip = parseIp(address);
-  if (ip?.version !== version) return undefined;
   const { layouts } = libc.abi;
   if (version === 4) {
+    const number = readIPv4(address);
+    if (number < 0) return undefined;
     const { size, sin_port, sin_addr } = layouts.sockaddr_in;
     const bytes = newSockaddr(libc.abi, familyNumber(libc.abi, version), size);
     writePort(bytes, sin_port, port);
-    bytes.set(ip.bytes, sin_addr);
+    for (let i = 0; i < 4; i++) bytes[sin_addr + i] = number >>> (24 - 8 * i);
     return bytes;
   }
+  const ip = parseIp(address);
+  if (ip?.version !== version) return undefined;
   const { size, sin6_port, sin6_addr, sin6_scope_id } = layouts.sockaddr_in6;
   const bytes = newSockaddr(libc.abi, familyNumber(libc.abi, version), size);
   writePort(bytes, sin6_port, port);

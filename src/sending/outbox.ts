@@ -74,7 +74,9 @@ export interface Run {
   /** Whether another message can join. */
   open: boolean;
   /** Whether one that is shorter than the others can. */
-  readonly takesShorter: boolean;
+  takesShorter: boolean;
+  /** Whether `open` and `takesShorter` are to be found out when its sender has another message: most sockets have one a turn. */
+  isUndecided: boolean;
   /** How many messages, from the first on, its slot holds for the kernel to take. */
   submitted: number;
 }
@@ -165,9 +167,10 @@ export class Outbox {
     if (!this.#scheduled) this.schedule();
     copyPayload(bytes, length, this.#memory(), this.#used);
     const run = this.#last;
+    if (run !== undefined && run.isUndecided && run.sender === sender) this.#decide(run);
     const fits = run !== undefined && size === run.segmentSize && run.count + count <= this.#maxSegments;
     const joined = fits && canTake(run, sender, length, address, controls) ? run : undefined;
-    this.#append(joined, sender, length, count, size, address, request, controls, true, size <= path.sure);
+    this.#append(joined, sender, length, count, size, address, request, controls, true, size <= path.sure, false);
     return true;
   }
 
@@ -265,13 +268,22 @@ export class Outbox {
   ): void {
     copyPayload(payload, length, this.#memory(), this.#used);
     const run = this.#last;
+    if (run !== undefined && run.isUndecided && run.sender === sender) this.#decide(run);
     const joins = run !== undefined && length <= run.segmentSize && canTake(run, sender, length, address, controls);
-    if (joins) return this.#append(run, sender, length, 1, length, address, request, controls, true, true);
-    const path = sender.segmentsTo(address);
+    const joined = joins ? run : undefined;
+    this.#append(joined, sender, length, 1, length, address, request, controls, joins, joins, !joins);
+  }
+
+  /** Finds out whether messages may join a run that has one. */
+  #decide(run: Run): void {
+    const { length } = run;
+    const path = run.sender.segmentsTo(run.address);
     const isSure = path !== undefined && length <= path.sure;
     const mayOpen = path !== undefined && length <= path.limit && (isSure || this.#hasGoneAhead(path, length));
-    this.#append(undefined, sender, length, 1, length, address, request, controls, mayOpen, isSure);
     if (!isSure && path !== undefined) this.#scouts.set(path, Math.max(length, this.#scouts.get(path) ?? 0));
+    run.open = mayOpen && this.#maxSegments > 1;
+    run.takesShorter = isSure;
+    run.isUndecided = false;
   }
 
   /** Whether a message of that size, or a larger one, has left by a path before, in the same call. */
@@ -292,6 +304,7 @@ export class Outbox {
     controls: EncodedControls | undefined,
     mayOpen: boolean,
     takesShorter: boolean,
+    isUndecided: boolean,
   ): void {
     const requests = this.#requests;
     const firstRequest = requests.length;
@@ -309,7 +322,8 @@ export class Outbox {
     const open = mayOpen && count < maxSegments && length === count * segmentSize;
     // deno-fmt-ignore
     const run: Run = {
-      sender, address, controls, offset, length, count, segmentSize, firstRequest, open, takesShorter, submitted: 0,
+      sender, address, controls, offset, length, count, segmentSize, firstRequest, open, takesShorter, isUndecided,
+      submitted: 0,
     };
     this.#runs[this.#runs.length] = run;
     this.#last = run;

@@ -44,7 +44,7 @@ export function bind(socket: UdpSocket, values: readonly unknown[], leastFd: 0 |
   const wanted = shared ? undefined : wantedOf(values, leastFd);
   const last = values.at(-1);
   state.bindState = "binding";
-  const forget = typeof last === "function" ? onceListening(socket, last as () => void) : () => {};
+  const forget = typeof last === "function" ? onceListening(socket, last as () => void) : NOTHING;
   const giveUp = (): void => {
     state.bindState = "unbound";
     forget();
@@ -53,6 +53,8 @@ export function bind(socket: UdpSocket, values: readonly unknown[], leastFd: 0 |
   else if (wanted!.fd !== undefined) bindDescriptor(socket, endpoint, wanted!.fd, wanted!.exclusive, giveUp);
   else bindAddress(socket, endpoint, wanted!, giveUp);
 }
+
+const NOTHING = (): void => {};
 
 /** See {@linkcode Socket.bindSync}. */
 export function bindSync(socket: UdpSocket, options: BindSyncOptions): void {
@@ -79,20 +81,24 @@ export function enqueue(socket: UdpSocket, action: () => void): void {
   const state = udpStateOf(socket);
   if (!state.queue) {
     state.queue = [];
-    const drop = (): void => {
-      socket.removeListener("listening", run);
-      state.queue = undefined;
-    };
-    const run = (): void => {
-      socket.removeListener(errorMonitor as never, drop);
-      const queue = state.queue ?? [];
-      state.queue = undefined;
-      for (const action of queue) action();
-    };
-    socket.once(errorMonitor as never, drop);
-    socket.once("listening", run);
+    socket.on(errorMonitor as never, takeQueue);
+    socket.on("listening", runQueue);
   }
   state.queue.push(action);
+}
+
+// Listeners that all sockets have in common: `once` and closures would take a short-lived one as long as all else here.
+function takeQueue(this: object): readonly (() => void)[] {
+  const state = udpStateOf(this as Socket);
+  const { socket, queue } = state;
+  socket.removeListener(errorMonitor as never, takeQueue);
+  socket.removeListener("listening", runQueue);
+  state.queue = undefined;
+  return queue ?? [];
+}
+
+function runQueue(this: object): void {
+  for (const action of takeQueue.call(this)) action();
 }
 
 /** Takes over the descriptor that `createSocket()` was given. It receives if anybody can send to it. */

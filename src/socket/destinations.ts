@@ -13,7 +13,8 @@ const MAX_ADDRESSES = 4096;
 export class Destinations {
   readonly #network: NetworkPermission;
   #revision: number;
-  readonly #byAddress = new Map<string, Map<number, EncodedAddress>>();
+  /** Made for the second one, as many sockets send to one only. */
+  #byAddress: Map<string, Map<number, EncodedAddress>> | undefined;
   #count = 0;
   // The last one, as most sockets send to one for some time.
   #address = "";
@@ -29,7 +30,7 @@ export class Destinations {
   find(address: string, port: number): EncodedAddress | undefined {
     if (this.#network.revision !== this.#revision) this.#forget();
     if (port === this.#port && address === this.#address) return this.#encoded;
-    const encoded = this.#byAddress.get(address)?.get(port);
+    const encoded = this.#byAddress?.get(address)?.get(port);
     if (encoded) this.#setLast(address, port, encoded);
     return encoded;
   }
@@ -38,15 +39,22 @@ export class Destinations {
   remember(address: string, port: number, encoded: EncodedAddress): void {
     if (address.includes("%")) return;
     if (this.#count >= MAX_ADDRESSES) this.#forget();
-    const ports = this.#byAddress.get(address) ?? new Map<number, EncodedAddress>();
-    this.#byAddress.set(address, ports.set(port, encoded));
+    if (this.#count === 1) this.#store(this.#address, this.#port, this.#encoded!);
+    if (this.#count > 0) this.#store(address, port, encoded);
     this.#count++;
     this.#setLast(address, port, encoded);
   }
 
+  #store(address: string, port: number, encoded: EncodedAddress): void {
+    const byAddress = this.#byAddress ??= new Map();
+    const ports = byAddress.get(address);
+    if (ports) ports.set(port, encoded);
+    else byAddress.set(address, new Map([[port, encoded]]));
+  }
+
   #forget(): void {
     this.#revision = this.#network.revision;
-    this.#byAddress.clear();
+    this.#byAddress = undefined;
     this.#count = 0;
     this.#encoded = undefined;
   }

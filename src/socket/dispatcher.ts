@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { AsyncContexts } from "../../ffi/runtimes/async_context.ts";
 import { UNCHANGING } from "../../ffi/runtimes/network_permission.ts";
 import { nextTick } from "../../ffi/runtimes/process.ts";
 import type { EncodedControls } from "../../ffi/wire/control.ts";
@@ -13,10 +14,15 @@ import type { Endpoint } from "../endpoint/endpoint.ts";
 import type { Engine } from "../endpoint/engine.ts";
 import { addressText, defaultLookup, type LookupFunction, needsNoLookup, resolve } from "../integration/lookup.ts";
 import type { SendArguments } from "../sending/arguments.ts";
-import { type GroupRequest, type OperationOwner, SendManyOperation, SendOperation } from "../sending/callbacks.ts";
+import {
+  type GroupRequest,
+  type OperationOwner,
+  type SendCallbacks,
+  SendManyOperation,
+  SendOperation,
+} from "../sending/callbacks.ts";
 import type { CheckedControls, SendControlsEncoder } from "../sending/controls.ts";
 import { countMessages, type MessageGroup } from "../sending/many_arguments.ts";
-import type { Outbox } from "../sending/outbox.ts";
 import { byteLength, isBytes, lengthOf, type Payload } from "../sending/payload.ts";
 import type { Segments } from "../sending/segments.ts";
 import type { SendCallback, SendManyCallback } from "../sending/types.ts";
@@ -25,7 +31,7 @@ import { Destinations } from "./destinations.ts";
 /** What a dispatcher needs of its socket. */
 export interface DispatchingSocket {
   /** Undefined once closed. */
-  endpoint(): Endpoint | undefined;
+  readonly endpoint: Endpoint | undefined;
   /** For an error that no callback hears of. */
   emitError(error: Error): void;
 }
@@ -41,33 +47,45 @@ interface Route {
 type NoRoute = Error | number;
 
 /** One socket's way from `send` to the kernel. */
-export class Dispatcher {
+export class Dispatcher implements OperationOwner {
   readonly #socket: DispatchingSocket;
+  readonly #engine: Engine;
   readonly #lookup: LookupFunction;
   readonly #permissions: Permissions;
   readonly #destinations: Destinations;
-  readonly #operations: OperationOwner;
-  readonly #EINVAL: number;
-  readonly #outbox: Outbox;
+  /** For the operations. Nothing is sent by a socket that is closed. */
+  readonly asyncId: number;
   #encoder: SendControlsEncoder | undefined;
   /** With which permissions the peer was found to be permitted last. */
   #peerRevision = UNCHANGING;
 
   constructor(socket: DispatchingSocket, engine: Engine, lookup: LookupFunction, permissions: Permissions) {
     this.#socket = socket;
+    this.#engine = engine;
     this.#lookup = lookup;
     this.#permissions = permissions;
-    this.#outbox = engine.outbox;
     this.#destinations = new Destinations(permissions.network);
-    this.#EINVAL = engine.runtime.libc.abi.errno.EINVAL;
-    this.#operations = {
-      // Nothing is sent by a socket that is closed.
-      asyncId: socket.endpoint()?.asyncId ?? 0,
-      contexts: engine.runtime.asyncContexts,
-      callbacks: engine.sendCallbacks,
-      isOpen: () => socket.endpoint() !== undefined,
-      sendError: (errno, address, port) => engine.errors.ofAddress(errno, "send", address, port),
-    };
+    this.asyncId = socket.endpoint?.asyncId ?? 0;
+  }
+
+  /** For the operations. */
+  get contexts(): AsyncContexts {
+    return this.#engine.runtime.asyncContexts;
+  }
+
+  /** For the operations. */
+  get callbacks(): SendCallbacks {
+    return this.#engine.sendCallbacks;
+  }
+
+  /** For the operations. */
+  isOpen(): boolean {
+    return this.#socket.endpoint !== undefined;
+  }
+
+  /** For the operations. */
+  sendError(errno: number, address: string | undefined, port: number | undefined): Error {
+    return this.#engine.errors.ofAddress(errno, "send", address, port);
   }
 
   /**
@@ -78,7 +96,7 @@ export class Dispatcher {
    * @returns Whether it could be taken.
    */
   sendToKnown(message: unknown, port: unknown, address: unknown, callback: unknown, rest: unknown): boolean {
-    const endpoint = this.#socket.endpoint();
+    const endpoint = this.#socket.endpoint;
     const canTake = endpoint !== undefined && isBytes(message) &&
       typeof port === "number" && typeof address === "string" &&
       (callback === undefined || typeof callback === "function") && !rest &&
@@ -86,9 +104,7 @@ export class Dispatcher {
     if (!canTake) return false;
     const destination = this.#destinations.find(address, port);
     if (destination === undefined) return false;
-    const operation = callback
-      ? new SendOperation(this.#operations, callback as SendCallback, address, port)
-      : undefined;
+    const operation = callback ? new SendOperation(this, callback as SendCallback, address, port) : undefined;
     operation?.scheduleAfterLookup();
     endpoint.send(message, byteLength(message), destination, operation);
     return true;
@@ -96,14 +112,14 @@ export class Dispatcher {
 
   /** Checks what can be told of a message's controls before it is sent. @throws What {@linkcode Socket.send} throws. */
   check({ controls }: SendArguments | MessageGroup): void {
-    if (controls) this.#encoderOf(this.#socket.endpoint()!).check(controls);
+    if (controls) this.#encoderOf(this.#socket.endpoint!).check(controls);
   }
 
   /** @param connecting Whether `connect()` is under way: then what it does to the socket comes before this message. */
   send(message: SendArguments, connecting: boolean): void {
     const { payload, port, address = "", callback, controls } = message;
-    const operation = callback ? new SendOperation(this.#operations, callback, message.address, port) : undefined;
-    const endpoint = this.#socket.endpoint()!;
+    const operation = callback ? new SendOperation(this, callback, message.address, port) : undefined;
+    const endpoint = this.#socket.endpoint!;
     if (port === undefined) {
       const route = this.#routeTo(endpoint, address, port, controls);
       this.#schedule(operation);
@@ -118,7 +134,7 @@ export class Dispatcher {
         if (error) {
           const report = callback as ((error: Error) => void) | undefined;
           nextTick(report ?? ((error: Error) => this.#socket.emitError(error)), error);
-        } else if (this.#socket.endpoint() === endpoint) {
+        } else if (this.#socket.endpoint === endpoint) {
           const route = this.#routeToAnswer(endpoint, ip, port, controls);
           this.#schedule(operation);
           hand(endpoint, payload, route, operation);
@@ -129,8 +145,8 @@ export class Dispatcher {
 
   /** Sends several messages with one callback. Their addresses are IP addresses. */
   sendMany(groups: readonly MessageGroup[], callback: SendManyCallback | undefined): void {
-    const endpoint = this.#socket.endpoint()!;
-    const operation = callback ? new SendManyOperation(this.#operations, countMessages(groups), callback) : undefined;
+    const endpoint = this.#socket.endpoint!;
+    const operation = callback ? new SendManyOperation(this, countMessages(groups), callback) : undefined;
     let index = 0;
     for (const group of groups) {
       const { messages, segments, port, controls } = group;
@@ -152,7 +168,7 @@ export class Dispatcher {
   /** At the end of the turn the messages leave first. */
   #schedule(operation: SendOperation | undefined): void {
     if (!operation) return;
-    this.#outbox.schedule();
+    this.#engine.outbox.schedule();
     operation.schedule();
   }
 
@@ -214,7 +230,7 @@ export class Dispatcher {
     const encoded = endpoint.encode(ip, port);
     if (encoded) this.#destinations.remember(ip, port, encoded);
     // No address of this family.
-    return encoded ?? -this.#EINVAL;
+    return encoded ?? -this.#engine.runtime.libc.abi.errno.EINVAL;
   }
 }
 

@@ -1056,7 +1056,7 @@ function initialize(
   (socket as { type: SocketType }).type = typeOf(version);
   const permissions = permissionsOf(network, checked);
   const endpoint = new Endpoint(engine, version, checked.offload, permissions, socket);
-  attach(socket, new UdpState(engine, endpoint, checked, permissions));
+  attach(socket, new UdpState(socket, engine, endpoint, checked, permissions));
   for (const detail of checked.details) endpoint.setDetail(detail, true);
   if (checked.sendTimestamp) socket.setSendTimestamp(true);
   if (typeof listener === "function") socket.on("message", listener);

@@ -10,7 +10,7 @@ import type { Engine } from "../endpoint/engine.ts";
 import type { SocketEvents } from "../endpoint/events.ts";
 import { type SocketState, stateOf } from "../endpoint/socket_state.ts";
 import type { CheckedOptions } from "./creation_options.ts";
-import { Dispatcher } from "./dispatcher.ts";
+import { Dispatcher, type DispatchingSocket } from "./dispatcher.ts";
 import type { AddressInfo, BindOptions, SocketType } from "./types.ts";
 
 /** The public object, as far as the functions of this folder use it. */
@@ -28,7 +28,8 @@ export type BindState = "unbound" | "binding" | "bound";
 export type ConnectState = "disconnected" | "connecting" | "connected";
 
 /** What a UDP socket is. One object, which all that inherits from the socket has in common with it. */
-export class UdpState implements SocketState {
+export class UdpState implements SocketState, DispatchingSocket {
+  readonly socket: Socket;
   readonly engine: Engine;
   endpoint: Endpoint | undefined;
   readonly options: CheckedOptions;
@@ -42,11 +43,23 @@ export class UdpState implements SocketState {
   /** Whether a bound socket keeps the process alive. Set once the socket is made. */
   isReferenced = false;
 
-  constructor(engine: Engine, endpoint: Endpoint, options: CheckedOptions, permissions: Permissions) {
+  constructor(
+    socket: Socket,
+    engine: Engine,
+    endpoint: Endpoint,
+    options: CheckedOptions,
+    permissions: Permissions,
+  ) {
+    this.socket = socket;
     this.engine = engine;
     this.endpoint = endpoint;
     this.options = options;
     this.permissions = permissions;
+  }
+
+  /** For the dispatcher. */
+  emitError(error: Error): void {
+    this.socket.emit("error", error);
   }
 }
 
@@ -58,15 +71,7 @@ export function udpStateOf(socket: UdpSocket): UdpState {
 /** What sends for a socket. */
 export function dispatcherOf(socket: UdpSocket): Dispatcher {
   const state = udpStateOf(socket);
-  return state.dispatcher ??= new Dispatcher(
-    {
-      endpoint: () => state.endpoint,
-      emitError: (error) => void socket.emit("error", error),
-    },
-    state.engine,
-    state.options.lookup,
-    state.permissions,
-  );
+  return state.dispatcher ??= new Dispatcher(state, state.engine, state.options.lookup, state.permissions);
 }
 
 /** Emits an event of an operation that has ended, unless the socket was closed meanwhile. */
