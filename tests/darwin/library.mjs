@@ -60,6 +60,8 @@ export function buildDarwinLibrary(folder, target) {
     "-shared",
     "-fvisibility=hidden",
     "-Wl,-Bsymbolic",
+    // As libSystem on a Mac, it stays loaded when it is closed.
+    "-Wl,-z,nodelete",
   ];
   const built = spawnSync("gcc", [
     ...flags,
