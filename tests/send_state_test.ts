@@ -40,7 +40,7 @@ function harnessOf(kind: "udp" | "unix", judge: (submitted: Submitted) => Verdic
     mayRetry: () => false,
     refusal: () => 0,
     unsentBytes: () => 0,
-    wantsPathMtu: () => false,
+    fragmentation: () => "any" as const,
     isSole: true,
     keepsRefusals: false,
     forbidFragments: () => 0,

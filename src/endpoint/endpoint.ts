@@ -25,7 +25,7 @@ import type { SendRequest } from "../sending/callbacks.ts";
 import { type Path, Paths, pathTo } from "../sending/path.ts";
 import { lengthOf, type Payload } from "../sending/payload.ts";
 import { NO_OFFLOAD, type Offload, type Segments } from "../sending/segments.ts";
-import { type MessageSender, Sender, type SendingSocket } from "../sending/sender.ts";
+import { type Fragmentation, type MessageSender, Sender, type SendingSocket } from "../sending/sender.ts";
 import type { Permissions } from "./address_policy.ts";
 import { EndpointControls } from "./controls.ts";
 import type { Engine } from "./engine.ts";
@@ -71,7 +71,7 @@ export class Endpoint extends EndpointControls
   /** Whether somebody else made the descriptor, who may use it still. */
   #wasAdopted = false;
   /** What the sender has asked for since it may have changed. */
-  #wantsPathMtu: boolean | undefined;
+  #fragmentation: Fragmentation | undefined;
   #paths: Paths | undefined;
   #peerPath: Path | undefined;
   #connected = false;
@@ -523,9 +523,16 @@ export class Endpoint extends EndpointControls
   }
 
   /** For the sender: read once after each change. */
-  wantsPathMtu(): boolean {
+  fragmentation(): Fragmentation {
+    return this.#fragmentation ??= this.#readFragmentation();
+  }
+
+  #readFragmentation(): Fragmentation {
     const { linux } = this.#engine.runtime.libc.abi;
-    return this.#wantsPathMtu ??= linux !== undefined && this.peekOption("IP_MTU_DISCOVER") === linux.IP_PMTUDISC_WANT;
+    if (linux === undefined) return "any";
+    const mode = this.peekOption("IP_MTU_DISCOVER");
+    if (mode === linux.IP_PMTUDISC_WANT) return "large";
+    return mode === linux.IP_PMTUDISC_DO || mode === linux.IP_PMTUDISC_PROBE ? "none" : "any";
   }
 
   /** For the sender. */
@@ -563,7 +570,7 @@ export class Endpoint extends EndpointControls
 
   protected override optionsChanged(): void {
     super.optionsChanged();
-    this.#wantsPathMtu = undefined;
+    this.#fragmentation = undefined;
   }
 
   /** For the sender. */

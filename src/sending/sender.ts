@@ -36,6 +36,12 @@ const MAX_FALSE_ALARMS = 3;
 /** How long a message is refused with ENOBUFS, while nothing of the socket leaves, before it fails. In milliseconds. */
 const PATIENCE = 250;
 
+/**
+ * Which datagrams may be fragmented on their way: none, as all have the don't-fragment bit (IP_PMTUDISC_DO, IP_PMTUDISC_PROBE); any, as
+ * none has it; or those that are larger than the path's MTU, while the others have it (IP_PMTUDISC_WANT, with which a socket begins).
+ */
+export type Fragmentation = "none" | "large" | "any";
+
 /** What a sender needs of its socket. */
 export interface SendingSocket {
   /** The descriptor, or -1 once closed. */
@@ -51,8 +57,8 @@ export interface SendingSocket {
   refusal(): number;
   /** Bytes that the kernel has taken and the device has not. */
   unsentBytes(): number;
-  /** Whether it discovers path MTUs in the way that the system begins with (IP_PMTUDISC_WANT) for what goes by IPv4. */
-  wantsPathMtu(): boolean;
+  /** Which datagrams that go by IPv4 may be fragmented (IP_MTU_DISCOVER). */
+  fragmentation(): Fragmentation;
   /** Whether nobody else uses the descriptor, so that an option can be another for the time of a call. */
   readonly isSole: boolean;
   /** Whether what the kernel refuses is put on the error queue. */
@@ -104,9 +110,19 @@ export class Sender extends QueueingSender {
     const path = this.#socket.pathTo(address);
     if (path === undefined) return undefined;
     if (path.limit !== Infinity && now() > path.limitUntil) path.limit = Infinity;
-    // Segments would leave without the don't-fragment bit, and the mode of a socket that others use must not be changed.
-    const isChanged = path.byIPv4 && !path.isLoopback && !this.#socket.isSole && this.#socket.wantsPathMtu();
-    return isChanged ? undefined : path;
+    return this.#keepsHeaders(path) ? path : undefined;
+  }
+
+  /**
+   * Whether segments leave with the IPv4 header that the messages have singly. The kernel numbers the segments of one payload upwards
+   * from the payload's number, but counts the payload as one, so the next one repeats numbers. A router must not fragment those, as
+   * fragments of two datagrams could be taken for one's: such segments must have the don't-fragment bit. The socket's mode can give it
+   * to them for the time of a call, if nobody else has the socket: the mode is the socket's, not the descriptor's.
+   */
+  #keepsHeaders({ byIPv4, isLoopback }: Path): boolean {
+    if (!byIPv4 || isLoopback) return true;
+    const fragmented = this.#socket.fragmentation();
+    return fragmented === "none" || (fragmented === "large" && this.#socket.isSole);
   }
 
   /** Takes several messages as one payload. @returns Whether it could: otherwise they are to be sent one by one. */
@@ -256,7 +272,7 @@ export class Sender extends QueueingSender {
    */
   #losesBit({ runs }: Collected, first: number, end: number): boolean {
     for (let i = first; i < end; i++) {
-      if (runs[i].count > 1 && this.#isAtRisk(runs[i])) return this.#socket.wantsPathMtu();
+      if (runs[i].count > 1 && this.#isAtRisk(runs[i])) return this.#socket.fragmentation() === "large";
     }
     return false;
   }

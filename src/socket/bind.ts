@@ -89,7 +89,7 @@ export function enqueue(socket: UdpSocket, action: () => void): void {
 
 // Listeners that all sockets have in common: `once` and closures would take a short-lived one as long as all else here.
 function takeQueue(this: object): readonly (() => void)[] {
-  const state = udpStateOf(this as Socket);
+  const state = udpStateOf(this as UdpSocket);
   const { socket, queue } = state;
   socket.removeListener(errorMonitor as never, takeQueue);
   socket.removeListener("listening", runQueue);

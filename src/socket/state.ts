@@ -29,7 +29,7 @@ export type ConnectState = "disconnected" | "connecting" | "connected";
 
 /** What a UDP socket is. One object, which all that inherits from the socket has in common with it. */
 export class UdpState implements SocketState, DispatchingSocket {
-  readonly socket: Socket;
+  readonly socket: UdpSocket;
   readonly engine: Engine;
   endpoint: Endpoint | undefined;
   readonly options: CheckedOptions;
@@ -44,7 +44,7 @@ export class UdpState implements SocketState, DispatchingSocket {
   isReferenced = false;
 
   constructor(
-    socket: Socket,
+    socket: UdpSocket,
     engine: Engine,
     endpoint: Endpoint,
     options: CheckedOptions,

@@ -86,11 +86,11 @@ export class Agent {
     return this.#child.pid!;
   }
 
-  /** Makes a socket. */
-  async socket(options: SocketType | SocketOptions): Promise<RemoteSocket> {
+  /** Makes a socket. @param isBuiltin Of the runtime's own `node:dgram`. */
+  async socket(options: SocketType | SocketOptions, isBuiltin = false): Promise<RemoteSocket> {
     const socket = new RemoteSocket(this, this.#sockets.length);
     this.#sockets.push(socket);
-    await socket.call("create", options);
+    await socket.call("create", options, isBuiltin);
     return socket;
   }
 

@@ -39,6 +39,11 @@ export function kernelOption(port: number, name: OptionName): number {
   return Descriptor.adopt(currentRuntime().libc, descriptorAt(port)).getOption(name);
 }
 
+/** setsockopt(2) of the socket bound to a port, which may be another module's. */
+export function setKernelOption(port: number, name: OptionName, value: number): number {
+  return Descriptor.adopt(currentRuntime().libc, descriptorAt(port)).setOption(name, value);
+}
+
 /** The interface that the socket bound to a port uses (SO_BINDTODEVICE); empty: any. */
 export function kernelDevice(port: number): string {
   const { libc } = currentRuntime();
