@@ -171,7 +171,7 @@ export abstract class IpLevel extends PacketFilters {
    * Has the network's answers to datagrams that did not arrive come as `'networkError'` events, on a socket without a peer, too
    * (IP_RECVERR, IPV6_RECVERR; Linux). With a peer they come in place of the `'error'` that is ECONNREFUSED. No datagram is lost
    * by it: one that the kernel refuses for another one's sake is sent again. Errors wait in the receive buffer: if that is full, the
-   * kernel drops them. Also an option of `createSocket`. Not in Node.
+   * kernel drops them, of which {@linkcode Socket.getErrorQueueOverruns} tells. Also an option of `createSocket`. Not in Node.
    *
    * @returns True.
    * @throws {Error} ENOPROTOOPT on macOS.
@@ -186,6 +186,18 @@ export abstract class IpLevel extends PacketFilters {
   /** Whether the network's errors come as `'networkError'` events (IP_RECVERR, IPV6_RECVERR; Linux). Not in Node. */
   getRecvErrors(): boolean {
     return getInt(this, isIPv4(this) ? "IP_RECVERR" : "IPV6_RECVERR") !== 0;
+  }
+
+  /**
+   * How many times network errors or transmit timestamps may have been missed (Linux 4.12): so often there was no room in the receive
+   * buffer when the error queue was read, or datagrams had been dropped since it was read before. The kernel drops what finds no room
+   * for the error queue, and does not count it, not in {@linkcode Socket.getDropCount} either. So each time any number may be missing, or
+   * none; and a lack of room that was over when the queue was read is not noticed. A larger buffer (`recvBufferSize`) helps. Not in Node.
+   *
+   * @returns From 0; always 0 if the system has no SO_MEMINFO.
+   */
+  getErrorQueueOverruns(): number {
+    return runningEndpoint(this).errorQueueOverruns;
   }
 }
 
