@@ -23,6 +23,7 @@ import {
 } from "./support/harness.ts";
 import { patiently } from "./support/mailbox.ts";
 import { addressOf, noNamespaces } from "./support/namespaces.ts";
+import { until } from "./support/process.ts";
 import { randomIntegers } from "./support/random.ts";
 import { routedHosts, SMALLER_MTU } from "./support/routed.ts";
 
@@ -360,4 +361,70 @@ testBoth("each message that is too large is one network error, wherever it stand
   assertEquals((await arriving).map(({ message }) => message.length), sizes.filter((size) => size !== tooLarge));
   await turn();
   assertEquals(errors.map(({ origin, code }) => `${origin} ${code}`), Array(38).fill("local EMSGSIZE"));
+});
+
+testBoth(
+  "errors that find no room are missing without a count, but for the overruns of the queue",
+  async (t, family) => {
+    const faults = injectFaults(t);
+    const { abi } = faults.libc;
+    const closed = await closedPort(t, family);
+    const socket = await t.bound({ type: family.type, recvErrors: true });
+    noError(socket);
+    const fd = faults.lastSocket();
+    /** Sends to where nobody listens while the queue is not read, and counts the errors on it. */
+    const errorsOf = async (count: number): Promise<number> => {
+      const blind = faults.answer(
+        "recvmmsg",
+        (real, fd, at, length, flags) => {
+          return flags === abi.linux!.MSG_ERRQUEUE ? -abi.errno.EAGAIN : real.recvmmsg(fd, at, length, flags);
+        },
+        Infinity,
+        fd,
+      );
+      for (let i = 0; i < count; i++) await sent(socket, "x", closed, family.loopback);
+      faults.repair(blind);
+      let errors = 0;
+      const countOne = (): void => void errors++;
+      socket.on("networkError", countOne);
+      for (let before = -1; before !== errors;) {
+        before = errors;
+        await turn();
+      }
+      socket.removeListener("networkError", countOne);
+      return errors;
+    };
+    assertEquals(await errorsOf(50), 50);
+    assertEquals(socket.getErrorQueueOverruns(), 0);
+    assert(await errorsOf(1000) < 1000, "the receive buffer has room for all");
+    assert(socket.getErrorQueueOverruns() > 0, "an overrun");
+    assertEquals(socket.getDropCount(), 0);
+    const overruns = socket.getErrorQueueOverruns();
+    assertEquals(await errorsOf(50), 50);
+    assertEquals(socket.getErrorQueueOverruns(), overruns);
+  },
+);
+
+test("what a filter drops is no overrun of the error queue; what finds no room is", async (t) => {
+  const closed = await closedPort(t, FAMILIES[0]);
+  const other = await t.bound("udp4");
+  const socket = await t.bound({ type: "udp4", recvErrors: true, recvBufferSize: 32_768 });
+  const failing = async (): Promise<void> => {
+    const errors = nextNetworkErrors(socket);
+    await sent(socket, "x", closed, "127.0.0.1");
+    await errors;
+  };
+  socket.attachFilter([{ code: 0x06, jt: 0, jf: 0, k: 0 }]);
+  await sent(other, "x", socket.address().port, "127.0.0.1");
+  await failing();
+  assertEquals([socket.getDropCount(), socket.getErrorQueueOverruns()], [1, 0]);
+  socket.detachFilter();
+  await failing();
+  const before = socket.getErrorQueueOverruns();
+  // All in one turn: nothing is read meanwhile.
+  other.sendMany(Array(100).fill("x".repeat(1000)), socket.address().port, "127.0.0.1");
+  socket.on("networkError", () => assert(false, "there is no room for the error"));
+  await sent(socket, "x", closed, "127.0.0.1");
+  await until(() => socket.getErrorQueueOverruns() > before, "an overrun");
+  assert(socket.getDropCount() > 1, "a datagram is dropped");
 });

@@ -13,12 +13,13 @@ import type { EventContext } from "../../ffi/runtimes/async_context.ts";
 import type { EncodedControls } from "../../ffi/wire/control.ts";
 import { ANY, type IpVersion, parseIp } from "../../ffi/wire/inet.ts";
 import { type AddressFamily, encodeAddress, type EncodedAddress, type SocketAddress } from "../../ffi/wire/sockaddr.ts";
-import type { OptionName } from "../../ffi/wire/sockopt.ts";
+import { type OptionName, optionOf } from "../../ffi/wire/sockopt.ts";
 import type { LateWatcher } from "../loop/loop.ts";
 import { ErrorReceiver, type ErrorReceivingSocket } from "../receiving/error_receiver.ts";
 import type { Inbox } from "../receiving/inbox.ts";
 import type { MessageBatch } from "../receiving/message_batch.ts";
 import type { NetworkError } from "../receiving/network_error.ts";
+import { MEMINFO_SIZE, ReceiveBuffer } from "../receiving/receive_buffer.ts";
 import { Receiver, type ReceivingSocket } from "../receiving/receiver.ts";
 import type { ReceiveDetails, RemoteInfo, TransmitTimestamp } from "../receiving/types.ts";
 import type { SendRequest } from "../sending/callbacks.ts";
@@ -47,6 +48,8 @@ export class Endpoint extends EndpointControls
   #sender: MessageSender | undefined;
   #receiver: Receiver | undefined;
   #errorReceiver: ErrorReceiver | undefined;
+  /** For the error receiver. */
+  #receiveBuffer: ReceiveBuffer | undefined;
   /** Gives listeners the asynchronous context in which the socket was made. */
   readonly #context: EventContext;
   readonly #offload: Offload;
@@ -490,6 +493,21 @@ export class Endpoint extends EndpointControls
     this.#hasUnwantedErrors = false;
     const discarded = this.#engine.errorQueue.read(this.fd);
     return typeof discarded !== "number" && discarded.length > 0;
+  }
+
+  /** How often the error queue may have had no room when it was read. */
+  get errorQueueOverruns(): number {
+    return this.#errorReceiver?.overruns ?? 0;
+  }
+
+  /** For the error receiver. Not before Linux 4.12, which has no SO_MEMINFO: then it is not known. */
+  hadNoRoom(): boolean {
+    const { abi } = this.#engine.runtime.libc;
+    const option = optionOf(abi, "SO_MEMINFO");
+    const memory = option && this.#descriptor?.getRawOption(option.level, option.name, MEMINFO_SIZE);
+    if (memory === undefined || typeof memory === "number") return false;
+    // A filter drops them, too.
+    return (this.#receiveBuffer ??= new ReceiveBuffer()).wasFull(abi, memory, !this.#apart?.has("filter"));
   }
 
   /** For the error receiver. */

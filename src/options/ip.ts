@@ -107,6 +107,7 @@ export function getTransparent(socket: AnySocket): boolean {
   return getInt(socket, isIPv4(socket) ? "IP_TRANSPARENT" : "IPV6_TRANSPARENT") !== 0;
 }
 
+<<<<<<< HEAD
 /** See {@linkcode Socket.setRecvErrors}. */
 export function setRecvErrors(socket: AnySocket, flag: boolean): true {
   validateBoolean(flag, "flag");
@@ -118,6 +119,40 @@ export function setRecvErrors(socket: AnySocket, flag: boolean): true {
 /** See {@linkcode Socket.getRecvErrors}. */
 export function getRecvErrors(socket: AnySocket): boolean {
   return getInt(socket, isIPv4(socket) ? "IP_RECVERR" : "IPV6_RECVERR") !== 0;
+=======
+  /**
+   * Has the network's answers to datagrams that did not arrive come as `'networkError'` events, on a socket without a peer, too
+   * (IP_RECVERR, IPV6_RECVERR; Linux). With a peer they come in place of the `'error'` that is ECONNREFUSED. No datagram is lost
+   * by it: one that the kernel refuses for another one's sake is sent again. Errors wait in the receive buffer: if that is full, the
+   * kernel drops them, of which {@linkcode Socket.getErrorQueueOverruns} tells. Also an option of `createSocket`. Not in Node.
+   *
+   * @returns True.
+   * @throws {Error} ENOPROTOOPT on macOS.
+   */
+  setRecvErrors(flag: boolean): true {
+    validateBoolean(flag, "flag");
+    setForBoth(this, "IP_RECVERR", "IPV6_RECVERR", flag ? 1 : 0);
+    runningEndpoint(this).errorReceiver.takesNetworkErrors = flag;
+    return true;
+  }
+
+  /** Whether the network's errors come as `'networkError'` events (IP_RECVERR, IPV6_RECVERR; Linux). Not in Node. */
+  getRecvErrors(): boolean {
+    return getInt(this, isIPv4(this) ? "IP_RECVERR" : "IPV6_RECVERR") !== 0;
+  }
+
+  /**
+   * How many times network errors or transmit timestamps may have been missed (Linux 4.12): so often there was no room in the receive
+   * buffer when the error queue was read, or datagrams had been dropped since it was read before. The kernel drops what finds no room
+   * for the error queue, and does not count it, not in {@linkcode Socket.getDropCount} either. So each time any number may be missing, or
+   * none; and a lack of room that was over when the queue was read is not noticed. A larger buffer (`recvBufferSize`) helps. Not in Node.
+   *
+   * @returns From 0; always 0 if the system has no SO_MEMINFO.
+   */
+  getErrorQueueOverruns(): number {
+    return runningEndpoint(this).errorQueueOverruns;
+  }
+>>>>>>> wire
 }
 
 /**

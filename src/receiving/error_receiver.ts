@@ -28,12 +28,16 @@ export interface ErrorReceivingSocket {
   deliverNetworkError(error: NetworkError): void;
   /** Asks for a turn in which {@linkcode ErrorReceiver.step} is called. */
   requestErrorTurn(): void;
+  /** Whether the kernel may have found no room for a message on the error queue since this was asked last. */
+  hadNoRoom(): boolean;
 }
 
 /** The error queue of one socket. */
 export class ErrorReceiver {
   /** Whether ICMP errors come to the queue (IP_RECVERR). */
   takesNetworkErrors = false;
+  /** How often there may have been no room for a message when the queue was read. */
+  overruns = 0;
   /** Delivers a transmit timestamp. May throw what a listener throws, and may close the socket. */
   onTimestamp: ((message: QueuedError) => void) | undefined;
   readonly #queue: ErrorQueue;
@@ -99,6 +103,7 @@ export class ErrorReceiver {
   }
 
   #fetch(): void {
+    if (this.#socket.hadNoRoom()) this.overruns++;
     for (let taken = 0; taken < MESSAGES_PER_TURN;) {
       const messages = this.#queue.read(this.#socket.fd);
       // Whatever is wrong shows when the socket is read.
