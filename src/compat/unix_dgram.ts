@@ -7,13 +7,13 @@ import type { Buffer } from "node:buffer";
 import { EventEmitter } from "node:events";
 import { encodePath } from "../../ffi/wire/sockaddr_un.ts";
 import { currentEngine, type Engine } from "../endpoint/engine.ts";
-import type { RemoteInfo } from "../receiving/types.ts";
 import { payloadOf, sliceOf } from "../sending/arguments.ts";
 import { lengthOf } from "../sending/payload.ts";
 import type { Bytes } from "../sending/types.ts";
 import { Socket as UdpSocket } from "../socket/socket.ts";
 import { UnixEndpoint } from "../unix/endpoint.ts";
 import { validatePath } from "../unix/path.ts";
+import type { UnixRemoteInfo } from "../unix/types.ts";
 import { ImmediateSender } from "./immediate_sender.ts";
 
 export type { Bytes };
@@ -59,20 +59,16 @@ export interface UnixDgramEvents {
 
 /** The endpoint of such a socket: what does not leave at once, does not leave. */
 class ImmediateEndpoint extends UnixEndpoint {
-  readonly #engine: Engine;
   readonly #socket: Socket;
 
   constructor(engine: Engine, socket: Socket) {
     super(engine, { emit: () => true, listenerCount: (event) => event === "message" ? 1 : 0 });
-    this.#engine = engine;
     this.#socket = socket;
   }
 
-  override deliver(message: Buffer<ArrayBuffer>, remote: RemoteInfo): boolean {
-    const { address, size } = remote;
-    this.#socket.emit("message", message, { size, address: {}, path: address || null });
-    // As there: what nobody listens for is gone.
-    return true;
+  /** Without the context of whoever made the socket, as there. */
+  override deliver(message: Buffer<ArrayBuffer>, { path, size }: UnixRemoteInfo): void {
+    this.#socket.emit("message", message, { size, address: {}, path: path || null });
   }
 
   override fail(errno: number): void {
@@ -80,7 +76,7 @@ class ImmediateEndpoint extends UnixEndpoint {
   }
 
   protected override makeSender(): ImmediateSender {
-    const { outbox, runtime } = this.#engine;
+    const { outbox, runtime } = this.engine;
     return new ImmediateSender(runtime.libc, outbox, this, () => void this.#socket.emit("writable"));
   }
 }

@@ -1,12 +1,17 @@
 /**
- * The events of a UDP socket.
+ * The events of sockets.
  *
  * @module
  */
 import type { Buffer } from "node:buffer";
+import type { EventEmitter } from "node:events";
 import type { MessageBatch } from "../receiving/message_batch.ts";
 import type { NetworkError } from "../receiving/network_error.ts";
 import type { RemoteInfo, TransmitTimestamp } from "../receiving/types.ts";
+
+/** A socket of the public surface, with whatever events. */
+// deno-lint-ignore no-explicit-any
+export type AnySocket = EventEmitter<any>;
 
 /** The events of a socket, with what listeners get. */
 export interface SocketEvents {

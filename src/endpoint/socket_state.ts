@@ -3,22 +3,19 @@
  *
  * @module
  */
-import type { EventEmitter } from "node:events";
 import type { OptionName } from "../../ffi/wire/sockopt.ts";
 import { notRunning } from "../errors/node_errors.ts";
-import type { Endpoint } from "./endpoint.ts";
+import type { DatagramEndpoint } from "./endpoint.ts";
 import type { Engine } from "./engine.ts";
-
-/** A socket of the public surface, with whatever events. */
-// deno-lint-ignore no-explicit-any
-export type AnySocket = EventEmitter<any>;
+import type { AnySocket } from "./events.ts";
+import type { UdpEndpoint } from "./udp_endpoint.ts";
 
 /** What every socket has. */
 export interface SocketState {
   /** What the socket shares with others of its thread. */
   readonly engine: Engine;
   /** Undefined once the socket is closed. */
-  endpoint: Endpoint | undefined;
+  endpoint: DatagramEndpoint | undefined;
 }
 
 /**
@@ -38,7 +35,7 @@ export function stateOf<State extends SocketState = SocketState>(socket: object)
 }
 
 /** Undefined once the socket is closed. */
-export function endpointOf(socket: object): Endpoint | undefined {
+export function endpointOf(socket: object): DatagramEndpoint | undefined {
   return stateOf(socket).endpoint;
 }
 
@@ -48,7 +45,7 @@ export function engineOf(socket: object): Engine {
 }
 
 /** The endpoint. @throws {Error} ERR_SOCKET_DGRAM_NOT_RUNNING once the socket is closed. */
-export function runningEndpoint(socket: object): Endpoint {
+export function runningEndpoint(socket: object): DatagramEndpoint {
   const { endpoint } = stateOf(socket);
   if (!endpoint) throw notRunning();
   return endpoint;
@@ -57,4 +54,9 @@ export function runningEndpoint(socket: object): Endpoint {
 /** Sets an integer option for a method of Node's. @returns True. @throws Node's error, which has the method's name. */
 export function setOption(socket: AnySocket, option: OptionName, value: number, method: string): true {
   return engineOf(socket).errors.check(runningEndpoint(socket).setOption(option, value), method);
+}
+
+/** The same for what only UDP sockets have. */
+export function runningUdpEndpoint(socket: object): UdpEndpoint {
+  return runningEndpoint(socket) as UdpEndpoint;
 }

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { type AnySocket, endpointOf } from "../endpoint/socket_state.ts";
+import type { AnySocket } from "../endpoint/events.ts";
+import { endpointOf } from "../endpoint/socket_state.ts";
 
 /** Has a signal close a socket; at once where it is aborted already. The signal forgets the socket once that is closed. */
 export function closeOnAbort(socket: AnySocket & { close(): unknown }, signal: AbortSignal | undefined): void {

@@ -4,8 +4,10 @@
  *
  * @module
  */
+import type { AnySocket } from "../endpoint/events.ts";
 import type { SharedDescriptor } from "../endpoint/shared_descriptor.ts";
-import { type AnySocket, endpointOf, engineOf } from "../endpoint/socket_state.ts";
+import { endpointOf, engineOf } from "../endpoint/socket_state.ts";
+import { UdpEndpoint } from "../endpoint/udp_endpoint.ts";
 
 /** A UDP handle of the runtime's, as far as it is used here. It never reads: only its descriptor counts. */
 interface Handle {
@@ -72,11 +74,16 @@ export function descriptorOfHandle(value: unknown): SharedDescriptor | undefined
   return fd !== undefined && fd >= 0 ? { fd, close: () => handle.close() } : undefined;
 }
 
+function duplicateOf(socket: AnySocket): number {
+  const endpoint = endpointOf(socket);
+  return endpoint instanceof UdpEndpoint ? endpoint.duplicate() : -1;
+}
+
 /** A handle with a descriptor of its own, which is closed with the socket; null where there is none. */
 function handleOf(socket: AnySocket, HandleClass: new () => Handle): Handle | null {
   const known = handles.get(socket);
   if (known) return known;
-  const fd = endpointOf(socket)?.duplicate() ?? -1;
+  const fd = duplicateOf(socket);
   if (fd < 0) return null;
   const handle = new HandleClass();
   if (handle.open(fd) !== 0) {

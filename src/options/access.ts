@@ -5,7 +5,8 @@
  * @module
  */
 import { type OptionName, optionOf } from "../../ffi/wire/sockopt.ts";
-import { type AnySocket, engineOf, runningEndpoint } from "../endpoint/socket_state.ts";
+import type { AnySocket } from "../endpoint/events.ts";
+import { engineOf, runningEndpoint } from "../endpoint/socket_state.ts";
 import { missingOption, optionError } from "./errors.ts";
 
 /** Sets an integer option. @returns True. */

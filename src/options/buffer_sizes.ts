@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { type AnySocket, engineOf, runningEndpoint } from "../endpoint/socket_state.ts";
+import type { AnySocket } from "../endpoint/events.ts";
+import { engineOf, runningEndpoint } from "../endpoint/socket_state.ts";
 import { badBufferSize } from "../errors/node_errors.ts";
 
 /** See {@linkcode Socket.getRecvBufferSize}. */

@@ -4,7 +4,8 @@
  * @module
  */
 import type { OptionName } from "../../ffi/wire/sockopt.ts";
-import { type AnySocket, engineOf, runningEndpoint, setOption } from "../endpoint/socket_state.ts";
+import type { AnySocket } from "../endpoint/events.ts";
+import { engineOf, runningUdpEndpoint, setOption } from "../endpoint/socket_state.ts";
 import { invalidArgValue } from "../errors/node_errors.ts";
 import { validateBoolean, validateInteger, validateNumber } from "../errors/validate.ts";
 import { getBytes, getInt, setInt } from "./access.ts";
@@ -107,52 +108,22 @@ export function getTransparent(socket: AnySocket): boolean {
   return getInt(socket, isIPv4(socket) ? "IP_TRANSPARENT" : "IPV6_TRANSPARENT") !== 0;
 }
 
-<<<<<<< HEAD
 /** See {@linkcode Socket.setRecvErrors}. */
 export function setRecvErrors(socket: AnySocket, flag: boolean): true {
   validateBoolean(flag, "flag");
   setForBoth(socket, "IP_RECVERR", "IPV6_RECVERR", flag ? 1 : 0);
-  runningEndpoint(socket).errorReceiver.takesNetworkErrors = flag;
+  runningUdpEndpoint(socket).errorReceiver.takesNetworkErrors = flag;
   return true;
 }
 
 /** See {@linkcode Socket.getRecvErrors}. */
 export function getRecvErrors(socket: AnySocket): boolean {
   return getInt(socket, isIPv4(socket) ? "IP_RECVERR" : "IPV6_RECVERR") !== 0;
-=======
-  /**
-   * Has the network's answers to datagrams that did not arrive come as `'networkError'` events, on a socket without a peer, too
-   * (IP_RECVERR, IPV6_RECVERR; Linux). With a peer they come in place of the `'error'` that is ECONNREFUSED. No datagram is lost
-   * by it: one that the kernel refuses for another one's sake is sent again. Errors wait in the receive buffer: if that is full, the
-   * kernel drops them, of which {@linkcode Socket.getErrorQueueOverruns} tells. Also an option of `createSocket`. Not in Node.
-   *
-   * @returns True.
-   * @throws {Error} ENOPROTOOPT on macOS.
-   */
-  setRecvErrors(flag: boolean): true {
-    validateBoolean(flag, "flag");
-    setForBoth(this, "IP_RECVERR", "IPV6_RECVERR", flag ? 1 : 0);
-    runningEndpoint(this).errorReceiver.takesNetworkErrors = flag;
-    return true;
-  }
+}
 
-  /** Whether the network's errors come as `'networkError'` events (IP_RECVERR, IPV6_RECVERR; Linux). Not in Node. */
-  getRecvErrors(): boolean {
-    return getInt(this, isIPv4(this) ? "IP_RECVERR" : "IPV6_RECVERR") !== 0;
-  }
-
-  /**
-   * How many times network errors or transmit timestamps may have been missed (Linux 4.12): so often there was no room in the receive
-   * buffer when the error queue was read, or datagrams had been dropped since it was read before. The kernel drops what finds no room
-   * for the error queue, and does not count it, not in {@linkcode Socket.getDropCount} either. So each time any number may be missing, or
-   * none; and a lack of room that was over when the queue was read is not noticed. A larger buffer (`recvBufferSize`) helps. Not in Node.
-   *
-   * @returns From 0; always 0 if the system has no SO_MEMINFO.
-   */
-  getErrorQueueOverruns(): number {
-    return runningEndpoint(this).errorQueueOverruns;
-  }
->>>>>>> wire
+/** See {@linkcode Socket.getErrorQueueOverruns}. */
+export function getErrorQueueOverruns(socket: AnySocket): number {
+  return runningUdpEndpoint(socket).errorQueueOverruns;
 }
 
 /**
@@ -166,7 +137,7 @@ export type PathMtuDiscovery = "DONT" | "WANT" | "DO" | "PROBE" | "INTERFACE" | 
 const MODES: readonly PathMtuDiscovery[] = ["DONT", "WANT", "DO", "PROBE", "INTERFACE", "OMIT"];
 
 function isIPv4(socket: AnySocket): boolean {
-  return runningEndpoint(socket).version === 4;
+  return runningUdpEndpoint(socket).version === 4;
 }
 
 /** Sets an option of the socket's own protocol. IPv6 sockets send over IPv4, too: there as well, where the system lets them. */
@@ -193,7 +164,7 @@ export function setHops(
   validateNumber(ttl, "ttl");
   // As in Node, a C int; but the kernel takes -1 as "the default", which Node (libuv) does not let through.
   const hops = ttl | 0;
-  const { version } = runningEndpoint(socket);
+  const { version } = runningUdpEndpoint(socket);
   const { errors, runtime } = engineOf(socket);
   if (hops < least || hops > 255) throw errors.ofCall(runtime.libc.abi.errno.EINVAL, method);
   setOption(socket, version === 4 ? option4 : option6, hops, method);

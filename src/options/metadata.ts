@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { type AnySocket, engineOf, runningEndpoint } from "../endpoint/socket_state.ts";
+import type { AnySocket } from "../endpoint/events.ts";
+import { engineOf, runningUdpEndpoint } from "../endpoint/socket_state.ts";
 import { unavailable } from "../errors/node_errors.ts";
 import { validateBoolean } from "../errors/validate.ts";
 import type { DetailName } from "../receiving/details.ts";
@@ -52,25 +53,25 @@ export function setRecvDropCount(socket: AnySocket, flag: boolean): true {
 
 /** See {@linkcode Socket.setSendTimestamp}. */
 export function setSendTimestamp(socket: AnySocket, flag: boolean): true {
-  const endpoint = runningEndpoint(socket);
+  const endpoint = runningUdpEndpoint(socket);
   validateBoolean(flag, "flag");
   const { errors, runtime } = engineOf(socket);
   const { linux, platform } = runtime.libc.abi;
   if (!linux) throw unavailable("SO_TIMESTAMPING", platform);
-  return errors.check(endpoint.setSendTimestamps(flag), "setSendTimestamp");
+  return errors.check(endpoint.ancillaryData.setSendTimestamps(flag), "setSendTimestamp");
 }
 
 /** See {@linkcode Socket.setTxTimeClock}. */
 export function setTxTimeClock(socket: AnySocket, clock: ClockName): true {
-  const endpoint = runningEndpoint(socket);
+  const endpoint = runningUdpEndpoint(socket);
   const { errors, runtime } = engineOf(socket);
   const number = clockNumber(runtime.libc.abi, clock);
   if (!runtime.libc.abi.linux) throw unavailable("SO_TXTIME", runtime.libc.abi.platform);
-  return errors.check(endpoint.setTxTimeClock(number), "setTxTimeClock");
+  return errors.check(endpoint.ancillaryData.setTxTimeClock(number), "setTxTimeClock");
 }
 
 function setDetail(socket: AnySocket, detail: DetailName, flag: unknown, method: string): true {
-  const endpoint = runningEndpoint(socket);
+  const endpoint = runningUdpEndpoint(socket);
   validateBoolean(flag, "flag");
-  return engineOf(socket).errors.check(endpoint.setDetail(detail, flag), method);
+  return engineOf(socket).errors.check(endpoint.ancillaryData.setDetail(detail, flag), method);
 }

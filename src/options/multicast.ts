@@ -3,10 +3,16 @@
  *
  * @module
  */
-import type { SourceOperation } from "../../ffi/wire/membership.ts";
+import {
+  encodeMembership,
+  encodeMulticastInterface,
+  encodeSourceMembership,
+  type SourceOperation,
+} from "../../ffi/wire/membership.ts";
 import type { OptionName } from "../../ffi/wire/sockopt.ts";
-import type { Endpoint } from "../endpoint/endpoint.ts";
-import { type AnySocket, engineOf, runningEndpoint, setOption } from "../endpoint/socket_state.ts";
+import type { AnySocket } from "../endpoint/events.ts";
+import { engineOf, runningUdpEndpoint, setOption } from "../endpoint/socket_state.ts";
+import type { UdpEndpoint } from "../endpoint/udp_endpoint.ts";
 import { missingArg } from "../errors/node_errors.ts";
 import { validateBoolean, validateString } from "../errors/validate.ts";
 import { getInt, setInt } from "./access.ts";
@@ -19,16 +25,21 @@ export function setMulticastTTL(socket: AnySocket, ttl: number): number {
 
 /** See {@linkcode Socket.setMulticastLoopback}. */
 export function setMulticastLoopback(socket: AnySocket, flag: boolean): boolean {
-  const option = runningEndpoint(socket).version === 4 ? "IP_MULTICAST_LOOP" : "IPV6_MULTICAST_LOOP";
+  const option = runningUdpEndpoint(socket).version === 4 ? "IP_MULTICAST_LOOP" : "IPV6_MULTICAST_LOOP";
   setOption(socket, option, flag ? 1 : 0, "setMulticastLoopback");
   return flag;
 }
 
 /** See {@linkcode Socket.setMulticastInterface}. */
 export function setMulticastInterface(socket: AnySocket, multicastInterface: string): true {
-  const endpoint = runningEndpoint(socket);
+  const endpoint = runningUdpEndpoint(socket);
+  const { libc } = engineOf(socket).runtime;
   validateString(multicastInterface, "interfaceAddress");
-  return check(socket, endpoint.setMulticastInterface(multicastInterface), "setMulticastInterface");
+  return check(
+    socket,
+    endpoint.setEncodedOption(encodeMulticastInterface(libc, endpoint.version, multicastInterface)),
+    "setMulticastInterface",
+  );
 }
 
 /** See {@linkcode Socket.addMembership}. */
@@ -93,10 +104,11 @@ export function unblockSource(
 }
 
 function setMembership(socket: AnySocket, join: boolean, group: string, interface_: string | undefined): true {
-  const endpoint = runningEndpoint(socket);
+  const endpoint = runningUdpEndpoint(socket);
+  const { libc } = engineOf(socket).runtime;
   if (!group) throw missingArg("multicastAddress");
   checkImplicitBind(endpoint);
-  const result = endpoint.setMembership(join, `${group}`, optionalText(interface_));
+  const result = endpoint.setMembership(encodeMembership(libc, join, `${group}`, optionalText(interface_)));
   return check(socket, result, join ? "addMembership" : "dropMembership");
 }
 
@@ -115,22 +127,25 @@ function setSource(
   group: string,
   interface_: string | undefined,
 ): true {
-  const endpoint = runningEndpoint(socket);
+  const endpoint = runningUdpEndpoint(socket);
+  const { libc } = engineOf(socket).runtime;
   validateString(source, "sourceAddress");
   validateString(group, "groupAddress");
   checkImplicitBind(endpoint);
-  const result = endpoint.setSource(operation, source, group, optionalText(interface_));
+  const result = endpoint.setMembership(
+    encodeSourceMembership(libc, operation, source, group, optionalText(interface_)),
+  );
   return check(socket, result, SOURCE_METHODS[operation]);
 }
 
 /** An unbound socket is bound first, which takes the runtime's permission. @throws Its error where it is not given. */
-function checkImplicitBind(endpoint: Endpoint): void {
+function checkImplicitBind(endpoint: UdpEndpoint): void {
   const refusal = endpoint.implicitBindRefusal();
   if (refusal) throw refusal;
 }
 
 function multicastAll(socket: AnySocket): OptionName {
-  return runningEndpoint(socket).version === 4 ? "IP_MULTICAST_ALL" : "IPV6_MULTICAST_ALL";
+  return runningUdpEndpoint(socket).version === 4 ? "IP_MULTICAST_ALL" : "IPV6_MULTICAST_ALL";
 }
 
 function check(socket: AnySocket, result: number, method: string): true {

@@ -6,8 +6,9 @@
 import type { Abi } from "../../ffi/abi/abi.ts";
 import type { FilterInstruction } from "../../ffi/wire/packet_filter.ts";
 import { type OptionName, optionOf } from "../../ffi/wire/sockopt.ts";
-import type { Endpoint } from "../endpoint/endpoint.ts";
-import { type AnySocket, engineOf, runningEndpoint } from "../endpoint/socket_state.ts";
+import type { AnySocket } from "../endpoint/events.ts";
+import { engineOf, runningUdpEndpoint } from "../endpoint/socket_state.ts";
+import type { UdpEndpoint } from "../endpoint/udp_endpoint.ts";
 import { invalidArgType, invalidArgValue } from "../errors/node_errors.ts";
 import { validateInteger, validateObject } from "../errors/validate.ts";
 import { setInt } from "./access.ts";
@@ -21,7 +22,7 @@ export function attachFilter(socket: AnySocket, program: readonly FilterInstruct
 /** See {@linkcode Socket.detachFilter}. */
 export function detachFilter(socket: AnySocket): true {
   setInt(socket, "SO_DETACH_FILTER", 0);
-  runningEndpoint(socket).keepApart("filter", false);
+  runningUdpEndpoint(socket).keepApart("filter", false);
   return true;
 }
 
@@ -38,7 +39,7 @@ export function attachReusePortFilter(socket: AnySocket, program: readonly Filte
 /** See {@linkcode Socket.detachReusePortFilter}. */
 export function detachReusePortFilter(socket: AnySocket): true {
   setInt(socket, "SO_DETACH_REUSEPORT_BPF", 0);
-  runningEndpoint(socket).setPortFiltered(false);
+  runningUdpEndpoint(socket).setPortFiltered(false);
   return true;
 }
 
@@ -46,9 +47,9 @@ function attach(
   socket: AnySocket,
   name: OptionName,
   program: readonly FilterInstruction[],
-  attached: (endpoint: Endpoint) => void,
+  attached: (endpoint: UdpEndpoint) => void,
 ): true {
-  const endpoint = runningEndpoint(socket);
+  const endpoint = runningUdpEndpoint(socket);
   const { abi } = engineOf(socket).runtime.libc;
   const option = optionOf(abi, name);
   if (!option || !abi.linux) throw missingOption(abi, "setsockopt", name);

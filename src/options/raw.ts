@@ -6,8 +6,9 @@
 import { Buffer } from "node:buffer";
 import type { Abi } from "../../ffi/abi/abi.ts";
 import { holdsAddress, isOptionName, levelsOf } from "../../ffi/wire/sockopt.ts";
-import type { Endpoint } from "../endpoint/endpoint.ts";
-import { type AnySocket, engineOf, runningEndpoint } from "../endpoint/socket_state.ts";
+import type { AnySocket } from "../endpoint/events.ts";
+import { engineOf, runningEndpoint } from "../endpoint/socket_state.ts";
+import { UdpEndpoint } from "../endpoint/udp_endpoint.ts";
 import { invalidArgType, invalidArgValue } from "../errors/node_errors.ts";
 import { validateInteger } from "../errors/validate.ts";
 import { missingOption, optionError } from "./errors.ts";
@@ -43,12 +44,12 @@ export function setsockopt(
   const option = find(abi, level, name, "setsockopt");
   const result = endpoint.setRawOption({ level: option.level, name: option.number, value: bytesOf(value) });
   if (result < 0) throw optionError(abi, -result, "setsockopt", `${name}`);
-  noteFilter(endpoint, abi, option);
+  if (endpoint instanceof UdpEndpoint) noteFilter(endpoint, abi, option);
   return true;
 }
 
 /** Filters by descriptor (eBPF), and filters that are taken away: as attachFilter() and its counterparts, they see each datagram. */
-function noteFilter(endpoint: Endpoint, { levels, options }: Abi, { level, number }: LevelAndNumber): void {
+function noteFilter(endpoint: UdpEndpoint, { levels, options }: Abi, { level, number }: LevelAndNumber): void {
   if (level !== levels.SOL_SOCKET || number === undefined) return;
   if (number === options.SO_ATTACH_BPF) endpoint.keepApart("filter", true);
   else if (number === options.SO_DETACH_FILTER) endpoint.keepApart("filter", false);

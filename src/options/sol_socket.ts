@@ -4,7 +4,8 @@
  * @module
  */
 import type { OptionName } from "../../ffi/wire/sockopt.ts";
-import { type AnySocket, engineOf, runningEndpoint, setOption } from "../endpoint/socket_state.ts";
+import type { AnySocket } from "../endpoint/events.ts";
+import { engineOf, runningUdpEndpoint, setOption } from "../endpoint/socket_state.ts";
 import { validateInteger, validateString } from "../errors/validate.ts";
 import { getBytes, getInt, setInt } from "./access.ts";
 import { optionError } from "./errors.ts";
@@ -17,7 +18,7 @@ export function setBroadcast(socket: AnySocket, flag: boolean): true {
 
 /** See {@linkcode Socket.bindToDevice}. */
 export function bindToDevice(socket: AnySocket, device?: string | null): true {
-  const endpoint = runningEndpoint(socket);
+  const endpoint = runningUdpEndpoint(socket);
   if (device !== undefined && device !== null) validateString(device, "device");
   const { errors, runtime } = engineOf(socket);
   const { abi } = runtime.libc;
@@ -83,7 +84,7 @@ const MAX_INT = 0x7fffffff;
 const MAX_UINT = 0xffffffff;
 
 function readQueue(socket: AnySocket, request: "SIOCINQ" | "SIOCOUTQ", option: OptionName): number {
-  const endpoint = runningEndpoint(socket);
+  const endpoint = runningUdpEndpoint(socket);
   const { abi } = engineOf(socket).runtime.libc;
   if (!abi.linux) return getInt(socket, option);
   const result = endpoint.readInt(abi.linux[request]);

@@ -10,8 +10,7 @@ import type { ControlReader } from "../../ffi/wire/control.ts";
 import { MessageVector } from "../../ffi/wire/message_vector.ts";
 import type { SocketAddress } from "../../ffi/wire/sockaddr.ts";
 import type { Received } from "./message_batch.ts";
-import { detailed } from "./remote_info.ts";
-import type { ReceiveDetails, RemoteInfo } from "./types.ts";
+import type { ReceiveDetails } from "./types.ts";
 
 /** What an arena is made for. */
 export interface InboxShape {
@@ -23,12 +22,10 @@ export interface InboxShape {
   readonly flags: number;
   /** Whether the kernel may give control data even where no decoder asks for it. */
   readonly takesControl: boolean;
-  /** Makes `rinfo` of a datagram of which there are details. */
-  readonly detailed: typeof detailed;
 }
 
 /** More than the largest datagram (65,507 bytes over IPv4, 65,527 over IPv6), and than what the kernel coalesces. */
-const UDP: InboxShape = { slots: 64, slotSize: 65_536, flags: 0, takesControl: true, detailed };
+const UDP: InboxShape = { slots: 64, slotSize: 65_536, flags: 0, takesControl: true };
 /**
  * Bytes of control data that are taken at least: more than was asked for, as somebody may have asked behind this module's back, and
  * what then is cut off may be the segment size, without which several datagrams look like one.
@@ -107,14 +104,6 @@ export class Inbox {
   /** The memory that the payloads lie in. */
   get bytes(): Uint8Array<ArrayBuffer> {
     return this.#vector!.data.bytes;
-  }
-
-  /** `rinfo` of one datagram of a payload: an object that is the listener's own. */
-  remoteInfo({ sender, details }: Received, size: number): RemoteInfo {
-    if (details) return this.#shape.detailed(sender, size, details);
-    const { address, family, port } = sender;
-    // As a UDP socket shows it. A Unix socket makes something else of it.
-    return { address, family, port, size } as RemoteInfo;
   }
 
   #allocate(): MessageVector {

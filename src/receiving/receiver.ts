@@ -12,7 +12,7 @@ import type { SocketAddress } from "../../ffi/wire/sockaddr.ts";
 import type { ControlDecoder, Inbox } from "./inbox.ts";
 import { fillBatch, MessageBatch, type Received } from "./message_batch.ts";
 import { ownBuffer } from "./own_buffer.ts";
-import type { ReceiveDetails, RemoteInfo } from "./types.ts";
+import type { ReceiveDetails } from "./types.ts";
 
 /** Datagrams after which no more are fetched in one turn: then the other sockets and the timers have theirs. */
 const DATAGRAMS_PER_TURN = 512;
@@ -35,8 +35,10 @@ export interface ReceivingSocket {
   hasMessageListeners(): boolean;
   /** Whether somebody listens for batches. */
   hasBatchListeners(): boolean;
+  /** `rinfo` of one datagram of a payload: an object that is the listener's own. */
+  remoteInfo(payload: Received, size: number): object;
   /** Delivers one datagram. May throw what a listener throws, and may close the socket. */
-  deliver(message: Buffer<ArrayBuffer>, remote: RemoteInfo): void;
+  deliver(message: Buffer<ArrayBuffer>, remote: object): void;
   /** Delivers one batch. May throw and close likewise. */
   deliverBatch(batch: MessageBatch): void;
   /** A payload is not delivered as messages: what came with it is to be released. */
@@ -169,7 +171,7 @@ export class Receiver {
         ? payload.views[index] ??= this.#view(payload, taken, size)
         : this.#view(payload, taken, size),
     );
-    this.#socket.deliver(message, this.#inbox.remoteInfo(payload, size));
+    this.#socket.deliver(message, this.#socket.remoteInfo(payload, size));
   }
 
   #view({ start }: Received, taken: number, size: number): Uint8Array {

@@ -1,14 +1,17 @@
 /**
- * `rinfo` with details.
+ * `rinfo` of UDP datagrams.
  *
  * @module
  */
 import type { SocketAddress } from "../../ffi/wire/sockaddr.ts";
+import type { Received } from "./message_batch.ts";
 import type { ReceiveDetails, RemoteInfo } from "./types.ts";
 
-/** `rinfo` of one datagram: an object of its own. */
-export function detailed(sender: SocketAddress, size: number, details: ReceiveDetails): RemoteInfo {
-  return new (Detailed as unknown as new (...values: Parameters<typeof detailed>) => RemoteInfo)(sender, size, details);
+/** `rinfo` of one datagram of a payload: an object that is the listener's own. */
+export function remoteInfo({ sender, details }: Received, size: number): RemoteInfo {
+  if (details) return new DetailedInfo(sender, size, details);
+  const { address, family, port } = sender;
+  return { address, family, port, size } as RemoteInfo;
 }
 
 /**
@@ -43,3 +46,9 @@ function Detailed(this: RemoteInfo, sender: SocketAddress, size: number, details
   if (details.dropped !== undefined) this.dropped = details.dropped;
 }
 Detailed.prototype = Object.prototype;
+
+const DetailedInfo = Detailed as unknown as new (
+  sender: SocketAddress,
+  size: number,
+  details: ReceiveDetails,
+) => RemoteInfo;

@@ -42,12 +42,16 @@ const PATIENCE = 250;
  */
 export type Fragmentation = "none" | "large" | "any";
 
-/** What a sender needs of its socket. */
+/** What every sender needs of its socket. */
 export interface SendingSocket {
   /** The descriptor, or -1 once closed. */
   readonly fd: number;
-  /** Asks for `Sender.resume` to be called when there is room, or no more. Meanwhile the process stays alive. */
+  /** Asks for the sender's `resume` to be called when there is room, or no more. Meanwhile the process stays alive. */
   awaitRoom(waiting: boolean): void;
+}
+
+/** What a sender of UDP datagrams needs of its socket. */
+export interface UdpSendingSocket extends SendingSocket {
   /** Whether a failure may be another message's, so that this one is to be sent again. @param attempt From 0. */
   mayRetry(errno: number, attempt: number): boolean;
   /**
@@ -77,7 +81,7 @@ export type MessageSender =
 
 /** The sending side of one socket. */
 export class Sender extends QueueingSender {
-  readonly #socket: SendingSocket;
+  readonly #socket: UdpSendingSocket;
   /** Made when it is first needed, as most sockets never do. */
   #waiting: MessageQueue<WaitingMessage> | undefined;
   /** Why they wait: EAGAIN or ENOBUFS. */
@@ -94,7 +98,7 @@ export class Sender extends QueueingSender {
   #forbidsFragments = false;
 
   /** @param segments Whether messages may be sent as segments. */
-  constructor(libc: Libc, outbox: Outbox, socket: SendingSocket, segments: boolean) {
+  constructor(libc: Libc, outbox: Outbox, socket: UdpSendingSocket, segments: boolean) {
     super(libc, outbox);
     this.#socket = socket;
     this.#segments = segments;

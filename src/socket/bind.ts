@@ -8,9 +8,9 @@ import { errorMonitor } from "node:events";
 import { nextTick } from "../../ffi/runtimes/process.ts";
 import { ANY } from "../../ffi/wire/inet.ts";
 import { adoptableVersion } from "../endpoint/adoption.ts";
-import type { Endpoint } from "../endpoint/endpoint.ts";
 import type { SharedDescriptor } from "../endpoint/shared_descriptor.ts";
-import { runningEndpoint } from "../endpoint/socket_state.ts";
+import { runningUdpEndpoint } from "../endpoint/socket_state.ts";
+import type { UdpEndpoint } from "../endpoint/udp_endpoint.ts";
 import { alreadyBound } from "../errors/node_errors.ts";
 import { validateIp, validateObject, validatePort, validateString } from "../errors/validate.ts";
 import { descriptorOfHandle } from "../integration/child_processes.ts";
@@ -37,7 +37,7 @@ interface Wanted {
  * @param leastFd A smaller descriptor is ignored. Node ignores 0; `jsre` takes it.
  */
 export function bind(socket: UdpSocket, values: readonly unknown[], leastFd: 0 | 1 = 1): void {
-  const endpoint = runningEndpoint(socket);
+  const endpoint = runningUdpEndpoint(socket);
   const state = udpStateOf(socket);
   if (state.bindState !== "unbound") throw alreadyBound();
   const shared = descriptorOfHandle(values[0]);
@@ -58,7 +58,7 @@ const NOTHING = (): void => {};
 
 /** See {@linkcode Socket.bindSync}. */
 export function bindSync(socket: UdpSocket, options: BindSyncOptions): void {
-  const endpoint = runningEndpoint(socket);
+  const endpoint = runningUdpEndpoint(socket);
   const state = udpStateOf(socket);
   validateObject(options, "options");
   if (state.bindState !== "unbound") throw alreadyBound();
@@ -102,7 +102,7 @@ function runQueue(this: object): void {
 }
 
 /** Takes over the descriptor that `createSocket()` was given. It receives if anybody can send to it. */
-export function adoptAtCreation(socket: UdpSocket, endpoint: Endpoint, fd: number): void {
+export function adoptAtCreation(socket: UdpSocket, endpoint: UdpEndpoint, fd: number): void {
   takeOver(socket, endpoint, fd);
   if (typeof endpoint.remoteAddress() !== "number") udpStateOf(socket).connectState = "connected";
   const local = endpoint.localAddress();
@@ -130,7 +130,7 @@ function thrownBy(action: () => void): Error | undefined {
 }
 
 /** A descriptor that an option cannot be set on stays its owner's. */
-function takeOver(socket: UdpSocket, endpoint: Endpoint, fd: number): void {
+function takeOver(socket: UdpSocket, endpoint: UdpEndpoint, fd: number): void {
   endpoint.adopt(fd);
   const failure = thrownBy(() => applyOptions(socket));
   if (!failure) return;
@@ -138,7 +138,7 @@ function takeOver(socket: UdpSocket, endpoint: Endpoint, fd: number): void {
   throw failure;
 }
 
-function receiveFromAdopted(socket: UdpSocket, endpoint: Endpoint): void {
+function receiveFromAdopted(socket: UdpSocket, endpoint: UdpEndpoint): void {
   const { errors } = udpStateOf(socket).engine;
   let result = 0;
   const failure = thrownBy(() => result = endpoint.startReceivingAdopted());
@@ -165,7 +165,7 @@ function onceListening(socket: UdpSocket, callback: () => void): () => void {
 /** In a cluster worker the number is the primary's, unless the socket is not to be shared. */
 function bindDescriptor(
   socket: UdpSocket,
-  endpoint: Endpoint,
+  endpoint: UdpEndpoint,
   fd: number,
   exclusive: boolean,
   giveUp: () => void,
@@ -178,7 +178,7 @@ function bindDescriptor(
   });
 }
 
-function adopt(socket: UdpSocket, endpoint: Endpoint, fd: number, giveUp: () => void): void {
+function adopt(socket: UdpSocket, endpoint: UdpEndpoint, fd: number, giveUp: () => void): void {
   const failure = thrownBy(() => {
     adoptableVersion(udpStateOf(socket).engine.runtime.libc, fd, endpoint.version);
     takeOver(socket, endpoint, fd);
@@ -192,7 +192,7 @@ function adopt(socket: UdpSocket, endpoint: Endpoint, fd: number, giveUp: () => 
 }
 
 /** As the runtime's own `child_process` has a socket bound that was sent to this process. */
-function receiveFromShared(socket: UdpSocket, endpoint: Endpoint, shared: SharedDescriptor): void {
+function receiveFromShared(socket: UdpSocket, endpoint: UdpEndpoint, shared: SharedDescriptor): void {
   const { errors } = udpStateOf(socket).engine;
   const result = takeShared(socket, endpoint, shared);
   if (typeof result !== "number") bindingOver(socket, result);
@@ -200,7 +200,7 @@ function receiveFromShared(socket: UdpSocket, endpoint: Endpoint, shared: Shared
 }
 
 /** Receives from a shared descriptor. @returns 0; or a negative errno or the error of an option, and the descriptor is given back. */
-function takeShared(socket: UdpSocket, endpoint: Endpoint, shared: SharedDescriptor): number | Error {
+function takeShared(socket: UdpSocket, endpoint: UdpEndpoint, shared: SharedDescriptor): number | Error {
   let result = 0;
   const failure = thrownBy(() => {
     result = endpoint.share(shared);
@@ -211,7 +211,7 @@ function takeShared(socket: UdpSocket, endpoint: Endpoint, shared: SharedDescrip
   return failure ?? result;
 }
 
-function bindAddress(socket: UdpSocket, endpoint: Endpoint, wanted: Wanted, giveUp: () => void): void {
+function bindAddress(socket: UdpSocket, endpoint: UdpEndpoint, wanted: Wanted, giveUp: () => void): void {
   const state = udpStateOf(socket);
   const { lookup, reusePort } = state.options;
   let answered = false;
@@ -237,7 +237,7 @@ function bindingOver(socket: UdpSocket, failure: Error | undefined): void {
 }
 
 /** The workers of a cluster share a descriptor; where the runtime cannot do that, a port, by SO_REUSEPORT. */
-function bindShared(socket: UdpSocket, endpoint: Endpoint, ip: unknown, port: unknown): void {
+function bindShared(socket: UdpSocket, endpoint: UdpEndpoint, ip: unknown, port: unknown): void {
   const { engine: { errors, runtime }, options: { reuseAddr, ipv6Only }, permissions } = udpStateOf(socket);
   let wanted: WantedAddress | undefined;
   const failure = thrownBy(() => {
@@ -254,7 +254,7 @@ function bindShared(socket: UdpSocket, endpoint: Endpoint, ip: unknown, port: un
 /** Receives from a descriptor that the cluster's primary opened. @param done Gets 0, or a negative errno. */
 function share(
   socket: UdpSocket,
-  endpoint: Endpoint,
+  endpoint: UdpEndpoint,
   wanted: WantedAddress | number,
   done: (result: number) => void,
 ): void {
@@ -276,7 +276,7 @@ function share(
  */
 function bindNow(
   socket: UdpSocket,
-  endpoint: Endpoint,
+  endpoint: UdpEndpoint,
   ip: unknown,
   port: unknown,
   sharesPort = false,

@@ -5,8 +5,8 @@
  */
 import { nextTick } from "../../ffi/runtimes/process.ts";
 import { LOOPBACK } from "../../ffi/wire/inet.ts";
-import type { Endpoint } from "../endpoint/endpoint.ts";
-import { runningEndpoint } from "../endpoint/socket_state.ts";
+import { runningUdpEndpoint } from "../endpoint/socket_state.ts";
+import type { UdpEndpoint } from "../endpoint/udp_endpoint.ts";
 import { alreadyBound, isConnected } from "../errors/node_errors.ts";
 import { validateIp, validatePort, validateString } from "../errors/validate.ts";
 import { addressText, resolve } from "../integration/lookup.ts";
@@ -23,7 +23,7 @@ export function connect(socket: UdpSocket, port: unknown, address: unknown, call
   else if (address === undefined) address = "";
   validateString(address, "address");
   if (state.connectState !== "disconnected") throw isConnected();
-  runningEndpoint(socket);
+  runningUdpEndpoint(socket);
   state.connectState = "connecting";
   const target = address;
   const resolveAndConnect = (): void => {
@@ -36,7 +36,7 @@ export function connect(socket: UdpSocket, port: unknown, address: unknown, call
 
 /** See {@linkcode Socket.connectSync}. */
 export function connectSync(socket: UdpSocket, port: unknown, address: unknown): void {
-  const endpoint = runningEndpoint(socket);
+  const endpoint = runningUdpEndpoint(socket);
   const state = udpStateOf(socket);
   const validPort = validatePort(port, "Port", false);
   if (state.connectState !== "disconnected") throw isConnected();
@@ -67,7 +67,7 @@ function lookUpAndConnect(
   address: string,
   callback: ConnectCallback | undefined,
 ): void {
-  const endpoint = runningEndpoint(socket);
+  const endpoint = runningUdpEndpoint(socket);
   const state = udpStateOf(socket);
   if (callback) socket.once("connect", callback);
   let answered = false;
@@ -97,7 +97,7 @@ function lookUpAndConnect(
  */
 function connectNow(
   socket: UdpSocket,
-  endpoint: Endpoint,
+  endpoint: UdpEndpoint,
   ip: unknown,
   port: number,
   given: unknown,

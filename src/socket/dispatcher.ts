@@ -10,8 +10,8 @@ import type { EncodedControls } from "../../ffi/wire/control.ts";
 import { LOOPBACK } from "../../ffi/wire/inet.ts";
 import type { EncodedAddress } from "../../ffi/wire/sockaddr.ts";
 import type { Permissions } from "../endpoint/address_policy.ts";
-import type { Endpoint } from "../endpoint/endpoint.ts";
 import type { Engine } from "../endpoint/engine.ts";
+import type { UdpEndpoint } from "../endpoint/udp_endpoint.ts";
 import { addressText, defaultLookup, type LookupFunction, needsNoLookup, resolve } from "../integration/lookup.ts";
 import type { SendArguments } from "../sending/arguments.ts";
 import {
@@ -31,7 +31,7 @@ import { Destinations } from "./destinations.ts";
 /** What a dispatcher needs of its socket. */
 export interface DispatchingSocket {
   /** Undefined once closed. */
-  readonly endpoint: Endpoint | undefined;
+  readonly endpoint: UdpEndpoint | undefined;
   /** For an error that no callback hears of. */
   emitError(error: Error): void;
 }
@@ -173,18 +173,18 @@ export class Dispatcher implements OperationOwner {
   }
 
   /** What was sent to before is an IP address. */
-  #needsNoLookup({ version }: Endpoint, address: string, port: number): boolean {
+  #needsNoLookup({ version }: UdpEndpoint, address: string, port: number): boolean {
     const isKnown = this.#lookup === defaultLookup && this.#destinations.find(address, port) !== undefined;
     return isKnown || needsNoLookup(this.#lookup, version, address);
   }
 
-  #encoderOf(endpoint: Endpoint): SendControlsEncoder {
+  #encoderOf(endpoint: UdpEndpoint): SendControlsEncoder {
     return this.#encoder ??= endpoint.controlsEncoder();
   }
 
   /** @param ip What a lookup gave, of any type. */
   #routeToAnswer(
-    endpoint: Endpoint,
+    endpoint: UdpEndpoint,
     ip: unknown,
     port: number,
     controls: CheckedControls | undefined,
@@ -198,7 +198,7 @@ export class Dispatcher implements OperationOwner {
 
   /** @param port Undefined on a connected socket. */
   #routeTo(
-    endpoint: Endpoint,
+    endpoint: UdpEndpoint,
     ip: string,
     port: number | undefined,
     controls: CheckedControls | undefined,
@@ -211,7 +211,7 @@ export class Dispatcher implements OperationOwner {
   }
 
   /** Why nothing may be sent to the peer any more. Asked if permissions may have changed since the last message. */
-  #peerRefusal(endpoint: Endpoint): Error | undefined {
+  #peerRefusal(endpoint: UdpEndpoint): Error | undefined {
     const { revision } = this.#permissions.network;
     if (revision === this.#peerRevision) return undefined;
     const peer = endpoint.remoteAddress();
@@ -220,7 +220,7 @@ export class Dispatcher implements OperationOwner {
     return refused;
   }
 
-  #destinationOf(endpoint: Endpoint, ip: string, port: number): EncodedAddress | NoRoute {
+  #destinationOf(endpoint: UdpEndpoint, ip: string, port: number): EncodedAddress | NoRoute {
     const blocked = this.#permissions.blocked(ip);
     if (blocked) return blocked;
     const known = this.#destinations.find(ip, port);
@@ -235,7 +235,7 @@ export class Dispatcher implements OperationOwner {
 }
 
 function hand(
-  endpoint: Endpoint,
+  endpoint: UdpEndpoint,
   payload: Payload,
   route: Route | NoRoute,
   operation: SendOperation | undefined,
@@ -245,7 +245,7 @@ function hand(
 }
 
 function collect(
-  endpoint: Endpoint,
+  endpoint: UdpEndpoint,
   payload: Payload,
   route: Route | NoRoute,
   operation: GroupRequest | undefined,
@@ -255,7 +255,7 @@ function collect(
 }
 
 function collectSegments(
-  endpoint: Endpoint,
+  endpoint: UdpEndpoint,
   segments: Segments,
   route: Route | NoRoute,
   operation: GroupRequest | undefined,

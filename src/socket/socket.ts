@@ -11,10 +11,10 @@ import { nextTick } from "../../ffi/runtimes/process.ts";
 import type { FilterInstruction } from "../../ffi/wire/packet_filter.ts";
 import { permissionsOf } from "../endpoint/address_policy.ts";
 import { adoptableVersion } from "../endpoint/adoption.ts";
-import { Endpoint } from "../endpoint/endpoint.ts";
 import { currentEngine } from "../endpoint/engine.ts";
 import type { SocketEvents } from "../endpoint/events.ts";
-import { attach, endpointOf, engineOf, runningEndpoint } from "../endpoint/socket_state.ts";
+import { attach, endpointOf, engineOf, runningUdpEndpoint } from "../endpoint/socket_state.ts";
+import { UdpEndpoint } from "../endpoint/udp_endpoint.ts";
 import { notConnected } from "../errors/node_errors.ts";
 import { validateNumber, validateString } from "../errors/validate.ts";
 import { closeOnAbort } from "../integration/abort.ts";
@@ -156,7 +156,7 @@ export class Socket extends EventEmitter<SocketEvents> {
   disconnect(): void {
     const state = udpStateOf(this);
     if (state.connectState !== "connected") throw notConnected();
-    state.engine.errors.check(runningEndpoint(this).disconnect(), "connect");
+    state.engine.errors.check(runningUdpEndpoint(this).disconnect(), "connect");
     state.connectState = "disconnected";
   }
 
@@ -228,7 +228,7 @@ export class Socket extends EventEmitter<SocketEvents> {
     if (isReady && state.dispatcher?.sendToKnown(message, offset, length, port, address)) return;
     const connected = state.connectState === "connected";
     const parsed = parseSendArguments(connected, message, offset, length, port, address, callback);
-    runningEndpoint(this);
+    runningUdpEndpoint(this);
     if (parsed.controls) dispatcherOf(this).check(parsed);
     bindIfUnbound(this);
     if (state.bindState === "bound") sendNow(this, parsed);
@@ -269,14 +269,14 @@ export class Socket extends EventEmitter<SocketEvents> {
     const state = udpStateOf(this);
     const connected = state.connectState === "connected";
     const { groups, callback } = parseSendManyArguments(connected, messages, rest[0], rest[1], rest[2]);
-    runningEndpoint(this);
+    runningUdpEndpoint(this);
     for (const group of groups) if (group.controls) dispatcherOf(this).check(group);
     bindIfUnbound(this);
     if (state.bindState === "bound") return dispatcherOf(this).sendMany(groups, callback);
     const own = groups.map(withOwnBytes);
     const inContext = callback && AsyncResource.bind(callback);
     enqueue(this, () => {
-      runningEndpoint(this);
+      runningUdpEndpoint(this);
       dispatcherOf(this).sendMany(own, inContext);
     });
   }
@@ -308,7 +308,7 @@ export class Socket extends EventEmitter<SocketEvents> {
       state.queue.push(() => this.close());
       return this;
     }
-    const endpoint = runningEndpoint(this);
+    const endpoint = runningUdpEndpoint(this);
     if (state.isReferenced) state.engine.resources.remove();
     state.isReferenced = false;
     state.endpoint = undefined;
@@ -329,7 +329,7 @@ export class Socket extends EventEmitter<SocketEvents> {
    * @throws {Error} EBADF before the socket is bound.
    */
   address(): AddressInfo {
-    const address = runningEndpoint(this).localAddress();
+    const address = runningUdpEndpoint(this).localAddress();
     if (typeof address === "number") throw engineOf(this).errors.ofCall(-address, "getsockname");
     return address;
   }
@@ -340,7 +340,7 @@ export class Socket extends EventEmitter<SocketEvents> {
    * @throws {Error} ERR_SOCKET_DGRAM_NOT_CONNECTED where there is none.
    */
   remoteAddress(): AddressInfo {
-    const endpoint = runningEndpoint(this);
+    const endpoint = runningUdpEndpoint(this);
     if (udpStateOf(this).connectState !== "connected") throw notConnected();
     const address = endpoint.remoteAddress();
     if (typeof address === "number") throw engineOf(this).errors.ofCall(-address, "getpeername");
@@ -361,12 +361,12 @@ export class Socket extends EventEmitter<SocketEvents> {
 
   /** Bytes that `send()` was given and the kernel has no room for yet. */
   getSendQueueSize(): number {
-    return runningEndpoint(this).sendQueue.size;
+    return runningUdpEndpoint(this).sendQueue.size;
   }
 
   /** Messages that `send()` was given and the kernel has no room for yet. */
   getSendQueueCount(): number {
-    return runningEndpoint(this).sendQueue.count;
+    return runningUdpEndpoint(this).sendQueue.count;
   }
 
   // Options of sockets of any protocol: socket(7).
@@ -670,7 +670,7 @@ export class Socket extends EventEmitter<SocketEvents> {
    * Has the network's answers to datagrams that did not arrive come as `'networkError'` events, on a socket without a peer, too
    * (IP_RECVERR, IPV6_RECVERR; Linux). With a peer they come in place of the `'error'` that is ECONNREFUSED. No datagram is lost
    * by it: one that the kernel refuses for another one's sake is sent again. Errors wait in the receive buffer: if that is full, the
-   * kernel drops them. Also an option of `createSocket`. Not in Node.
+   * kernel drops them, of which {@linkcode Socket.getErrorQueueOverruns} tells. Also an option of `createSocket`. Not in Node.
    *
    * @returns True.
    * @throws {Error} ENOPROTOOPT on macOS.
@@ -682,6 +682,18 @@ export class Socket extends EventEmitter<SocketEvents> {
   /** Whether the network's errors come as `'networkError'` events (IP_RECVERR, IPV6_RECVERR; Linux). Not in Node. */
   getRecvErrors(): boolean {
     return ip.getRecvErrors(this);
+  }
+
+  /**
+   * How many times network errors or transmit timestamps may have been missed (Linux 4.12): so often there was no room in the receive
+   * buffer when the error queue was read, or datagrams had been dropped since it was read before. The kernel drops what finds no room
+   * for the error queue, and does not count it, not in {@linkcode Socket.getDropCount} either. So each time any number may be missing, or
+   * none; and a lack of room that was over when the queue was read is not noticed. A larger buffer (`recvBufferSize`) helps. Not in Node.
+   *
+   * @returns From 0; always 0 if the system has no SO_MEMINFO.
+   */
+  getErrorQueueOverruns(): number {
+    return ip.getErrorQueueOverruns(this);
   }
 
   // Multicast: RFC 3678, RFC 4607.
@@ -1055,9 +1067,9 @@ function initialize(
   // An assignment, as in Node: a setter in a prototype is called.
   (socket as { type: SocketType }).type = typeOf(version);
   const permissions = permissionsOf(network, checked);
-  const endpoint = new Endpoint(engine, version, checked.offload, permissions, socket);
+  const endpoint = new UdpEndpoint(engine, version, checked.offload, permissions, socket);
   attach(socket, new UdpState(socket, engine, endpoint, checked, permissions));
-  for (const detail of checked.details) endpoint.setDetail(detail, true);
+  for (const detail of checked.details) endpoint.ancillaryData.setDetail(detail, true);
   if (checked.sendTimestamp) socket.setSendTimestamp(true);
   if (typeof listener === "function") socket.on("message", listener);
   if (fd !== undefined) adoptAtCreation(socket, endpoint, fd);
@@ -1077,7 +1089,7 @@ function setReferenced(socket: Socket, isReferenced: boolean): void {
 }
 
 /** Sets the options that hold from before `bind()` on. If one fails, there is no socket. */
-function prepare(socket: Socket, endpoint: Endpoint): void {
+function prepare(socket: Socket, endpoint: UdpEndpoint): void {
   try {
     applyOptions(socket);
   } catch (error) {
@@ -1088,7 +1100,7 @@ function prepare(socket: Socket, endpoint: Endpoint): void {
 }
 
 function sendNow(socket: Socket, message: SendArguments): void {
-  runningEndpoint(socket);
+  runningUdpEndpoint(socket);
   dispatcherOf(socket).send(message, udpStateOf(socket).connectState === "connecting");
 }
 

@@ -5,10 +5,10 @@
  */
 import type { EventEmitter } from "node:events";
 import type { Permissions } from "../endpoint/address_policy.ts";
-import type { Endpoint } from "../endpoint/endpoint.ts";
 import type { Engine } from "../endpoint/engine.ts";
 import type { SocketEvents } from "../endpoint/events.ts";
 import { type SocketState, stateOf } from "../endpoint/socket_state.ts";
+import type { UdpEndpoint } from "../endpoint/udp_endpoint.ts";
 import type { CheckedOptions } from "./creation_options.ts";
 import { Dispatcher, type DispatchingSocket } from "./dispatcher.ts";
 import type { AddressInfo, BindOptions, SocketType } from "./types.ts";
@@ -31,7 +31,7 @@ export type ConnectState = "disconnected" | "connecting" | "connected";
 export class UdpState implements SocketState, DispatchingSocket {
   readonly socket: UdpSocket;
   readonly engine: Engine;
-  endpoint: Endpoint | undefined;
+  endpoint: UdpEndpoint | undefined;
   readonly options: CheckedOptions;
   readonly permissions: Permissions;
   bindState: BindState = "unbound";
@@ -46,7 +46,7 @@ export class UdpState implements SocketState, DispatchingSocket {
   constructor(
     socket: UdpSocket,
     engine: Engine,
-    endpoint: Endpoint,
+    endpoint: UdpEndpoint,
     options: CheckedOptions,
     permissions: Permissions,
   ) {

@@ -26,7 +26,7 @@ const MAX_FALSE_ALARMS = 3;
 
 /** What a backlog needs of its socket. */
 export interface BackloggedSocket {
-  /** Asks for `Endpoint.onWritable`, or no more. Of use to a connected socket only. */
+  /** Asks for the endpoint's `onWritable`, or no more. Of use to a connected socket only. */
   awaitRoom(waiting: boolean): void;
 }
 

@@ -4,40 +4,30 @@
  * @module
  */
 import type { Buffer } from "node:buffer";
-import type { EventEmitter } from "node:events";
 import { nextTick } from "../../ffi/runtimes/process.ts";
 import type { EncodedControls } from "../../ffi/wire/control.ts";
-import type { EncodedAddress, SocketAddress } from "../../ffi/wire/sockaddr.ts";
+import { encodeAddress, type EncodedAddress } from "../../ffi/wire/sockaddr.ts";
 import { decodePath } from "../../ffi/wire/sockaddr_un.ts";
 import type { OptionName } from "../../ffi/wire/sockopt.ts";
-import { permissionsOf } from "../endpoint/address_policy.ts";
-import { Endpoint, type Listeners } from "../endpoint/endpoint.ts";
+import { DatagramEndpoint, type Listeners } from "../endpoint/endpoint.ts";
 import type { Engine } from "../endpoint/engine.ts";
 import { type ControlDecoder, Inbox } from "../receiving/inbox.ts";
-import type { ReceiveDetails, RemoteInfo } from "../receiving/types.ts";
+import type { Received } from "../receiving/message_batch.ts";
+import type { ReceiveDetails } from "../receiving/types.ts";
 import type { SendRequest } from "../sending/callbacks.ts";
 import type { Payload } from "../sending/payload.ts";
-import { NO_OFFLOAD } from "../sending/segments.ts";
 import type { MessageSender } from "../sending/sender.ts";
 import { UnixDecoder, type UnixDetails, type WantedAncillary } from "./decoder.ts";
 import { descriptorAccess } from "./descriptor_access.ts";
 import type { DescriptorAccess } from "./received_descriptors.ts";
 import { UnixSender, type UnixSendingSocket } from "./sender.ts";
-import type { UnixRemoteInfo, UnixSocketEvents } from "./types.ts";
-
-/** Who hears what the endpoint receives. */
-export type UnixListeners = Pick<EventEmitter<UnixSocketEvents>, "emit" | "listenerCount">;
+import type { UnixRemoteInfo } from "./types.ts";
 
 /**
  * A message is limited by its sender's buffer. Linux grants twice net.core.wmem_max, which is 212,992 unless somebody has raised it;
  * where that is more than what fits here, messages may be cut, and say so.
  */
-const SHAPE = { slots: 16, slotSize: 2 ** 20, takesControl: false, detailed: withDetails };
-
-/** What the endpoint then makes into its own `rinfo`. */
-function withDetails(sender: SocketAddress, size: number, details: ReceiveDetails): RemoteInfo {
-  return { ...sender, size, ...details } as RemoteInfo;
-}
+const SHAPE = { slots: 16, slotSize: 2 ** 20, takesControl: false };
 
 const NOTHING: WantedAncillary = { fds: false, credentials: false };
 
@@ -59,33 +49,31 @@ function adoptNothing(): never {
 }
 
 /** One Unix datagram socket below its public surface. Its addresses are paths; ports are 0. The descriptor is opened when needed. */
-export class UnixEndpoint extends Endpoint implements UnixSendingSocket {
-  readonly #engine: Engine;
-  readonly #listeners: UnixListeners;
+export class UnixEndpoint extends DatagramEndpoint implements UnixSendingSocket {
   readonly #decoder: UnixDecoder;
   #receives = false;
 
-  /** @param openSocket Makes a socket of a descriptor that came with a message; left out: none comes. */
+  /** @param openSocket Makes a socket of a descriptor that came with a message. Without it none comes. */
   constructor(
     engine: Engine,
-    listeners: UnixListeners,
+    listeners: Listeners,
     wanted: WantedAncillary = NOTHING,
     openSocket: DescriptorAccess["socket"] = adoptNothing,
   ) {
-    const nothingBlocked = { sendBlockList: undefined, receiveBlockList: undefined };
-    const permissions = permissionsOf(engine.runtime.network, nothingBlocked);
-    super(engine, "unix", NO_OFFLOAD, permissions, listeners as unknown as Listeners);
-    this.#engine = engine;
-    this.#listeners = listeners;
+    super(engine, "unix", listeners);
     this.#decoder = new UnixDecoder(engine.runtime.libc, descriptorAccess(engine, openSocket), wanted);
   }
 
-  /** Binds to a path, to one of the system's choice where it is empty, and receives. */
+  /** Binds to a path, or to one that the system chooses if it is empty, and receives. */
   bindPath(path: string): number {
-    return this.bindAndReceive(path, 0, { reuseAddr: false, reusePort: false, ipv6Only: false });
+    const { libc } = this.engine.runtime;
+    const encoded = encodeAddress(libc, "unix", path, 0);
+    if (!encoded) return -libc.abi.errno.EINVAL;
+    const opened = this.open();
+    return opened < 0 ? opened : this.receiveWith(() => this.bindDescriptor(encoded));
   }
 
-  /** connect(2), and receives: what a peer sends that knows of the socket. */
+  /** connect(2), and receives: a peer that knows of the socket may send to it. */
   connectPath(path: string): number {
     const opened = this.open();
     return opened < 0 ? opened : this.receiveWith(() => this.connect(path, 0));
@@ -126,22 +114,36 @@ export class UnixEndpoint extends Endpoint implements UnixSendingSocket {
     return opened < 0 ? opened : super.getOption(name);
   }
 
+  /** For the poll loop: the kernel coalesces no Unix datagrams. */
+  override onWatched(): void {}
+
+  /** For the receiver: a path has no block list. */
+  override drops(): boolean {
+    return false;
+  }
+
   /** For the receiver. */
   override get controlDecoder(): ControlDecoder {
     return this.#decoder;
   }
 
-  /** For the receiver: what an IP socket would show becomes what a Unix socket shows. */
-  protected override emitMessage(message: Buffer<ArrayBuffer>, remote: RemoteInfo): void {
-    const { address, size, truncated, fds, credentials } = remote as RemoteInfo & UnixDetails;
-    const info: UnixRemoteInfo = { family: "unix", path: address, size };
+  /** For the receiver. */
+  override remoteInfo({ sender, details }: Received, size: number): UnixRemoteInfo {
+    const info: UnixRemoteInfo = { family: "unix", path: sender.address, size };
+    if (!details) return info;
+    const { truncated, fds, credentials } = details as UnixDetails;
     if (truncated) info.truncated = true;
     if (credentials) info.credentials = credentials;
     if (fds) info.fds = fds;
+    return info;
+  }
+
+  /** Descriptors that the listeners did not take are closed. */
+  protected override emitMessage(message: Buffer<ArrayBuffer>, remote: UnixRemoteInfo): void {
     try {
-      this.#listeners.emit("message", message, info);
+      super.emitMessage(message, remote);
     } finally {
-      if (fds) this.#decoder.settle(fds);
+      if (remote.fds) this.#decoder.settle(remote.fds);
     }
   }
 
@@ -165,21 +167,21 @@ export class UnixEndpoint extends Endpoint implements UnixSendingSocket {
   congested(address: EncodedAddress | undefined, isCongested: boolean): void {
     const path = address ? this.#pathIn(address) : this.#peerPath();
     nextTick(() => {
-      if (this.fd >= 0) this.#listeners.emit(isCongested ? "congestion" : "writable", path);
+      if (this.fd >= 0) this.listeners.emit(isCongested ? "congestion" : "writable", path);
     });
   }
 
   protected override get inbox(): Inbox {
-    return inboxOf(this.#engine, this.#decoder.space > 0 ? "ancillary" : "plain");
+    return inboxOf(this.engine, this.#decoder.space > 0 ? "ancillary" : "plain");
   }
 
   protected override makeSender(): MessageSender {
-    const { loop, outbox, runtime } = this.#engine;
+    const { loop, outbox, runtime } = this.engine;
     return new UnixSender(runtime.libc, loop, outbox, this);
   }
 
   #pathIn(address: EncodedAddress): string {
-    return decodePath(this.#engine.runtime.libc.abi, address, 0, address.length);
+    return decodePath(this.engine.runtime.libc.abi, address, 0, address.length);
   }
 
   #peerPath(): string {

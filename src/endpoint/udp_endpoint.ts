@@ -1,0 +1,440 @@
+/**
+ * A UDP socket in the kernel: what an endpoint has that speaks IP.
+ *
+ * @module
+ */
+import type { Descriptor } from "../../ffi/descriptor.ts";
+import { FAULTY } from "../../ffi/poll/interest_set.ts";
+import { ANY, type IpVersion, parseIp } from "../../ffi/wire/inet.ts";
+import { interfaceIndex } from "../../ffi/wire/interfaces.ts";
+import type { EncodedOption } from "../../ffi/wire/membership.ts";
+import { encodeAddress, type EncodedAddress, type SocketAddress } from "../../ffi/wire/sockaddr.ts";
+import { type OptionName, optionOf } from "../../ffi/wire/sockopt.ts";
+import { ErrorReceiver, type ErrorReceivingSocket } from "../receiving/error_receiver.ts";
+import type { ControlDecoder, Inbox } from "../receiving/inbox.ts";
+import type { Received } from "../receiving/message_batch.ts";
+import type { NetworkError } from "../receiving/network_error.ts";
+import { MEMINFO_SIZE, ReceiveBuffer } from "../receiving/receive_buffer.ts";
+import { remoteInfo } from "../receiving/remote_info.ts";
+import type { RemoteInfo, TransmitTimestamp } from "../receiving/types.ts";
+import { type ControlledSocket, isMappedName, SendControlsEncoder } from "../sending/controls.ts";
+import { type Path, Paths, pathTo } from "../sending/path.ts";
+import { NO_OFFLOAD, type Offload } from "../sending/segments.ts";
+import { type Fragmentation, Sender, type UdpSendingSocket } from "../sending/sender.ts";
+import type { Permissions } from "./address_policy.ts";
+import { AncillaryData, type AncillaryOwner } from "./ancillary_data.ts";
+import { DatagramEndpoint, type Listeners } from "./endpoint.ts";
+import type { Engine } from "./engine.ts";
+
+/** How to bind. */
+export interface BindFlags {
+  readonly reuseAddr: boolean;
+  readonly reusePort: boolean;
+  readonly ipv6Only: boolean;
+}
+
+/**
+ * Why the kernel must hand over each datagram alone: a filter of the socket or of all sockets of its port must see each one;
+ * datagrams that are lost are counted one by one.
+ */
+export type ApartReason = "filter" | "portFilter" | "dropCount";
+
+/** One UDP socket below its public surface. */
+export class UdpEndpoint extends DatagramEndpoint
+  implements UdpSendingSocket, ErrorReceivingSocket, ControlledSocket, AncillaryOwner {
+  readonly version: IpVersion;
+  readonly #permissions: Permissions;
+  readonly #offload: Offload;
+  // Made when they are first used, as there may be ten thousand idle sockets.
+  #errorReceiver: ErrorReceiver | undefined;
+  /** For the error receiver. */
+  #receiveBuffer: ReceiveBuffer | undefined;
+  #ancillaryData: AncillaryData | undefined;
+  /** Why datagrams are not to come together; undefined: for no reason. */
+  #apart: Set<ApartReason> | undefined;
+  /** Whether others may be bound to the same port (SO_REUSEPORT), and the port that it is in a group for; 0: none. */
+  #sharesPort = false;
+  #groupPort = 0;
+  /** Whether its protocol has segments: an adopted socket's may be another, as ICMP's for echo requests. */
+  #isUdp = true;
+  /** Whether somebody else made the descriptor, who may use it still. */
+  #wasAdopted = false;
+  /** What the sender has asked for since it may have changed. */
+  #fragmentation: Fragmentation | undefined;
+  /** The type of service of what is sent by IPv4 and by IPv6, as it was read last; -1: not since an option was set. */
+  #typesOfService: Record<IpVersion, number> | undefined;
+  #paths: Paths | undefined;
+  #peerPath: Path | undefined;
+
+  constructor(
+    engine: Engine,
+    version: IpVersion,
+    offload: Offload,
+    permissions: Permissions,
+    listeners: Listeners,
+  ) {
+    super(engine, version, listeners);
+    this.version = version;
+    this.#permissions = permissions;
+    this.#offload = engine.runtime.offload ? offload : NO_OFFLOAD;
+  }
+
+  protected override rememberState(): () => void {
+    const restore = super.rememberState();
+    const [isUdp, wasAdopted, sharesPort] = [this.#isUdp, this.#wasAdopted, this.#sharesPort];
+    return () => {
+      restore();
+      [this.#isUdp, this.#wasAdopted, this.#sharesPort] = [isUdp, wasAdopted, sharesPort];
+      this.optionsChanged();
+      this.#peerPath = undefined;
+      this.sender?.allowSegments?.(this.#mayJoinSegments());
+    };
+  }
+
+  protected override adopted(descriptor: Descriptor): void {
+    this.optionsChanged();
+    this.#peerPath = undefined;
+    this.#isUdp = descriptor.isUdp;
+    this.#wasAdopted = true;
+    this.#sharesPort = this.peekOption("SO_REUSEPORT") > 0;
+  }
+
+  /** Another descriptor of this socket, for another process, which may not know UDP_GRO; or a negative errno. */
+  duplicate(): number {
+    this.isShared = true;
+    this.setOption("UDP_GRO", 0);
+    return this.with((descriptor) => descriptor.duplicate());
+  }
+
+  /**
+   * bind(2) with the options that must be set before it, and receives. Opens the descriptor. Receiving starts before bind(2), which
+   * cannot be undone: whatever fails, the socket can be bound afterwards.
+   */
+  bindAndReceive(address: string, port: number, flags: BindFlags): number {
+    return this.#bind(address, port, flags, true);
+  }
+
+  /** Binds to any address and a port of the system's choice, unless `bind` was called before; as in Node, even if it failed. */
+  bindIfUnbound(): number {
+    if (this.wasBound) return 0;
+    return this.#bind(ANY[this.version], 0, { reuseAddr: false, reusePort: false, ipv6Only: false }, false);
+  }
+
+  #bind(address: string, port: number, flags: BindFlags, receives: boolean): number {
+    const { libc } = this.engine.runtime;
+    const encoded = encodeAddress(libc, this.family, address, port);
+    if (!encoded || (flags.ipv6Only && this.version === 4)) return -libc.abi.errno.EINVAL;
+    const result = this.#setBindFlags(flags) || this.#requestMetadata();
+    if (result < 0) return result;
+    this.#sharesPort = flags.reusePort;
+    const bound = receives ? this.receiveWith(() => this.bindDescriptor(encoded)) : this.bindDescriptor(encoded);
+    // macOS says EAFNOSUPPORT if Linux says EINVAL.
+    return bound === -libc.abi.errno.EAFNOSUPPORT ? -libc.abi.errno.EINVAL : bound;
+  }
+
+  /** What must be set before bind(2). Opens the descriptor. */
+  #setBindFlags({ reuseAddr, reusePort, ipv6Only }: BindFlags): number {
+    const { abi } = this.engine.runtime.libc;
+    const opened = this.open();
+    if (opened < 0) return opened;
+    if (reusePort && !abi.linux) return -abi.errno.ENOTSUP;
+    // On macOS SO_REUSEADDR alone does not let two sockets share an address.
+    const reuse = abi.linux ? "SO_REUSEADDR" : "SO_REUSEPORT";
+    return this.#turnOn(reuseAddr, reuse) || this.#turnOn(reusePort, "SO_REUSEPORT") ||
+      this.#turnOn(ipv6Only, "IPV6_V6ONLY");
+  }
+
+  #turnOn(isWanted: boolean, option: OptionName): number {
+    return isWanted ? this.setOption(option, 1) : 0;
+  }
+
+  /** Before datagrams can come: of one that came before, the kernel does not know all. */
+  #requestMetadata(): number {
+    return this.#ancillaryData?.request() ?? 0;
+  }
+
+  /** The runtime's error if binding without being asked is not permitted: joining a multicast group does that. */
+  implicitBindRefusal(): Error | undefined {
+    return this.wasBound ? undefined : this.#permissions.refused(ANY[this.version], 0);
+  }
+
+  protected override receiveWith(call: () => number): number {
+    const result = super.receiveWith(call);
+    if (result >= 0 && this.#sharesPort) this.#joinGroup();
+    return result;
+  }
+
+  override startReceiving(): number {
+    const asked = this.#requestMetadata();
+    return asked < 0 ? asked : super.startReceiving();
+  }
+
+  override startReceivingAdopted(): number {
+    const asked = this.#requestMetadata();
+    const result = asked < 0 ? asked : super.startReceivingAdopted();
+    if (result >= 0 && this.#sharesPort) this.#joinGroup();
+    return result;
+  }
+
+  protected override stopReceiving(): void {
+    super.stopReceiving();
+    if (this.#groupPort > 0) this.engine.reusePortGroups.leave(this, this.#groupPort);
+    this.#groupPort = 0;
+    this.#errorReceiver?.stop();
+  }
+
+  /**
+   * For the poll loop. If the kernel has no UDP_GRO, datagrams come one by one. It says nothing about sending, so what was collected
+   * need not leave first; and it may be leaving just now.
+   */
+  override onWatched(): void {
+    if (this.#offload.gro && !this.isShared && !this.#apart) this.descriptor?.setOption("UDP_GRO", 1);
+  }
+
+  /** The kernel hands over each datagram alone (no UDP_GRO), or together with others again once there is no reason left. */
+  keepApart(reason: ApartReason, apart: boolean): void {
+    const reasons = this.#apart ?? new Set();
+    const before = reasons.size > 0;
+    if (apart) reasons.add(reason);
+    else reasons.delete(reason);
+    this.#apart = reasons.size > 0 ? reasons : undefined;
+    const receives = this.token > 0 && this.#offload.gro && !this.isShared;
+    if (receives && before !== reasons.size > 0) this.setOption("UDP_GRO", this.#apart ? 0 : 1);
+  }
+
+  /** A program chooses among the sockets of this one's port, or does so no more. */
+  setPortFiltered(filtered: boolean): void {
+    this.keepApart("portFilter", filtered);
+    if (this.#groupPort > 0) this.engine.reusePortGroups.setFiltered(this.#groupPort, filtered);
+  }
+
+  /** Joins the sockets of the same port, as soon as there is a port. */
+  #joinGroup(): void {
+    const local = this.localAddress();
+    if (typeof local === "number" || local.port === 0) return;
+    const { reusePortGroups } = this.engine;
+    this.#groupPort = local.port;
+    reusePortGroups.join(this, local.port);
+    if (this.#apart?.has("portFilter")) reusePortGroups.setFiltered(local.port, true);
+  }
+
+  /** connect(2). EISCONN if there is a peer, as libuv has it: a look-up may answer twice. */
+  override connect(address: string, port: number): number {
+    if (this.isConnected) return -this.engine.runtime.libc.abi.errno.EISCONN;
+    this.#peerPath = undefined;
+    return super.connect(address, port);
+  }
+
+  override disconnect(): number {
+    this.#peerPath = undefined;
+    return super.disconnect();
+  }
+
+  /** Binds to an interface, or to none. Opens the descriptor, so that it can be done before bind(2). */
+  bindToDevice(name: string): number {
+    const { libc } = this.engine.runtime;
+    const index = name === "" ? 0 : interfaceIndex(libc, name);
+    if (index < 0) return index;
+    return this.openWith((descriptor) => descriptor.bindToDevice(this.version, name, index));
+  }
+
+  /** Sets a membership, for which the socket is bound first. @param option Encoded, or why it could not be: a negative errno. */
+  setMembership(option: EncodedOption | number): number {
+    if (typeof option === "number") return option;
+    const bound = this.bindIfUnbound();
+    return bound < 0 ? bound : this.setEncodedOption(option);
+  }
+
+  /** setsockopt(2) of an encoded option, of which nothing else here depends. @param option As for memberships. */
+  setEncodedOption(option: EncodedOption | number): number {
+    return typeof option === "number" ? option : this.with((descriptor) => descriptor.setEncodedOption(option));
+  }
+
+  protected override optionsChanged(): void {
+    this.#typesOfService = undefined;
+    this.#fragmentation = undefined;
+  }
+
+  /** getsockopt(2), which changes nothing of how messages leave: unlike `getOption` it does not send those of this turn. */
+  protected peekOption(name: OptionName): number {
+    return this.descriptor?.getOption(name) ?? this.notOpen;
+  }
+
+  /** For the receiver. */
+  override drops(sender: SocketAddress): boolean {
+    return this.#permissions.drops(sender);
+  }
+
+  /** For the receiver. */
+  override remoteInfo(payload: Received, size: number): RemoteInfo {
+    return remoteInfo(payload, size);
+  }
+
+  /** For the receiver: nothing comes with UDP datagrams that would have to be released. */
+  override discard(): void {}
+
+  protected override get inbox(): Inbox {
+    return this.engine.inbox;
+  }
+
+  /** For the receiver. */
+  override get controlDecoder(): ControlDecoder | undefined {
+    return this.#ancillaryData?.decoder;
+  }
+
+  /** What goes with each datagram. */
+  get ancillaryData(): AncillaryData {
+    return this.#ancillaryData ??= new AncillaryData(this.engine.runtime.libc, this);
+  }
+
+  /** What this socket has on its error queue. */
+  get errorReceiver(): ErrorReceiver {
+    const { errorQueue, runtime } = this.engine;
+    return this.#errorReceiver ??= new ErrorReceiver(errorQueue, this, runtime.libc.abi);
+  }
+
+  /** For the poll loop. */
+  override onFaulty(): boolean {
+    if (!this.#errorReceiver) return super.onFaulty();
+    this.takesErrors();
+    return this.#errorReceiver.step();
+  }
+
+  /** For the receiver. */
+  override fail(errno: number): void {
+    if (!this.#errorReceiver?.repeats(errno)) super.fail(errno);
+  }
+
+  /** How often the error queue may have had no room when it was read. */
+  get errorQueueOverruns(): number {
+    return this.#errorReceiver?.overruns ?? 0;
+  }
+
+  /** For the error receiver. Not before Linux 4.12, which has no SO_MEMINFO: then it is not known. */
+  hadNoRoom(): boolean {
+    const { abi } = this.engine.runtime.libc;
+    const option = optionOf(abi, "SO_MEMINFO");
+    const memory = option && this.descriptor?.getRawOption(option.level, option.name, MEMINFO_SIZE);
+    if (memory === undefined || typeof memory === "number") return false;
+    // A filter drops them, too.
+    return (this.#receiveBuffer ??= new ReceiveBuffer()).wasFull(abi, memory, !this.#apart?.has("filter"));
+  }
+
+  /** For the error receiver. */
+  requestErrorTurn(): void {
+    this.engine.loop.requestTurn(this, FAULTY);
+  }
+
+  /** For the error receiver. */
+  deliverNetworkError(error: NetworkError): void {
+    this.emit("networkError", error);
+  }
+
+  /** Reports when a datagram left. */
+  deliverTimestamp(timestamp: TransmitTimestamp): void {
+    this.emit("timestamp", timestamp);
+  }
+
+  protected override makeSender(): Sender {
+    const { outbox, runtime } = this.engine;
+    return new Sender(runtime.libc, outbox, this, this.#mayJoinSegments());
+  }
+
+  /** Whether several messages may go to the kernel as one payload: not if each is to have a timestamp. */
+  #mayJoinSegments(): boolean {
+    return this.#offload.gso && this.#isUdp && !this.#ancillaryData?.sendTimestamps;
+  }
+
+  /** Messages may go to the kernel as one payload, or no more. What was sent before goes as it would have gone. */
+  updateSegments(): void {
+    this.engine.outbox.flush();
+    this.sender?.allowSegments?.(this.#mayJoinSegments());
+  }
+
+  /** For the sender. */
+  mayRetry(errno: number, attempt: number): boolean {
+    return this.#errorReceiver !== undefined && this.#errorReceiver.mayRetry(errno, attempt);
+  }
+
+  /** For the sender. */
+  refusal(): number {
+    return this.#errorReceiver?.takesNetworkErrors ? this.#errorReceiver.localError() : 0;
+  }
+
+  /** For the sender: read once after each change. */
+  fragmentation(): Fragmentation {
+    return this.#fragmentation ??= this.#readFragmentation();
+  }
+
+  #readFragmentation(): Fragmentation {
+    const { linux } = this.engine.runtime.libc.abi;
+    if (linux === undefined) return "any";
+    const mode = this.peekOption("IP_MTU_DISCOVER");
+    if (mode === linux.IP_PMTUDISC_WANT) return "large";
+    return mode === linux.IP_PMTUDISC_DO || mode === linux.IP_PMTUDISC_PROBE ? "none" : "any";
+  }
+
+  /** For the sender. */
+  get isSole(): boolean {
+    return !this.isShared && !this.#wasAdopted;
+  }
+
+  /** For the sender. */
+  get keepsRefusals(): boolean {
+    return this.#errorReceiver?.takesNetworkErrors ?? false;
+  }
+
+  /** For the sender. */
+  forbidFragments(forbidden: boolean): number {
+    const { IP_PMTUDISC_DO, IP_PMTUDISC_WANT } = this.engine.runtime.libc.abi.linux!;
+    const mode = forbidden ? IP_PMTUDISC_DO : IP_PMTUDISC_WANT;
+    return this.descriptor?.setOption("IP_MTU_DISCOVER", mode) ?? 0;
+  }
+
+  /** For the sender. */
+  unsentBytes(): number {
+    const { linux } = this.engine.runtime.libc.abi;
+    return linux ? this.descriptor?.readInt(linux.SIOCOUTQ) ?? 0 : 0;
+  }
+
+  /** For the sender. */
+  pathTo(address: EncodedAddress | undefined): Path | undefined {
+    return address ? (this.#paths ??= this.#makePaths()).to(address) : this.#peerPath ??= this.#pathToPeer();
+  }
+
+  #makePaths(): Paths {
+    const { sockaddr_in, sockaddr_in6 } = this.engine.runtime.libc.abi.layouts;
+    return new Paths(this.version, this.version === 4 ? sockaddr_in.sin_addr : sockaddr_in6.sin6_addr);
+  }
+
+  #pathToPeer(): Path | undefined {
+    const peer = this.remoteAddress();
+    const ip = typeof peer === "number" ? undefined : parseIp(peer.address);
+    return ip && pathTo(this.version, ip.bytes);
+  }
+
+  /** What makes control messages of the options of `send`. */
+  controlsEncoder(): SendControlsEncoder {
+    return new SendControlsEncoder(this.engine.runtime.libc, this);
+  }
+
+  /** For the encoder. */
+  get hasTxTime(): boolean {
+    return this.#ancillaryData?.hasTxTime ?? false;
+  }
+
+  /** For the encoder: IP_TOS or IPV6_TCLASS, read once after each change. */
+  typeOfServiceOf(wire: IpVersion): number {
+    const known = this.#typesOfService ??= { 4: -1, 6: -1 };
+    if (known[wire] >= 0 && !this.isShared) return known[wire];
+    return known[wire] = Math.max(this.peekOption(wire === 4 ? "IP_TOS" : "IPV6_TCLASS"), 0);
+  }
+
+  /** The protocol that datagrams to a destination, or to the peer, go by: over IPv6 sockets mapped addresses are IPv4's. */
+  wireTo(destination: EncodedAddress | undefined): IpVersion {
+    if (this.version === 4) return 4;
+    if (destination) return isMappedName(this.engine.runtime.libc.abi, destination) ? 4 : 6;
+    const peer = this.remoteAddress();
+    return typeof peer !== "number" && peer.address.startsWith("::ffff:") ? 4 : 6;
+  }
+}
