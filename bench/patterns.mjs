@@ -5,18 +5,22 @@ import { startContender, startProgram } from "./processes.mjs";
 
 /** Runs a contender once. Returns its figures. */
 export async function measure(runtime, contender, workload, times) {
-  const { sizes = [], peers = 1, idle = 0 } = workload;
+  const { sizes = [], peers = 1, idle = 0, sockets = 1, wave = 512, pace = 0, connected = false } = workload;
   const options = {
     port: 0,
     sizes,
     peers,
     idle,
+    sockets,
+    wave,
+    pace,
+    connected,
     workers: contender.workers ?? 0,
     told: contender.told ?? false,
     ...times,
   };
-  const start = (port, processor) =>
-    startContender(runtime, contender.module, contender.script ?? workload.script, { ...options, port }, processor);
+  const start = (port, place) =>
+    startContender(runtime, contender.module, contender.script ?? workload.script, { ...options, port }, place);
   return await patterns[workload.pattern]({ contender, workload, options, start });
 }
 
@@ -52,7 +56,7 @@ const patterns = {
     inTurn(
       [
         () => startProgram("echo", [], 0),
-        (port) => contender.module ? start(port, 1) : clients(port, 1, options, 1),
+        (port) => contender.module ? start(port, { processor: 1 }) : clients(port, 1, options, 1),
       ],
       ([, client]) => client.figures(),
     ),
@@ -66,6 +70,16 @@ const patterns = {
         return contender.module ? { ...await server.figures(), ...served } : served;
       },
     ),
+
+  /** In a network namespace with a link of its own. */
+  async link({ start }) {
+    const process = start(0, { hasLink: true });
+    try {
+      return await process.figures();
+    } finally {
+      await process.stop();
+    }
+  },
 
   /** From the start of the process to its end. */
   async alone({ start }) {

@@ -69,16 +69,24 @@ const hasTaskset = spawnSync("taskset", ["--version"]).status === 0;
 
 const program = (name) => join(work, name);
 
-/** Starts a contender. */
-export function startContender(runtime, module, script, options, processor) {
+/** Starts a contender. @param place The processor it is to stay on, or whether it is to have a link in a namespace, if any. */
+export function startContender(runtime, module, script, options, place = {}) {
   const { command, args, environment } = runtimes[runtime];
-  return new Running(command, [...args, module, script, JSON.stringify(options)], { environment, processor });
+  return new Running(command, [...args, module, script, JSON.stringify(options)], { environment, ...place });
 }
 
 /** Starts a C program. */
 export function startProgram(name, args = [], processor) {
   return new Running(program(name), args.map(String), { processor });
 }
+
+/** Runs a command in a network namespace that has a link, with its addresses at once. */
+const onLink = [
+  ...["unshare", "--net", "sh", "-c"],
+  "sysctl -qw net.ipv6.conf.default.accept_dad=0; ip link set lo up; ip link add link0 type veth peer name link1; " +
+  'ip link set link0 up; ip link set link1 up; exec "$@"',
+  "sh",
+];
 
 /** A process that prints objects as JSON: perhaps a port first, and its figures last. */
 class Running {
@@ -88,11 +96,11 @@ class Running {
   #wake = () => {};
   #isOver = false;
 
-  /** @param processor The one it is to stay on, if any. */
-  constructor(command, args, { environment = {}, processor }) {
+  constructor(command, args, { environment = {}, processor, hasLink = false }) {
+    const link = hasLink ? onLink : [];
     const pin = processor !== undefined && hasTaskset ? ["taskset", "--cpu-list", String(processor)] : [];
     // Ten thousand sockets are more than most shells allow.
-    const words = ["-c", 'ulimit -n "$(ulimit -Hn)"; exec "$@"', "sh", ...pin, command, ...args];
+    const words = ["-c", 'ulimit -n "$(ulimit -Hn)"; exec "$@"', "sh", ...link, ...pin, command, ...args];
     const stdio = ["ignore", "pipe", "inherit"];
     this.started = performance.now();
     this.#child = spawn("sh", words, { cwd: root, stdio, env: { ...process.env, ...environment, NO_COLOR: "1" } });

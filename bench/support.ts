@@ -8,6 +8,8 @@ import process from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
 import type { createSocket, Socket, SocketOptions } from "../mod.ts";
 
+export type { Socket };
+
 /** The module under test: ours, or the built-in one, which has all that the common workloads use. */
 export interface Dgram {
   createSocket: typeof createSocket;
@@ -22,6 +24,14 @@ export interface Options {
   readonly port: number;
   readonly sizes: readonly number[];
   readonly peers: number;
+  /** Sockets at work. */
+  readonly sockets: number;
+  /** Messages given to `send()` in one turn of the event loop, or questions under way, by each socket. */
+  readonly wave: number;
+  /** Messages a second, if they are to be few. */
+  readonly pace: number;
+  /** Whether sockets that send are connected. */
+  readonly connected: boolean;
   /** Idle sockets. */
   readonly idle: number;
   readonly workers: number;
@@ -34,9 +44,6 @@ export type Figures = Record<string, number>;
 
 /** As the C programs have it. */
 const RECEIVE_BUFFER: number = 4 << 20;
-
-/** Messages given to `send()` in one turn of the event loop. */
-export const WAVE = 512;
 
 /** Sockets that come and go in one turn of the event loop. */
 const SOCKETS_PER_TURN = 32;
@@ -64,6 +71,13 @@ const EVERYTHING: Partial<SocketOptions> = {
 export async function bound(dgram: Dgram, options: Partial<SocketOptions> = {}): Promise<Socket> {
   const socket = dgram.createSocket({ type: "udp4", ...options });
   await new Promise<void>((resolve) => socket.bind(0, LOOPBACK, resolve));
+  return socket;
+}
+
+/** A socket connected to a port of the loopback address. */
+export async function connected(dgram: Dgram, port: number): Promise<Socket> {
+  const socket = await bound(dgram);
+  await new Promise<void>((resolve) => socket.connect(port, LOOPBACK, () => resolve()));
   return socket;
 }
 

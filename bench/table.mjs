@@ -80,6 +80,12 @@ const cpuShare = (workload, label, bar) => ({
   barText: () => `at most ${bar} x its own`,
 });
 
+/** A workload that must be no slower than the same runtime's own module, and take no more of the processor. */
+const never = (workload, label) => [
+  speedUp(workload, label, { all: 1 }),
+  cpuShare(workload, `${label}, CPU per message`, 1),
+];
+
 const bars = [
   speedUp("send64", "bulk send() with callbacks, 64 B", { all: 15 }),
   speedUp("send1200", "bulk send() with callbacks, 1200 B", { all: 10 }),
@@ -101,6 +107,22 @@ const bars = [
   speedUp("perMessage", "a socket for each message, one at a time", { all: 1.2 }),
   cpuShare("perMessage", "a socket for each message, one at a time, CPU", 0.9),
   speedUp("bindClose", "create, bind, close", { all: 1 }),
+  ...never("sendOne", "one send() a turn, to an address"),
+  ...never("sendOneConnected", "one send() a turn, connected"),
+  ...never("sendAwaited", "one awaited send() after the other"),
+  ...never("sendSockets", "100 sockets, 4 messages each a turn"),
+  ...never("sendLarge", "60,000-byte messages, 8 a turn"),
+  ...never("sendLinkLocal", "send() to a link-local address with its zone"),
+  ...never("sendControls", "send() on a connected udp6 socket"),
+  ...never("receivePlain", "receive 64 B from a sender without offload"),
+  ...never("receiveLarge", "receive 60,000-byte messages"),
+  ...never("receive8192", "receive 8,192-byte messages"),
+  ...never("askSockets", "32 sockets that ask an echo server"),
+  ...never("askMany", "32 questions under way on one socket"),
+  ...never("askOnce", "await once() after each question"),
+  cpuShare("paced200", "200 messages a second each way, CPU", 1),
+  cpuShare("paced1000", "1,000 messages a second each way, CPU", 1),
+  notAbove("wake2000", "wake-up of one among 2,000 sockets, p50", "p50"),
   {
     workload: "first message after createSocket, cold",
     needs: ["start"],

@@ -47,6 +47,32 @@ const bulkReceive = {
   limits: [cGro, cReceive],
 };
 
+/** What most programs do: one message now and then. */
+const single = {
+  pattern: "send",
+  script: "send",
+  sizes: [64],
+  wave: 1,
+  contenders: both,
+  limits: [cSend],
+};
+
+const plainReceive = {
+  pattern: "receive",
+  script: "receive",
+  segments: 1,
+  contenders: both,
+  limits: [cReceive],
+};
+
+const asking = {
+  pattern: "ask",
+  script: "ask",
+  sizes: [64],
+  contenders: both,
+  limits: [],
+};
+
 export const workloads = {
   send64: {
     title: "bulk send(), 64 bytes, one peer",
@@ -192,6 +218,95 @@ export const workloads = {
     title: "createSocket(), bind(), close(), one at a time",
     pattern: "alone",
     script: "bind_close",
+    contenders: both,
+    limits: [],
+  },
+  sendOne: {
+    title: "one send() with a callback a turn, to an address",
+    ...single,
+  },
+  sendOneConnected: {
+    title: "one send() with a callback a turn, connected",
+    ...single,
+    connected: true,
+  },
+  sendAwaited: {
+    title: "one awaited send() after the other",
+    ...single,
+    script: "send_awaited",
+  },
+  sendSockets: {
+    title: "100 sockets, 4 messages each a turn",
+    ...single,
+    wave: 4,
+    sockets: 100,
+  },
+  sendLarge: {
+    title: "60,000-byte messages, 8 a turn",
+    ...single,
+    sizes: [60_000],
+    wave: 8,
+  },
+  sendLinkLocal: {
+    title: "send() to a link-local address with its zone",
+    pattern: "link",
+    script: "send_link_local",
+    sizes: [64],
+    contenders: both,
+    limits: [],
+  },
+  sendControls: {
+    title: "send() on a connected udp6 socket, with { ecn: 1 } or without",
+    pattern: "send",
+    script: "send_controls",
+    sizes: [64],
+    contenders: [ours, { name: "dgram-ffi, { ecn: 1 }", module: "ours", told: true }, builtin],
+    limits: [],
+  },
+  receiveLarge: {
+    title: "receive 60,000-byte messages",
+    ...plainReceive,
+    sizes: [60_000],
+  },
+  receive8192: {
+    title: "receive 8,192-byte messages",
+    ...plainReceive,
+    sizes: [8192],
+  },
+  askSockets: {
+    title: "32 sockets, each asks an echo server again and again",
+    ...asking,
+    sockets: 32,
+    wave: 1,
+  },
+  askMany: {
+    title: "32 questions under way on one socket",
+    ...asking,
+    wave: 32,
+  },
+  askOnce: {
+    title: 'await once(socket, "message") after each question',
+    ...asking,
+    script: "ask_once",
+  },
+  paced200: {
+    title: "200 messages a second each way",
+    ...asking,
+    script: "paced",
+    pace: 200,
+  },
+  paced1000: {
+    title: "1,000 messages a second each way",
+    ...asking,
+    script: "paced",
+    pace: 1000,
+  },
+  wake2000: {
+    title: "wake-up of one among 2,000 sockets, same process",
+    pattern: "alone",
+    script: "wake",
+    sizes: [64],
+    sockets: 2000,
     contenders: both,
     limits: [],
   },

@@ -12,7 +12,6 @@ import {
   measure,
   messagesOf,
   type Options,
-  WAVE,
 } from "../support.ts";
 
 interface BunSocket {
@@ -42,12 +41,12 @@ async function send(options: Options): Promise<Figures> {
   const socket = await Bun.udpSocket({ hostname: LOOPBACK, socket: { drain: () => drained?.() } });
   const sendWave = (): void => {
     const packets: unknown[] = [];
-    for (let i = 0; i < WAVE; i++, next++) {
+    for (let i = 0; i < options.wave; i++, next++) {
       packets.push(messages[next % messages.length], options.port, addresses[next % addresses.length]);
     }
     const count = socket.sendMany(packets);
     sent += count;
-    if (count === WAVE) setImmediate(sendWave);
+    if (count === options.wave) setImmediate(sendWave);
     else drained = sendWave;
   };
   sendWave();

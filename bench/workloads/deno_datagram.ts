@@ -12,7 +12,6 @@ import {
   measure,
   messagesOf,
   type Options,
-  WAVE,
 } from "../support.ts";
 
 interface NetAddress {
@@ -48,8 +47,8 @@ function send(connection: DatagramConnection, options: Options): Promise<Figures
     if (--pending === 0) setImmediate(sendWave);
   };
   const sendWave = (): void => {
-    pending = WAVE;
-    for (let i = 0; i < WAVE; i++, next++) {
+    pending = options.wave;
+    for (let i = 0; i < options.wave; i++, next++) {
       connection.send(messages[next % messages.length], addresses[next % addresses.length]).then(done);
     }
   };
