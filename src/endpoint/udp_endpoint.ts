@@ -434,7 +434,6 @@ export class UdpEndpoint extends DatagramEndpoint
   wireTo(destination: EncodedAddress | undefined): IpVersion {
     if (this.version === 4) return 4;
     if (destination) return isMappedName(this.engine.runtime.libc.abi, destination) ? 4 : 6;
-    const peer = this.remoteAddress();
-    return typeof peer !== "number" && peer.address.startsWith("::ffff:") ? 4 : 6;
+    return this.pathTo(undefined)?.byIPv4 ? 4 : 6;
   }
 }
