@@ -52,6 +52,20 @@ test("the loop looks on again when traffic becomes dense, and a single gap does 
   assert(simulate(spin, clock, 100, 0.06, 0.13) > 90);
 });
 
+test("the loop asks no more after an activity where datagrams are far apart, and again when they are near", () => {
+  const [spin, clock] = spinWithClock();
+  const expected = (gap: number): boolean[] =>
+    Array.from({ length: 10 }, () => {
+      spin.active();
+      const expects = spin.expectsMore();
+      if (expects) spin.idle();
+      clock.now += gap;
+      return expects;
+    });
+  assertEquals(expected(5).slice(-5), Array(5).fill(false));
+  assertEquals(expected(0.1).slice(-5), Array(5).fill(true));
+});
+
 test("the loop looks on for a tenth of a millisecond at most", () => {
   const [spin, clock] = spinWithClock();
   simulate(spin, clock, 100, 0.06, 0.13);

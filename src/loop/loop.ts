@@ -383,7 +383,7 @@ export class PollLoop {
     this.#due.length = this.#turn = 0;
     this.#running = false;
     // Unreferenced, only the waiter will do: Node runs an immediate that keeps nothing alive when something else wakes it.
-    const looksAgain = this.#isReferenced && (this.#wasActive || this.#spin.idle());
+    const looksAgain = this.#isReferenced && (this.#wasActive ? this.#spin.expectsMore() : this.#spin.idle());
     if (looksAgain || this.#requested.size > 0) this.#lookAgain();
     else this.#open?.waiter.arm();
   }

@@ -62,6 +62,14 @@ export class Spin {
     this.#lastActive = now;
   }
 
+  /** Somebody was ready, and is done. @returns Whether more is likely to follow at once, so that a look is not in vain. */
+  expectsMore(): boolean {
+    const isFar = this.#far > ACCIDENTS;
+    // Then it waits.
+    if (isFar) this.#isIdle = true;
+    return !isFar;
+  }
+
   /** Nobody was ready. @returns Whether to look again. */
   idle(): boolean {
     this.#isIdle = true;
