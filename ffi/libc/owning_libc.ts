@@ -72,9 +72,19 @@ export class OwningLibc extends NativeLibc {
     const slot = this.owner.slotOf(fd);
     if (!slot) return super.close(fd);
     slot[0] = -1;
-    const result = c.close(fd);
+    let result: number;
+    try {
+      result = c.close(fd);
+    } catch (error) {
+      slot[0] = fd;
+      throw error;
+    }
     const errno = result < 0 ? this.#errno() : 0;
-    this.owner.vacate(fd, slot);
+    try {
+      this.owner.vacate(fd, slot);
+    } catch {
+      // The stack is full: there is a slot less.
+    }
     return result < 0 ? -errno : result;
   }
 
