@@ -208,12 +208,14 @@ export class Descriptor {
     this.#fd = -1;
   }
 
-  /** close(2), once: a second call does nothing. Whatever it returns, the descriptor is gone. */
+  /**
+   * close(2), once: a second call does nothing. Whatever it returns, the descriptor is gone; if it throws, it was not called and the
+   * descriptor is open.
+   */
   close(): void {
-    const fd = this.#fd;
-    if (fd < 0) return;
+    if (this.#fd < 0) return;
+    this.#libc.close(this.#fd);
     this.#fd = -1;
-    this.#libc.close(fd);
   }
 }
 

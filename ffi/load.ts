@@ -11,6 +11,7 @@ import type { Binding } from "./libc/binding.ts";
 import type { Libc } from "./libc/libc.ts";
 import { NativeLibc } from "./libc/native_libc.ts";
 import { OwningLibc } from "./libc/owning_libc.ts";
+import { openRealmOwner } from "./libc/realm_owner.ts";
 import { openThreadOwner } from "./libc/thread_exit.ts";
 import { bunPollSource, koffiPollSource, nodePollSource } from "./poll/poll_source.ts";
 import { opReferences, PoolWaiter } from "./poll/pool_waiter.ts";
@@ -19,7 +20,7 @@ import { Uv, UvWaiter } from "./poll/uv_waiter.ts";
 import type { WaiterFactory } from "./poll/waiter.ts";
 import type { Runtime } from "./runtime.ts";
 import { resourceContexts } from "./runtimes/async_context.ts";
-import { bunBinding, bunDrain, type BunFfi, bunFfi } from "./runtimes/bun.ts";
+import { bunBinding, bunDrain, type BunFfi, bunFfi, isBunTest } from "./runtimes/bun.ts";
 import {
   denoAsyncContexts,
   denoBeforeEnd,
@@ -99,7 +100,8 @@ function onDeno(deno: DenoNamespace, abi: Abi): Runtime {
 
 function onBun(bun: BunFfi, abi: Abi): Runtime {
   const binding = bunBinding(bun, abi);
-  const libc = libcOn(binding, abi);
+  const owner = isMainThread && isBunTest() ? openRealmOwner(binding, abi, process) : undefined;
+  const libc = owner ? new OwningLibc(abi, binding, owner) : libcOn(binding, abi);
   const drain = bunDrain();
   return {
     binding: "bun",

@@ -7,7 +7,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { currentRuntime } from "../ffi/load.ts";
 import type { LookupFunction, Socket } from "../mod.ts";
 import { type CallName, injectFaults } from "./support/faulty_libc.ts";
-import { nextEvent, nextMessage, sent, test, testBoth } from "./support/harness.ts";
+import { nextEvent, nextMessage, nextMessages, sent, test, testBoth } from "./support/harness.ts";
 import { openDescriptor } from "./support/kernel.ts";
 import { testAlike } from "./support/reference.ts";
 
@@ -154,4 +154,37 @@ test("a lookup that throws leaves connect() without a peer, and it can be repeat
   const arriving = nextMessage(server);
   socket.send("x");
   assertEquals((await arriving).text, "x");
+});
+
+testBoth("nothing of a descriptor that bind({ fd }) could not take over stays with the socket", async (t, family) => {
+  const faults = injectFaults(t);
+  const { libc } = currentRuntime();
+  const own = openDescriptor(family);
+  t.cleanup(() => libc.close(own.fd));
+  // As if it was one for ICMP's echo requests, whose messages do not go together.
+  const protocol = faults.answer(
+    "getsockopt",
+    (real, ...args) => {
+      const result = real.getsockopt(...args);
+      if (args[2] === libc.abi.linux!.SO_PROTOCOL) args[3].memory.view.setInt32(0, 1, true);
+      return result;
+    },
+    Infinity,
+    own.fd,
+  );
+  const receiver = await t.bound(family.type);
+  const socket = t.socket(family.type);
+  faults.fail("epoll_create1", "EMFILE");
+  const watched = faults.fail("epoll_ctl", "ENOMEM", 1);
+  assertThrows(() => socket.bind({ fd: own.fd }), Error, "open");
+  faults.repair(watched);
+  faults.repair(protocol);
+  socket.bindSync({ address: family.loopback });
+  const arriving = nextMessages(receiver, 3);
+  faults.calls.length = 0;
+  const { port } = receiver.address();
+  for (const text of ["a", "b", "c"]) socket.send(text, port, family.loopback);
+  assertEquals((await arriving).map(({ text }) => text), ["a", "b", "c"]);
+  // Three messages as one payload.
+  assertEquals(faults.callsOf("sendmmsg").map(({ args }) => args[2]), [1]);
 });

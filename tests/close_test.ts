@@ -355,3 +355,40 @@ test("sockets made and closed in their hundreds leave nothing behind", async () 
     await Promise.all(sockets.map(closed));
   }
 });
+
+testBoth("close() that finds the stack full can be repeated, and closes once", async (t, family) => {
+  const receiver = await t.bound(family.type);
+  const { port } = receiver.address();
+  let tries = 0;
+  for (let round = 0; round < 20; round++) {
+    const socket = createSocket(family.type);
+    socket.bindSync({ address: family.loopback });
+    await nextTurn();
+    let closes = 0;
+    socket.on("close", () => closes++);
+    const arriving = nextMessage(receiver);
+    socket.send(String(round), port, family.loopback);
+    // Each level on the way back has a little more room.
+    const dig = (padding: number): void => {
+      try {
+        dig(padding);
+      } catch {
+        tries++;
+        socket.close();
+      }
+    };
+    // At different depths, so that the stack ends in different places.
+    const descend = (padding: number): void => {
+      const [a, b, c] = [padding, padding + 1, padding + 2];
+      if (padding > 0) descend(padding - 1 + 0 * (a + b + c));
+      else dig(0);
+      assert(a >= 0);
+    };
+    descend(round);
+    assertNotRunning(() => socket.close());
+    assertEquals((await arriving).text, String(round));
+    await nextTurn();
+    assertEquals(closes, 1);
+  }
+  assert(tries > 20);
+});

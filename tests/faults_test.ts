@@ -587,3 +587,46 @@ testBoth("messages wait for a neighbour that does not answer yet, then leave in 
   assertEquals(received, texts);
   assertEquals(await sender.call("getSendQueueCount"), 0);
 }, { skip: noNamespaces });
+
+testBoth("a message that waits leaves even if the kernel refuses to tell of room", async (t, family) => {
+  const faults = injectFaults(t);
+  const { receiver, sender, fd, port } = await pair(t, faults, family);
+  await sent(sender, "first", port, family.loopback);
+  await nextMessage(receiver);
+  const { EPOLL_CTL_MOD } = currentRuntime().libc.abi.linux!;
+  const refused: number[] = [];
+  faults.answer("epoll_ctl", (real, epfd, op, target, event) => {
+    if (op !== EPOLL_CTL_MOD || target !== fd) return real.epoll_ctl(epfd, op, target, event);
+    refused.push(target);
+    return -real.abi.errno.ENOMEM;
+  });
+  faults.fail("sendmmsg", "EAGAIN", 1, fd);
+  const arriving = nextMessage(receiver);
+  const outcomes = sendAll(sender, ["second"], port, family.loopback);
+  assertEquals((await arriving).text, "second");
+  await allCalled(outcomes);
+  assertEquals([outcomes, queueOf(sender), refused], [[[6]], [0, 0], [fd]]);
+});
+
+testBoth("a socket that goes on being told of room does not keep the loop busy", async (t, family) => {
+  const faults = injectFaults(t);
+  const { receiver, sender, fd, port } = await pair(t, faults, family);
+  const { EPOLL_CTL_MOD } = currentRuntime().libc.abi.linux!;
+  let modified = 0;
+  // The first asks for room, the second would end that.
+  faults.answer("epoll_ctl", (real, epfd, op, target, event) => {
+    const isRefused = op === EPOLL_CTL_MOD && target === fd && ++modified > 1;
+    return isRefused ? -real.abi.errno.ENOMEM : real.epoll_ctl(epfd, op, target, event);
+  });
+  faults.fail("sendmmsg", "EAGAIN", 1, fd);
+  await sent(sender, "x", port, family.loopback);
+  assertEquals(modified, 2);
+  const isSuspended = (): boolean =>
+    faults.callsOf("epoll_ctl").some(({ args }) =>
+      args[1] === currentRuntime().libc.abi.linux!.EPOLL_CTL_DEL && args[2] === fd
+    );
+  await until(isSuspended, "the socket to be taken out of the set");
+  const arriving = nextMessage(sender);
+  await sent(receiver, "back", sender.address().port, family.loopback);
+  assertEquals((await arriving).text, "back");
+});

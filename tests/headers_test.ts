@@ -19,6 +19,7 @@ import {
   type Prototype,
   prototypesOf,
 } from "../ffi/libc/prototypes.ts";
+import { REALM_PROTOTYPES } from "../ffi/libc/realm_owner.ts";
 import { THREAD_EXIT_PROTOTYPES } from "../ffi/libc/thread_exit.ts";
 import { compileAndRun, noCompiler } from "./support/compiler.ts";
 import { test } from "./support/harness.ts";
@@ -163,8 +164,9 @@ test("the header agrees with the declaration of each function", () => {
 test("the thread's end finds a FILE's descriptor where the header has it, and the functions are the header's", () => {
   const { fileno } = abi().threadExit.FILE;
   assertEquals(evaluate(["offsetof(FILE, _fileno)"])["offsetof(FILE, _fileno)"], fileno);
-  for (const { declaration } of Object.values(THREAD_EXIT_PROTOTYPES)) {
-    const source = `${PREAMBLE}#include <stdlib.h>\n#include <dlfcn.h>\n${declaration};\nint main(void) { return 0; }`;
+  for (const { declaration } of Object.values({ ...THREAD_EXIT_PROTOTYPES, ...REALM_PROTOTYPES })) {
+    const source =
+      `${PREAMBLE}#include <stdlib.h>\n#include <dlfcn.h>\n#include <libintl.h>\n${declaration};\nint main(void) { return 0; }`;
     assertEquals(compileAndRun(source).errors, "", declaration);
   }
 }, { skip });

@@ -85,6 +85,64 @@ socket.bind(${await freePort(t)}, "127.0.0.1", () => log("up " + [...Deno.readDi
   assert(counts.every((count) => count <= counts[0] + 2), lines().join());
 }, onlyDeno);
 
+const onlyBun = { skip: runtime === "bun" ? undefined : "bun's own commands" };
+
+/** Runs files with `bun test` in one process. */
+async function bunTest(t: Tools, flags: readonly string[], files: Record<string, string>): Promise<string> {
+  const folder = scratchFolder(t);
+  for (const [name, code] of Object.entries(files)) writeFileSync(join(folder, name), importing + code);
+  const names = Object.keys(files).map((name) => `./${name}`);
+  const child = spawn(process.execPath, ["test", ...flags, ...names], {
+    cwd: folder,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  const { code, stdout, stderr } = await ended(child, 30_000);
+  if (code !== 0) throw new Error(stdout + stderr);
+  return stdout;
+}
+
+test("what a file of bun test --isolate leaves open is closed before the next one opens anything", async (t) => {
+  const port = await freePort(t);
+  const code = `import { readdirSync } from "node:fs";
+import { test } from "bun:test";
+test("x", async () => {
+  const socket = createSocket("udp4");
+  socket.bindSync({ port: ${port}, address: "127.0.0.1" });
+  const received = new Promise((resolve) => socket.once("message", resolve));
+  socket.send("x", ${port}, "127.0.0.1");
+  await received;
+  for (let i = 0; i < 1500; i++) createSocket("udp4").setsockopt("SOL_SOCKET", "SO_PRIORITY", Uint8Array.of(1, 0, 0, 0));
+  console.log("open: " + readdirSync("/proc/self/fd").length);
+});`;
+  const files = Object.fromEntries(["a", "b", "c", "d"].map((name) => [`${name}_test.ts`, code]));
+  const counts = [...(await bunTest(t, ["--isolate"], files)).matchAll(/^open: (\d+)$/gm)].map(([, count]) =>
+    Number(count)
+  );
+  assertEquals(counts.length, 4);
+  // Bun opens some of its own meanwhile.
+  assert(counts.every((count) => count > 1500 && count < counts[0] + 100), counts.join());
+}, onlyBun);
+
+test("another copy of the module in the same file of bun test leaves the first one's sockets open", async (t) => {
+  const folder = scratchFolder(t);
+  // Bundled, so that it shares nothing with the first.
+  const bundle = ["build", entry("mod"), "--target=bun", `--outfile=${join(folder, "copy.js")}`];
+  assertEquals((await ended(spawn(process.execPath, bundle, { stdio: "ignore" }), 30_000)).code, 0);
+  const code = `import { test } from "bun:test";
+test("x", async () => {
+  const socket = createSocket("udp4");
+  socket.bindSync({ address: "127.0.0.1" });
+  const copy = await import(${JSON.stringify(join(folder, "copy.js"))});
+  const other = copy.createSocket("udp4");
+  const received = new Promise((resolve) => socket.once("message", resolve));
+  await new Promise((resolve) => other.send("x", socket.address().port, "127.0.0.1", resolve));
+  await received;
+  other.close();
+  socket.close();
+});`;
+  await bunTest(t, ["--isolate"], { "a_test.ts": code, "b_test.ts": code });
+}, onlyBun);
+
 test("a process without descriptors for the thread goes on, and hears", async () => {
   const command = commandFor(fixture("crowded")).map((word) => `'${word}'`).join(" ");
   const { code, stdout } = await ended(spawn("sh", ["-c", `ulimit -n 128; exec ${command}`]), 20_000);

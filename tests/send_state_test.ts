@@ -36,7 +36,10 @@ function harnessOf(kind: "udp" | "unix", judge: (submitted: Submitted) => Verdic
   const path = pathTo(4, Uint8Array.of(127, 0, 0, 1));
   const socket = {
     fd: 77,
-    awaitRoom: (waiting: boolean) => void (harness.awaits = waiting),
+    awaitRoom: (waiting: boolean) => {
+      harness.awaits = waiting;
+      return true;
+    },
     mayRetry: () => false,
     refusal: () => 0,
     unsentBytes: () => 0,

@@ -60,7 +60,25 @@ test("an exception in a Worker's listener is the Worker's 'error' and ends it", 
   assertEquals(code, 0);
 });
 
-test("a Web Worker's socket answers, and terminate() ends it in the middle of receiving", async () => {
-  const { code, stdout, stderr } = await runFixture("web_worker");
-  assertEquals([code, stdout.trim(), stderr], [0, "echo: x", ""]);
-}, { skip: runtime === "deno" || runtime === "bun" ? undefined : "Node has no Web Workers" });
+for (
+  const [behaviour, end] of [
+    ["terminate() ends it in the middle of receiving", "terminate"],
+    ["close() ends it", "close"],
+    ["an exception ends it", "throw"],
+  ]
+) {
+  test(`a Web Worker's socket answers, and ${behaviour}: its port is free`, async () => {
+    const { code, stdout, stderr } = await runFixture("web_worker", [end]);
+    assertEquals([code, stdout.trim(), end === "throw" ? "" : stderr], [0, "echo: x\nits port is free", ""]);
+  }, { skip: runtime === "deno" || runtime === "bun" ? undefined : "Node has no Web Workers" });
+}
+
+test("a terminated Worker's sockets are closed, however many there are", async () => {
+  const { code, stdout, stderr } = await runFixture("workers", ["terminated with many", "400"]);
+  assertEquals([code, stdout.trim(), stderr], [0, "400 more, then 0", ""]);
+}, { skip: linuxOnly(CLOSED_BY_LIBC) });
+
+test("descriptors that came to a terminated Worker, and that nobody has taken, are closed", async () => {
+  const { code, stdout, stderr } = await runFixture("workers", ["terminated with descriptors"]);
+  assertEquals([code, stdout.trim(), stderr], [0, "nothing left", ""]);
+}, { skip: linuxOnly(CLOSED_BY_LIBC) });

@@ -65,7 +65,7 @@ export interface Libc {
   read(fd: number, buf: Pointer, n: number): number;
   /** `ssize_t write(int fd, const void *buf, size_t n)` */
   write(fd: number, buf: Pointer, n: number): number;
-  /** `int close(int fd)` */
+  /** `int close(int fd)`. If it throws, as with a full stack, it was not called. */
   close(fd: number): number;
   /** `int fcntl(int fd, int cmd, int arg)` */
   fcntl(fd: number, cmd: number, arg: number): number;

@@ -141,7 +141,8 @@ export class NativeLibc implements Libc {
 
   close(fd: number): number {
     if (this.#laterErrors.size > 0) this.#laterErrors.delete(fd);
-    return this.#result(this.#c.close(fd));
+    const result = this.#c.close(fd) as number;
+    return result < 0 ? -this.#binding.errno() : result;
   }
 
   fcntl(fd: number, cmd: number, arg: number): number {

@@ -1,5 +1,5 @@
 /**
- * {@linkcode Libc} in a Worker: what it opens is closed when the thread ends.
+ * {@linkcode Libc} in a Worker: what it opens is closed when the thread ends. In `bun test`: when the realm has ended.
  *
  * A Worker can be terminated wherever JavaScript calls a function. Hence a new descriptor is written to its slot in the very expression
  * that opens it, and a slot is emptied right before the descriptor is closed: after that the number may be somebody else's.
@@ -71,10 +71,25 @@ export class OwningLibc extends NativeLibc {
     const c = this.#c;
     const slot = this.owner.slotOf(fd);
     if (!slot) return super.close(fd);
+    if (slot[0] !== fd) {
+      // Another realm has closed it, and the number may be somebody else's.
+      this.owner.vacate(fd, slot);
+      return -this.abi.errno.EBADF;
+    }
     slot[0] = -1;
-    const result = c.close(fd);
+    let result: number;
+    try {
+      result = c.close(fd);
+    } catch (error) {
+      slot[0] = fd;
+      throw error;
+    }
     const errno = result < 0 ? this.#errno() : 0;
-    this.owner.vacate(fd, slot);
+    try {
+      this.owner.vacate(fd, slot);
+    } catch {
+      // The stack is full: there is a slot less.
+    }
     return result < 0 ? -errno : result;
   }
 

@@ -150,9 +150,12 @@ function fileSlots(binding: Binding, abi: Abi): SlotMaker {
   const { fdopen } = THREAD_EXIT_PROTOTYPES;
   const functions = binding.open({ fdopen, [register]: UNDECLARED[register] }, abi.libraries);
   const fclose = addressOf("fclose", binding, abi);
-  const mode = text(binding, "r");
+  const modes = [text(binding, "r"), text(binding, "w")];
+  // The first will do for any but a descriptor that is open for writing only, such as a pipe's that came with a message.
+  const open = (fd: number, mode: Memory): unknown => functions.fdopen(fd, binding.pointerTo(mode, 0));
   return (fd) => {
-    const file = functions.fdopen(fd, binding.pointerTo(mode, 0));
+    const readable = open(fd, modes[0]);
+    const file = isNull(readable) ? open(fd, modes[1]) : readable;
     if (isNull(file)) return undefined;
     const memory = binding.view(file, FILE.fileno + FILE.filenoSize);
     const Numbers = FILE.filenoSize === 2 ? Int16Array : Int32Array;

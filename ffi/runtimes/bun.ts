@@ -55,6 +55,11 @@ export function bunDrain(): (() => void) | undefined {
   return typeof jsc?.drainMicrotasks === "function" ? jsc.drainMicrotasks : undefined;
 }
 
+/** Whether this is `bun test`, which says so to programs in this way. */
+export function isBunTest(): boolean {
+  return process.env.NODE_ENV === "test";
+}
+
 /** Opens the C library. */
 export function bunBinding(ffi: BunFfi, abi: Abi): Binding {
   const definitions = {

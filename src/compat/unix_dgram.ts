@@ -5,6 +5,7 @@
  */
 import type { Buffer } from "node:buffer";
 import { EventEmitter } from "node:events";
+import { setTimeout } from "../../ffi/runtimes/process.ts";
 import { encodePath } from "../../ffi/wire/sockaddr_un.ts";
 import { currentEngine, type Engine } from "../endpoint/engine.ts";
 import { payloadOf, sliceOf } from "../sending/arguments.ts";
@@ -17,6 +18,9 @@ import type { UnixRemoteInfo } from "../unix/types.ts";
 import { ImmediateSender } from "./immediate_sender.ts";
 
 export type { Bytes };
+
+/** Milliseconds until `'writable'` if the kernel does not tell of room. */
+const UNTOLD_DELAY = 10;
 
 /** Who sent a message. */
 export interface MessageInfo {
@@ -147,7 +151,7 @@ export class Socket extends EventEmitter<UnixDgramEvents> {
     const { EAGAIN, ENOBUFS } = this.#engine.runtime.libc.abi.errno;
     const callback = rest[0] as UnixDgramCallback | undefined;
     if (result !== -EAGAIN && result !== -ENOBUFS) return this.#report(result, callback);
-    this.#endpoint.awaitRoom(true);
+    if (!this.#endpoint.awaitRoom(true)) setTimeout(() => this.emit("writable"), UNTOLD_DELAY);
     if (typeof callback === "function") callback(Object.assign(new Error("congestion"), { code: 1 }));
     else this.emit("congestion", message);
   }

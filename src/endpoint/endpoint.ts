@@ -386,11 +386,12 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
   }
 
   /** For the sender. A message that waits keeps even an unreferenced socket's process alive. */
-  awaitRoom(waiting: boolean): void {
-    if (this.#awaitsRoom === waiting) return;
-    this.engine.loop.setWritable(this, waiting);
-    this.#awaitsRoom = waiting;
+  awaitRoom(waiting: boolean): boolean {
+    if (this.#awaitsRoom === waiting) return true;
+    const isTold = this.engine.loop.setWritable(this, waiting);
+    this.#awaitsRoom = waiting && isTold;
     this.#updateReference();
+    return isTold;
   }
 
   /** Whether a receiving socket keeps the process alive. */

@@ -143,14 +143,21 @@ export class PollLoop {
     for (const watcher of this.#late) if (!this.#unwatched.has(watcher)) this.#watchNow(watcher);
   }
 
-  /** Asks to be told of room to send as well, or no more. */
-  setWritable(watcher: Watcher, writable: boolean): void {
+  /**
+   * Asks to be told of room to send as well, or no more.
+   *
+   * @returns False if it will not be told, as it is not watched, or the kernel refuses. One that is told though it has asked for that no
+   * more is left alone like others that are ready and do nothing.
+   */
+  setWritable(watcher: Watcher, writable: boolean): boolean {
     if (writable) this.#watchIfLate(watcher);
     const { fd, token } = watcher;
-    if (token === 0) return;
+    if (token === 0) return !writable;
     if (writable) this.#writable.add(watcher);
     else this.#writable.delete(watcher);
-    if (!this.#suspended.has(watcher)) this.#open!.set.modify(fd, token, this.#interestOf(watcher));
+    if (this.#suspended.has(watcher) || this.#open!.set.modify(fd, token, this.#interestOf(watcher)) >= 0) return true;
+    if (writable) this.#writable.delete(watcher);
+    return !writable;
   }
 
   /** While referenced, what is watched keeps the process alive. So it begins. */
@@ -167,18 +174,19 @@ export class PollLoop {
   end(watcher: Watcher): void {
     const { fd, token } = watcher;
     if (token === 0) return this.#forget(watcher);
-    watcher.token = 0;
-    this.#watchers[token] = undefined;
-    this.#freeTokens.push(token);
-    this.#count--;
-    this.#unreferenced.delete(watcher);
     const timer = this.#suspended.get(watcher);
     if (timer) clearTimeout(timer);
     else this.#open?.set.remove(fd);
     this.#suspended.delete(watcher);
+    this.#unreferenced.delete(watcher);
     this.#requested.delete(watcher);
     this.#writable.delete(watcher);
     this.#idleTurns.delete(watcher);
+    this.#freeTokens.push(token);
+    this.#watchers[token] = undefined;
+    this.#count--;
+    // Last: until here it can be called again if something throws.
+    watcher.token = 0;
     if (this.#count === 0) this.#open?.waiter.park();
     this.#updateReference();
     this.#closeIfUnused();
@@ -341,8 +349,10 @@ export class PollLoop {
     }
     if (due.readiness & WRITABLE) {
       due.readiness &= ~WRITABLE;
-      watcher.onWritable();
-      return true;
+      if (this.#writable.has(watcher)) {
+        watcher.onWritable();
+        return true;
+      }
     }
     return (due.readiness & READABLE) !== 0 && watcher.onReadable() && this.#goOn(due);
   }

@@ -46,8 +46,8 @@ export type Fragmentation = "none" | "large" | "any";
 export interface SendingSocket {
   /** The descriptor, or -1 once closed. */
   readonly fd: number;
-  /** Asks for the sender's `resume` to be called when there is room, or no more. Meanwhile the process stays alive. */
-  awaitRoom(waiting: boolean): void;
+  /** Asks for the sender's `resume` to be called when there is room, or no more. Meanwhile the process stays alive. @returns Whether it will. */
+  awaitRoom(waiting: boolean): boolean;
 }
 
 /** What a sender of UDP datagrams needs of its socket. */
@@ -241,7 +241,7 @@ export class Sender extends QueueingSender {
     const byTimer = waits &&
       (this.#noRoom === this.libc.abi.errno.ENOBUFS || this.#falseAlarms >= MAX_FALSE_ALARMS);
     if (byTimer) this.#startTimer();
-    this.#socket.awaitRoom(waits && !byTimer);
+    if (!this.#socket.awaitRoom(waits && !byTimer) && waits) this.#startTimer();
     if (waits) this.outbox.waiting.add(this);
     else this.outbox.waiting.delete(this);
   }

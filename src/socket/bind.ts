@@ -131,8 +131,10 @@ function thrownBy(action: () => void): Error | undefined {
 
 /** A descriptor that an option cannot be set on stays its owner's. */
 function takeOver(socket: UdpSocket, endpoint: UdpEndpoint, fd: number): void {
-  endpoint.adopt(fd);
-  const failure = thrownBy(() => applyOptions(socket));
+  const failure = thrownBy(() => {
+    endpoint.adopt(fd);
+    applyOptions(socket);
+  });
   if (!failure) return;
   endpoint.release();
   throw failure;

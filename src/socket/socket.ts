@@ -308,12 +308,12 @@ export class Socket extends EventEmitter<SocketEvents> {
       state.queue.push(() => this.close());
       return this;
     }
-    const endpoint = runningUdpEndpoint(this);
+    // If something throws, the socket is open still, and can be closed.
+    runningUdpEndpoint(this).close();
     if (state.isReferenced) state.engine.resources.remove();
     state.isReferenced = false;
-    state.endpoint = undefined;
-    endpoint.close();
     nextTick(() => this.emit("close"));
+    state.endpoint = undefined;
     return this;
   }
 

@@ -26,8 +26,8 @@ const MAX_FALSE_ALARMS = 3;
 
 /** What a backlog needs of its socket. */
 export interface BackloggedSocket {
-  /** Asks for the endpoint's `onWritable`, or no more. Of use to a connected socket only. */
-  awaitRoom(waiting: boolean): void;
+  /** Asks for the endpoint's `onWritable`, or no more. Of use to a connected socket only. @returns Whether it will. */
+  awaitRoom(waiting: boolean): boolean;
 }
 
 /** What waits for one destination. */
@@ -92,7 +92,7 @@ export class Backlog {
 
   /** Has the kernel say when there is room, or no more. @returns Whether it will. */
   #listen(wanted: boolean): boolean {
-    if (!this.address) this.#socket.awaitRoom(wanted);
+    if (!this.address) return this.#socket.awaitRoom(wanted) && wanted;
     else if (!wanted) this.#closeProbe();
     else return (this.#probe ??= this.#openProbe()) !== undefined;
     return wanted;
@@ -111,9 +111,10 @@ export class Backlog {
         onTurnOver: () => false,
       };
       if (this.#loop.watch(watcher) === 0) {
-        this.#loop.setWritable(watcher, true);
         this.#watcher = watcher;
-        return probe;
+        if (this.#loop.setWritable(watcher, true)) return probe;
+        this.#loop.end(watcher);
+        this.#watcher = undefined;
       }
     }
     probe.close();

@@ -298,10 +298,11 @@ export class UnixSocket extends EventEmitter<UnixSocketEvents> {
     if (typeof callback === "function") this.on("close", callback);
     const endpoint = runningEndpoint(this);
     const state = unixStateOf(this);
-    state.endpoint = undefined;
+    // If something throws, the socket is open still, and can be closed.
     state.file?.remove();
     endpoint.close();
     nextTick(() => this.emit("close"));
+    state.endpoint = undefined;
     return this;
   }
 

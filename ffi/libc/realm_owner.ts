@@ -1,0 +1,119 @@
+/**
+ * Descriptors that end with their realm, if another one follows in the same thread: `bun test --isolate` gives each file a global object and
+ * modules of its own, and says nothing when one ends. What a realm has open stands in native memory, which outlives it; the next one closes
+ * it before it opens anything.
+ *
+ * @module
+ */
+import type { Abi } from "../abi/abi.ts";
+import type { Binding } from "./binding.ts";
+import { Memory } from "./memory.ts";
+import type { Prototype } from "./prototypes.ts";
+import { type Slot, THREAD_EXIT_PROTOTYPES, ThreadOwner } from "./thread_exit.ts";
+
+/** The functions; `tests/headers_test.ts` has a C compiler compare them with the headers. */
+export const REALM_PROTOTYPES = {
+  bindtextdomain: {
+    declaration: "char *bindtextdomain(const char *domainname, const char *dirname)",
+    result: "pointer",
+    parameters: [["pointer", "domainname"], ["pointer", "dirname"]],
+  },
+} as const satisfies Record<string, Prototype>;
+
+/** One block of the list: the address of the next one, and descriptors, -1 for none. */
+const BLOCK = { size: 4096, next: 0, descriptors: 8 };
+
+/** The C library keeps a text under this name for the process: where the list begins. Children do not inherit it. */
+const NAME = "dgram-ffi";
+
+/** The key of a realm's slots, which copies of this module share. */
+const SLOTS = Symbol.for("dgram-ffi.slots");
+
+/** Gives a slot that nobody else has. */
+type SlotSource = () => Slot | undefined;
+
+/**
+ * Who lists a realm's descriptors. What the realm before has left is closed.
+ *
+ * @param realm An object that each realm has one of.
+ * @returns Undefined if the C library has no place for the list.
+ */
+export function openRealmOwner(binding: Binding, abi: Abi, realm: object): ThreadOwner | undefined {
+  const known = (realm as { [SLOTS]?: SlotSource })[SLOTS];
+  if (known) return new ThreadOwner(known);
+  try {
+    const source = openSlots(binding, abi);
+    Object.defineProperty(realm, SLOTS, { value: source });
+    return new ThreadOwner(source);
+  } catch {
+    // macOS: no such functions.
+    return undefined;
+  }
+}
+
+function openSlots(binding: Binding, abi: Abi): SlotSource {
+  const { calloc } = THREAD_EXIT_PROTOTYPES;
+  const functions = binding.open({ calloc, ...REALM_PROTOTYPES }, abi.libraries);
+  const free: Slot[] = [];
+  const add = (address: number): ArrayBuffer => {
+    const block = binding.view(address, BLOCK.size);
+    for (let at = BLOCK.descriptors; at < BLOCK.size; at += 4) free.push(new Int32Array(block, at, 1));
+    return block;
+  };
+  const makeBlock = (): number => {
+    const address = Number(functions.calloc(binding.word(1), binding.word(BLOCK.size)));
+    if (address === 0) throw new Error("calloc failed");
+    new Int32Array(binding.view(address, BLOCK.size), BLOCK.descriptors).fill(-1);
+    return address;
+  };
+  const nextOf = (block: ArrayBuffer): BigUint64Array => new BigUint64Array(block, BLOCK.next, 1);
+  let last: ArrayBuffer | undefined;
+  for (let address = firstOf(binding, functions.bindtextdomain, makeBlock); address > 0;) {
+    last = add(address);
+    address = Number(nextOf(last)[0]);
+  }
+  // What is open now was left by another realm: this one has opened nothing yet.
+  for (const slot of free) closeLeft(slot, binding.functions.close);
+  return () => {
+    if (free.length === 0) {
+      const address = makeBlock();
+      nextOf(last!)[0] = BigInt(address);
+      last = add(address);
+    }
+    return free.pop();
+  };
+}
+
+function closeLeft(slot: Slot, close: (fd: number) => number): void {
+  const fd = slot[0];
+  if (fd < 0) return;
+  slot[0] = -1;
+  close(fd);
+}
+
+/** The address of the first block, which the first realm makes. */
+function firstOf(binding: Binding, bindtextdomain: (...text: unknown[]) => unknown, make: () => number): number {
+  const name = text(binding, NAME);
+  const known = bindtextdomain(binding.pointerTo(name, 0), binding.nullPointer);
+  const found = known ? new RegExp(`^/${NAME}/(\\d+)$`).exec(textAt(binding, known)) : undefined;
+  if (found) return Number(found[1]);
+  const address = make();
+  bindtextdomain(binding.pointerTo(name, 0), binding.pointerTo(text(binding, `/${NAME}/${address}`), 0));
+  return address;
+}
+
+function text(binding: Binding, value: string): Memory {
+  const buffer = new ArrayBuffer(value.length + 1);
+  new Uint8Array(buffer).set(new TextEncoder().encode(value));
+  return new Memory(buffer, binding.addressOf(buffer));
+}
+
+/** A string of C. One byte after the other: nothing is read behind its end. */
+function textAt(binding: Binding, pointer: unknown): string {
+  let value = "";
+  for (let at = Number(pointer);; at++) {
+    const byte = new Uint8Array(binding.view(at, 1))[0];
+    if (byte === 0) return value;
+    value += String.fromCharCode(byte);
+  }
+}
