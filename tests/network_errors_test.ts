@@ -22,6 +22,7 @@ import {
   testBoth,
 } from "./support/harness.ts";
 import { patiently } from "./support/mailbox.ts";
+import { testBothAlike } from "./support/reference.ts";
 import { addressOf, noNamespaces } from "./support/namespaces.ts";
 import { until } from "./support/process.ts";
 import { randomIntegers } from "./support/random.ts";
@@ -108,6 +109,19 @@ for (const gso of [true, false]) {
     },
   );
 }
+
+testBoth("errors that wait for a slow listener when a turn is over come in the next one", async (t, family) => {
+  const closed = await closedPort(t, family);
+  const socket = await t.bound({ type: family.type, recvErrors: true, gso: false });
+  noError(socket);
+  const errors = nextNetworkErrors(socket, 10);
+  // A turn ends after 5 ms.
+  socket.on("networkError", () => {
+    for (const start = performance.now(); performance.now() - start < 6;);
+  });
+  for (let i = 0; i < 10; i++) socket.send(`${i}`, closed, family.loopback);
+  assertEquals((await errors).map(({ message }) => message.toString()), Array.from({ length: 10 }, (_, i) => `${i}`));
+});
 
 testBoth("a message that leaves while another one's error is pending is not refused for it", async (t, family) => {
   const closed = await closedPort(t, family);
@@ -368,7 +382,7 @@ testBoth(
   async (t, family) => {
     const faults = injectFaults(t);
     const { abi } = faults.libc;
-    const closed = await closedPort(t, family);
+    const [closed, last] = [await closedPort(t, family), await closedPort(t, family)];
     const socket = await t.bound({ type: family.type, recvErrors: true });
     noError(socket);
     const fd = faults.lastSocket();
@@ -385,13 +399,18 @@ testBoth(
       for (let i = 0; i < count; i++) await sent(socket, "x", closed, family.loopback);
       faults.repair(blind);
       let errors = 0;
-      const countOne = (): void => void errors++;
-      socket.on("networkError", countOne);
-      for (let before = -1; before !== errors;) {
-        before = errors;
-        await turn();
-      }
-      socket.removeListener("networkError", countOne);
+      await patiently(
+        "the last error",
+        new Promise<void>((resolve) => {
+          const onError = ({ port }: NetworkError): void => {
+            if (port !== last) return void errors++;
+            socket.removeListener("networkError", onError);
+            resolve();
+          };
+          socket.on("networkError", onError);
+          socket.send("the last", last, family.loopback);
+        }),
+      );
       return errors;
     };
     assertEquals(await errorsOf(50), 50);
@@ -427,4 +446,17 @@ test("what a filter drops is no overrun of the error queue; what finds no room i
   await sent(socket, "x", closed, "127.0.0.1");
   await until(() => socket.getErrorQueueOverruns() > before, "an overrun");
   assert(socket.getDropCount() > 1, "a datagram is dropped");
+});
+
+testBothAlike("each message to a peer that refuses them has its own outcome", async (t, family, createSocket) => {
+  const closed = await closedPort(t, family);
+  const socket = t.track(createSocket(family.type));
+  await new Promise<void>((resolve) => socket.connect(closed, family.loopback, () => resolve()));
+  socket.on("error", () => {});
+  const outcomes = (count: number): Promise<unknown[]> =>
+    Promise.all(Array.from({ length: count }, (_, i) => sent(socket, `${i % 10}`).catch(({ code }) => code)));
+  for (const count of [10, 400, 2]) {
+    const expected = Array.from({ length: count }, (_, i) => i % 2 === 0 ? 1 : "ECONNREFUSED");
+    assertEquals(await outcomes(count), expected, `${count} messages`);
+  }
 });

@@ -294,6 +294,12 @@ export class UdpEndpoint extends DatagramEndpoint
   }
 
   /** For the poll loop. */
+  override onTurnOver(): boolean {
+    const isMoreReceived = super.onTurnOver();
+    return isMoreReceived || (this.#errorReceiver?.isMoreFetched ?? false);
+  }
+
+  /** For the poll loop. */
   override onFaulty(): boolean {
     if (!this.#errorReceiver) return super.onFaulty();
     this.takesErrors();

@@ -54,6 +54,11 @@ export class ErrorReceiver {
     this.#icmpErrnos = ICMP_ERRNOS.map((name) => abi.errno[name]);
   }
 
+  /** Whether messages are still to be delivered that the kernel has no more: it does not tell of them again. */
+  get isMoreFetched(): boolean {
+    return this.#fetched.length > 0;
+  }
+
   /** Delivers one message; fetches if nothing is there. @returns Whether something was done. */
   step(): boolean {
     if (this.#fetched.length === 0) this.#fetch();

@@ -324,6 +324,7 @@ export class Sender extends QueueingSender {
         return next;
       }
       if (!this.#settleRefused(collected, next, result)) return next;
+      if (this.#isAnswer(result, runs[next])) return this.#sendRestSingly(collected, next, end);
       if (runs[next].count === 0) next++;
       else this.submit(collected, next, runs[next].count);
     }
@@ -351,6 +352,26 @@ export class Sender extends QueueingSender {
       if (sent >= 0 || this.#noRoom !== 0) return sent >= 0;
     }
     return this.#sendSingly(collected, slot, result);
+  }
+
+  /**
+   * Whether the peer's host, or a router, has refused a message. It answers a payload that nobody has cut (as on the loopback
+   * interface) once, and the answer is the next message's error: singly each message has its own.
+   */
+  #isAnswer(result: number, { address }: Run): boolean {
+    const { ECONNREFUSED, EHOSTUNREACH, ENETUNREACH } = this.libc.abi.errno;
+    return address === undefined && (result === -ECONNREFUSED || result === -EHOSTUNREACH || result === -ENETUNREACH);
+  }
+
+  /** Sends what is left to a peer that refuses messages one by one, for a while. @returns As {@linkcode Sender.sendRuns}. */
+  #sendRestSingly(collected: Collected, first: number, end: number): number {
+    const path = this.#socket.pathTo(undefined);
+    if (path !== undefined) {
+      path.limit = 0;
+      path.limitUntil = now() + REFUSAL_LIFETIME;
+    }
+    for (let slot = first; slot < end; slot++) if (!this.#sendSingly(collected, slot, 0)) return slot;
+    return end;
   }
 
   /**
