@@ -22,10 +22,10 @@ import {
   testBoth,
 } from "./support/harness.ts";
 import { patiently } from "./support/mailbox.ts";
-import { testBothAlike } from "./support/reference.ts";
 import { addressOf, noNamespaces } from "./support/namespaces.ts";
 import { until } from "./support/process.ts";
 import { randomIntegers } from "./support/random.ts";
+import { testBothAlike } from "./support/reference.ts";
 import { routedHosts, SMALLER_MTU } from "./support/routed.ts";
 
 /** The next errors of a socket. */
