@@ -8,7 +8,7 @@
 import type { Buffer } from "node:buffer";
 import { EventEmitter } from "node:events";
 import { Descriptor } from "../../ffi/descriptor.ts";
-import { FAULTY } from "../../ffi/poll/interest_set.ts";
+import { ERROR } from "../../ffi/poll/interest_set.ts";
 import type { EventContext } from "../../ffi/runtimes/async_context.ts";
 import type { EncodedControls } from "../../ffi/wire/control.ts";
 import { ANY, type IpVersion, parseIp } from "../../ffi/wire/inet.ts";
@@ -476,7 +476,7 @@ export class Endpoint extends EndpointControls
   }
 
   /** For the poll loop. */
-  onFaulty(): boolean {
+  onError(): boolean {
     const receiver = this.#errorReceiver;
     this.#hasUnwantedErrors = receiver === undefined;
     return receiver !== undefined && receiver.step();
@@ -494,7 +494,7 @@ export class Endpoint extends EndpointControls
 
   /** For the error receiver. */
   requestErrorTurn(): void {
-    this.#engine.loop.requestTurn(this, FAULTY);
+    this.#engine.loop.requestTurn(this, ERROR);
   }
 
   protected deliverTimestamp(timestamp: TransmitTimestamp): void {
