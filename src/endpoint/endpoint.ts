@@ -8,7 +8,7 @@
 import type { Buffer } from "node:buffer";
 import { EventEmitter } from "node:events";
 import { Descriptor } from "../../ffi/descriptor.ts";
-import { ERROR } from "../../ffi/poll/interest_set.ts";
+import { ERROR } from "../../ffi/poll/poller.ts";
 import type { EventContext } from "../../ffi/runtimes/async_context.ts";
 import type { EncodedControls } from "../../ffi/wire/control.ts";
 import { ANY, type IpVersion, parseIp } from "../../ffi/wire/inet.ts";
