@@ -18,15 +18,15 @@ import type { TransmitTimestamp } from "../receiving/types.ts";
 import { type ControlledSocket, isMappedName, SendControlsEncoder } from "../sending/controls.ts";
 import { type ApartReason, EndpointOptions } from "./options.ts";
 
-/** What a socket wants of the kernel. */
-interface Wishes {
-  /** What is to be told of every datagram that comes. */
+/** The metadata that a socket has requested from the kernel. */
+interface RequestedMetadata {
+  /** What the kernel is to report of each received datagram. */
   readonly details: Set<DetailName>;
   /** Reads it. */
   decoder: DetailDecoder | undefined;
   /** Whether transmit times have a clock. */
   hasTxTime: boolean;
-  /** Whether it is to be told when each datagram leaves. */
+  /** Whether the kernel is to report when each datagram leaves. */
   sendTimestamps: boolean;
 }
 
@@ -35,7 +35,7 @@ export abstract class EndpointControls extends EndpointOptions implements Contro
   /** The type of service of what is sent by IPv4 and by IPv6, as it was read last; -1: not since an option was set. */
   #typesOfService: Record<IpVersion, number> | undefined;
   /** Undefined while there are none, as with most of perhaps ten thousand sockets. */
-  #wishes: Wishes | undefined;
+  #requested: RequestedMetadata | undefined;
 
   /** getpeername(2) */
   abstract remoteAddress(): SocketAddress | number;
@@ -49,7 +49,7 @@ export abstract class EndpointControls extends EndpointOptions implements Contro
   abstract get errorReceiver(): ErrorReceiver;
   /** Says when a datagram left. */
   protected abstract deliverTimestamp(timestamp: TransmitTimestamp): void;
-  /** Messages may go to the kernel as one payload, or no more: {@linkcode EndpointControls.tellsSending} has changed. */
+  /** Messages may go to the kernel as one payload, or no more: {@linkcode EndpointControls.reportsTransmitTimestamps} has changed. */
   protected abstract updateSegments(): void;
 
   /**
@@ -59,12 +59,12 @@ export abstract class EndpointControls extends EndpointOptions implements Contro
   setDetail(detail: DetailName, on: boolean): number {
     const result = this.fd >= 0 ? this.requestDetail(detail, on) : 0;
     if (result < 0) return result;
-    const wishes = this.#wishes ??= noWishes();
-    const { details } = wishes;
+    const requested = this.#requested ??= nothingRequested();
+    const { details } = requested;
     if (on) details.add(detail);
     else details.delete(detail);
     if (detail === "dropCount") this.keepApart("dropCount", on);
-    wishes.decoder = details.size > 0 ? this.#decoderOf(details) : undefined;
+    requested.decoder = details.size > 0 ? this.#decoderOf(details) : undefined;
     return detail === "timestamp" && this.fd >= 0 ? this.requestTimestamping() : 0;
   }
 
@@ -72,20 +72,20 @@ export abstract class EndpointControls extends EndpointOptions implements Contro
     return new DetailDecoder(this.engine.runtime.libc, this.version, details);
   }
 
-  /** Whether it is to be told when each datagram leaves. */
-  protected get tellsSending(): boolean {
-    return this.#wishes?.sendTimestamps ?? false;
+  /** Whether the kernel is to report when each datagram leaves. */
+  protected get reportsTransmitTimestamps(): boolean {
+    return this.#requested?.sendTimestamps ?? false;
   }
 
   /** For the receiver. */
   get controlDecoder(): ControlDecoder | undefined {
-    return this.#wishes?.decoder;
+    return this.#requested?.decoder;
   }
 
   /** Before datagrams can come: of one that came before, the kernel does not know all. */
   protected requestDetails(): number {
-    if (!this.#wishes) return 0;
-    const { details, sendTimestamps } = this.#wishes;
+    if (!this.#requested) return 0;
+    const { details, sendTimestamps } = this.#requested;
     for (const detail of details) {
       const result = this.requestDetail(detail, true);
       if (result < 0) return result;
@@ -109,7 +109,7 @@ export abstract class EndpointControls extends EndpointOptions implements Contro
 
   /** For the encoder. */
   get hasTxTime(): boolean {
-    return this.#wishes?.hasTxTime ?? false;
+    return this.#requested?.hasTxTime ?? false;
   }
 
   /** For the encoder: IP_TOS or IPV6_TCLASS, read once after each change. */
@@ -135,7 +135,7 @@ export abstract class EndpointControls extends EndpointOptions implements Contro
   setTxTimeClock(clock: number): number {
     const { abi } = this.engine.runtime.libc;
     const result = this.openWith((descriptor) => descriptor.setEncodedOption(encodeTxTime(abi, clock)));
-    if (result === 0) (this.#wishes ??= noWishes()).hasTxTime = true;
+    if (result === 0) (this.#requested ??= nothingRequested()).hasTxTime = true;
     return result;
   }
 
@@ -144,12 +144,12 @@ export abstract class EndpointControls extends EndpointOptions implements Contro
    * each message is one meanwhile. Linux only.
    */
   setSendTimestamps(on: boolean): number {
-    const wishes = this.#wishes ??= noWishes();
-    const before = wishes.sendTimestamps;
-    wishes.sendTimestamps = on;
+    const requested = this.#requested ??= nothingRequested();
+    const before = requested.sendTimestamps;
+    requested.sendTimestamps = on;
     const result = this.fd >= 0 ? this.requestTimestamping() : 0;
     if (result < 0) {
-      wishes.sendTimestamps = before;
+      requested.sendTimestamps = before;
       return result;
     }
     this.updateSegments();
@@ -161,12 +161,15 @@ export abstract class EndpointControls extends EndpointOptions implements Contro
   protected requestTimestamping(): number {
     const { linux } = this.engine.runtime.libc.abi;
     if (!linux) return 0;
-    const receive = this.#wishes?.details.has("timestamp") ? receiveTimestampFlags(linux) : 0;
-    return this.setOption("SO_TIMESTAMPING", receive | (this.tellsSending ? transmitTimestampFlags(linux) : 0));
+    const receive = this.#requested?.details.has("timestamp") ? receiveTimestampFlags(linux) : 0;
+    return this.setOption(
+      "SO_TIMESTAMPING",
+      receive | (this.reportsTransmitTimestamps ? transmitTimestampFlags(linux) : 0),
+    );
   }
 }
 
-function noWishes(): Wishes {
+function nothingRequested(): RequestedMetadata {
   return { details: new Set(), decoder: undefined, hasTxTime: false, sendTimestamps: false };
 }
 

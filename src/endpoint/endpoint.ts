@@ -615,7 +615,7 @@ export class Endpoint extends EndpointControls
 
   /** Whether several messages may go to the kernel as one payload: not if each is to have a timestamp. */
   #mayJoinSegments(): boolean {
-    return this.#offload.gso && this.#isUdp && !this.tellsSending;
+    return this.#offload.gso && this.#isUdp && !this.reportsTransmitTimestamps;
   }
 
   protected override peekOption(name: OptionName): number {
