@@ -103,23 +103,23 @@ export abstract class EndpointOptions {
   }
 
   /** Joins or leaves a multicast group; binds first. */
-  setMembership(join: boolean, group: string, interface_: string | undefined): number {
+  setMembership(join: boolean, group: string, iface: string | undefined): number {
     const { libc } = this.engine.runtime;
-    return this.setEncoded(true, encodeMembership(libc, join, group, interface_));
+    return this.setEncoded(true, encodeMembership(libc, join, group, iface));
   }
 
   /** Joins or leaves a source-specific channel, or blocks a source of a group and lets it be heard again; binds first. */
-  setSource(operation: SourceOperation, source: string, group: string, interface_: string | undefined): number {
+  setSource(operation: SourceOperation, source: string, group: string, iface: string | undefined): number {
     return this.setEncoded(
       true,
-      encodeSourceMembership(this.engine.runtime.libc, operation, source, group, interface_),
+      encodeSourceMembership(this.engine.runtime.libc, operation, source, group, iface),
     );
   }
 
   /** Chooses the interface that multicast leaves by. */
-  setMulticastInterface(interface_: string): number {
+  setMulticastInterface(iface: string): number {
     const { libc } = this.engine.runtime;
-    return this.setEncoded(false, encodeMulticastInterface(libc, this.version, interface_));
+    return this.setEncoded(false, encodeMulticastInterface(libc, this.version, iface));
   }
 
   protected turnOn(isWanted: boolean, option: OptionName): number {

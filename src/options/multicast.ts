@@ -92,11 +92,11 @@ export function unblockSource(
   return setSource(socket, "unblock", sourceAddress, groupAddress, multicastInterface);
 }
 
-function setMembership(socket: AnySocket, join: boolean, group: string, interface_: string | undefined): true {
+function setMembership(socket: AnySocket, join: boolean, group: string, iface: string | undefined): true {
   const endpoint = runningEndpoint(socket);
   if (!group) throw missingArg("multicastAddress");
   checkImplicitBind(endpoint);
-  const result = endpoint.setMembership(join, `${group}`, optionalText(interface_));
+  const result = endpoint.setMembership(join, `${group}`, optionalText(iface));
   return check(socket, result, join ? "addMembership" : "dropMembership");
 }
 
@@ -113,13 +113,13 @@ function setSource(
   operation: SourceOperation,
   source: string,
   group: string,
-  interface_: string | undefined,
+  iface: string | undefined,
 ): true {
   const endpoint = runningEndpoint(socket);
   validateString(source, "sourceAddress");
   validateString(group, "groupAddress");
   checkImplicitBind(endpoint);
-  const result = endpoint.setSource(operation, source, group, optionalText(interface_));
+  const result = endpoint.setSource(operation, source, group, optionalText(iface));
   return check(socket, result, SOURCE_METHODS[operation]);
 }
 
