@@ -26,7 +26,7 @@ import { type Path, Paths, pathTo } from "../sending/path.ts";
 import { lengthOf, type Payload } from "../sending/payload.ts";
 import { NO_OFFLOAD, type Offload, type Segments } from "../sending/segments.ts";
 import { type MessageSender, Sender, type SendingSocket } from "../sending/sender.ts";
-import type { Permissions } from "./address_policy.ts";
+import type { AddressPolicy } from "./address_policy.ts";
 import { EndpointControls } from "./controls.ts";
 import type { Engine } from "./engine.ts";
 import type { SocketEvents } from "./events.ts";
@@ -41,7 +41,7 @@ export class Endpoint extends EndpointControls
   implements SendingSocket, ReceivingSocket, ErrorReceivingSocket, LateWatcher {
   readonly family: AddressFamily;
   readonly #engine: Engine;
-  readonly #permissions: Permissions;
+  readonly #policy: AddressPolicy;
   readonly #listeners: Listeners;
   // Made when they are first used, as there may be ten thousand idle sockets.
   #sender: MessageSender | undefined;
@@ -86,14 +86,14 @@ export class Endpoint extends EndpointControls
     engine: Engine,
     family: AddressFamily,
     offload: Offload,
-    permissions: Permissions,
+    policy: AddressPolicy,
     listeners: Listeners,
   ) {
     super();
     this.family = family;
     this.#engine = engine;
     this.#context = engine.runtime.asyncContexts.open();
-    this.#permissions = permissions;
+    this.#policy = policy;
     this.#listeners = listeners;
     this.#offload = engine.runtime.offload ? offload : NO_OFFLOAD;
   }
@@ -252,7 +252,7 @@ export class Endpoint extends EndpointControls
 
   /** The runtime's error where binding by itself is not permitted: joining a multicast group does that. */
   implicitBindRefusal(): Error | undefined {
-    return this.#wasBound ? undefined : this.#permissions.refused(ANY[this.version], 0);
+    return this.#wasBound ? undefined : this.#policy.refused(ANY[this.version], 0);
   }
 
   /** Lets datagrams come in, which are heard from the next turn of the event loop on. */
@@ -432,7 +432,7 @@ export class Endpoint extends EndpointControls
 
   /** For the receiver. */
   drops(sender: SocketAddress): boolean {
-    return this.#permissions.drops(sender);
+    return this.#policy.drops(sender);
   }
 
   /** For the receiver. An `emit` of the program's own sees every datagram, whether or not there are listeners. */

@@ -8,7 +8,7 @@ import { nextTick } from "../../ffi/runtimes/process.ts";
 import type { EncodedControls } from "../../ffi/wire/control.ts";
 import { LOOPBACK } from "../../ffi/wire/inet.ts";
 import type { EncodedAddress } from "../../ffi/wire/sockaddr.ts";
-import type { Permissions } from "../endpoint/address_policy.ts";
+import type { AddressPolicy } from "../endpoint/address_policy.ts";
 import type { Endpoint } from "../endpoint/endpoint.ts";
 import type { Engine } from "../endpoint/engine.ts";
 import { addressText, defaultLookup, type LookupFunction, needsNoLookup, resolve } from "../integration/lookup.ts";
@@ -44,7 +44,7 @@ type NoRoute = Error | number;
 export class Dispatcher {
   readonly #socket: DispatchingSocket;
   readonly #lookup: LookupFunction;
-  readonly #permissions: Permissions;
+  readonly #policy: AddressPolicy;
   readonly #destinations: Destinations;
   readonly #operations: OperationOwner;
   readonly #EINVAL: number;
@@ -53,12 +53,12 @@ export class Dispatcher {
   /** With which permissions the peer was found to be permitted last. */
   #peerRevision = UNCHANGING;
 
-  constructor(socket: DispatchingSocket, engine: Engine, lookup: LookupFunction, permissions: Permissions) {
+  constructor(socket: DispatchingSocket, engine: Engine, lookup: LookupFunction, policy: AddressPolicy) {
     this.#socket = socket;
     this.#lookup = lookup;
-    this.#permissions = permissions;
+    this.#policy = policy;
     this.#outbox = engine.outbox;
-    this.#destinations = new Destinations(permissions.network);
+    this.#destinations = new Destinations(policy.network);
     this.#EINVAL = engine.runtime.libc.abi.errno.EINVAL;
     this.#operations = {
       // Nothing is sent by a socket that is closed.
@@ -82,7 +82,7 @@ export class Dispatcher {
     const canTake = endpoint !== undefined && isBytes(message) &&
       typeof port === "number" && typeof address === "string" &&
       (callback === undefined || typeof callback === "function") && !rest &&
-      !this.#permissions.hasSendBlockList && this.#lookup === defaultLookup;
+      !this.#policy.hasSendBlockList && this.#lookup === defaultLookup;
     if (!canTake) return false;
     const destination = this.#destinations.find(address, port);
     if (destination === undefined) return false;
@@ -196,20 +196,20 @@ export class Dispatcher {
 
   /** Why nothing may be sent to the peer any more. Asked if permissions may have changed since the last message. */
   #peerRefusal(endpoint: Endpoint): Error | undefined {
-    const { revision } = this.#permissions.network;
+    const { revision } = this.#policy.network;
     if (revision === this.#peerRevision) return undefined;
     const peer = endpoint.remoteAddress();
-    const refused = typeof peer === "number" ? undefined : this.#permissions.refused(peer.address, peer.port);
+    const refused = typeof peer === "number" ? undefined : this.#policy.refused(peer.address, peer.port);
     if (!refused) this.#peerRevision = revision;
     return refused;
   }
 
   #destinationOf(endpoint: Endpoint, ip: string, port: number): EncodedAddress | NoRoute {
-    const blocked = this.#permissions.blocked(ip);
+    const blocked = this.#policy.blocked(ip);
     if (blocked) return blocked;
     const known = this.#destinations.find(ip, port);
     if (known) return known;
-    const refused = this.#permissions.refused(ip, port);
+    const refused = this.#policy.refused(ip, port);
     if (refused) return refused;
     const encoded = endpoint.encode(ip, port);
     if (encoded) this.#destinations.remember(ip, port, encoded);

@@ -4,7 +4,7 @@
  * @module
  */
 import type { EventEmitter } from "node:events";
-import type { Permissions } from "../endpoint/address_policy.ts";
+import type { AddressPolicy } from "../endpoint/address_policy.ts";
 import type { Endpoint } from "../endpoint/endpoint.ts";
 import type { Engine } from "../endpoint/engine.ts";
 import type { SocketEvents } from "../endpoint/events.ts";
@@ -32,7 +32,7 @@ export class UdpState implements SocketState {
   readonly engine: Engine;
   endpoint: Endpoint | undefined;
   readonly options: CheckedOptions;
-  readonly permissions: Permissions;
+  readonly policy: AddressPolicy;
   bindState: BindState = "unbound";
   connectState: ConnectState = "disconnected";
   /** What waits until the socket is bound. */
@@ -42,11 +42,11 @@ export class UdpState implements SocketState {
   /** Whether a bound socket keeps the process alive. Set once the socket is made. */
   isReferenced = false;
 
-  constructor(engine: Engine, endpoint: Endpoint, options: CheckedOptions, permissions: Permissions) {
+  constructor(engine: Engine, endpoint: Endpoint, options: CheckedOptions, policy: AddressPolicy) {
     this.engine = engine;
     this.endpoint = endpoint;
     this.options = options;
-    this.permissions = permissions;
+    this.policy = policy;
   }
 }
 
@@ -65,7 +65,7 @@ export function dispatcherOf(socket: UdpSocket): Dispatcher {
     },
     state.engine,
     state.options.lookup,
-    state.permissions,
+    state.policy,
   );
 }
 

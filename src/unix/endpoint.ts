@@ -10,7 +10,7 @@ import type { EncodedControls } from "../../ffi/wire/control.ts";
 import type { EncodedAddress, SocketAddress } from "../../ffi/wire/sockaddr.ts";
 import { decodePath } from "../../ffi/wire/sockaddr_un.ts";
 import type { OptionName } from "../../ffi/wire/sockopt.ts";
-import { permissionsOf } from "../endpoint/address_policy.ts";
+import { addressPolicyOf } from "../endpoint/address_policy.ts";
 import { Endpoint, type Listeners } from "../endpoint/endpoint.ts";
 import type { Engine } from "../endpoint/engine.ts";
 import { type ControlDecoder, Inbox } from "../receiving/inbox.ts";
@@ -73,8 +73,8 @@ export class UnixEndpoint extends Endpoint implements UnixSendingSocket {
     openSocket: DescriptorAccess["socket"] = adoptNothing,
   ) {
     const nothingBlocked = { sendBlockList: undefined, receiveBlockList: undefined };
-    const permissions = permissionsOf(engine.runtime.network, nothingBlocked);
-    super(engine, "unix", NO_OFFLOAD, permissions, listeners as unknown as Listeners);
+    const policy = addressPolicyOf(engine.runtime.network, nothingBlocked);
+    super(engine, "unix", NO_OFFLOAD, policy, listeners as unknown as Listeners);
     this.#engine = engine;
     this.#listeners = listeners;
     this.#decoder = new UnixDecoder(engine.runtime.libc, descriptorAccess(engine, openSocket), wanted);
