@@ -6,7 +6,7 @@
  * @module
  */
 import type { Abi } from "./abi/abi.ts";
-import { type Libc, uninterrupted } from "./libc/libc.ts";
+import { type Libc, retryOnEintr } from "./libc/libc.ts";
 import type { Memory, Pointer } from "./libc/memory.ts";
 import type { IpVersion } from "./wire/inet.ts";
 import type { EncodedOption } from "./wire/membership.ts";
@@ -105,7 +105,7 @@ export class Descriptor {
   /** connect(2): sets the peer. */
   connect(address: EncodedAddress): number {
     const at = put(this.#libc, address);
-    return uninterrupted(this.#libc.abi, () => this.#libc.connect(this.#fd, at, address.length));
+    return retryOnEintr(this.#libc.abi, () => this.#libc.connect(this.#fd, at, address.length));
   }
 
   /** connect(2) to AF_UNSPEC: dissolves the association. */
@@ -185,13 +185,13 @@ export class Descriptor {
     if (!abi.linux) return this.setOption(version === 4 ? "IP_BOUND_IF" : "IPV6_BOUND_IF", index);
     const value = new Uint8Array(abi.constants.IF_NAMESIZE);
     value.set(new TextEncoder().encode(name).subarray(0, abi.constants.IF_NAMESIZE - 1));
-    return this.setEncodedOption({ level: abi.constants.SOL_SOCKET, name: abi.linux.SO_BINDTODEVICE, value });
+    return this.setEncodedOption({ level: abi.levels.SOL_SOCKET, name: abi.linux.options.SO_BINDTODEVICE, value });
   }
 
   /** Whether its protocol is UDP (SO_PROTOCOL): Linux has datagram sockets for ICMP's echo requests, too. macOS cannot tell. */
   get isUdp(): boolean {
-    const { linux } = this.#libc.abi;
-    return !linux || this.getOption("SO_PROTOCOL") === linux.SOL_UDP;
+    const { linux, levels } = this.#libc.abi;
+    return !linux || this.getOption("SO_PROTOCOL") === levels.IPPROTO_UDP;
   }
 
   /** Another descriptor of the same socket, for somebody else to close; or a negative errno. */

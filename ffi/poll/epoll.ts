@@ -4,15 +4,15 @@
  * @module
  */
 import type { LinuxConstants } from "../abi/abi.ts";
-import { type Libc, uninterrupted } from "../libc/libc.ts";
+import { type Libc, retryOnEintr } from "../libc/libc.ts";
 import type { Memory, Pointer } from "../libc/memory.ts";
-import { FAULTY, type InterestSet, READABLE, WRITABLE } from "./interest_set.ts";
+import { ERROR, type Poller, READABLE, WRITABLE } from "./poller.ts";
 
 const MAX_EVENTS = 256;
 const WAKE_TOKEN = 0;
 
 /** An epoll instance, and an eventfd to wake whoever waits for it. */
-export class EpollSet implements InterestSet {
+export class EpollPoller implements Poller {
   readonly fd: number;
   readonly #libc: Libc;
   readonly #linux: LinuxConstants;
@@ -34,7 +34,7 @@ export class EpollSet implements InterestSet {
   }
 
   /** Opens one, or gives a negative errno. */
-  static open(libc: Libc): EpollSet | number {
+  static open(libc: Libc): EpollPoller | number {
     const { EPOLL_CLOEXEC, EPOLL_CTL_ADD, EFD_CLOEXEC, EFD_NONBLOCK } = libc.abi.linux!;
     const fd = libc.epoll_create1(EPOLL_CLOEXEC);
     if (fd < 0) return fd;
@@ -44,13 +44,13 @@ export class EpollSet implements InterestSet {
       libc.close(fd);
       return wakeFd;
     }
-    const set = new EpollSet(libc, fd, wakeFd);
-    const added = set.#control(EPOLL_CTL_ADD, wakeFd, WAKE_TOKEN, 0);
+    const poller = new EpollPoller(libc, fd, wakeFd);
+    const added = poller.#control(EPOLL_CTL_ADD, wakeFd, WAKE_TOKEN, 0);
     if (added < 0) {
-      set.close();
+      poller.close();
       return added;
     }
-    return set;
+    return poller;
   }
 
   add(fd: number, token: number, interest: number): number {
@@ -67,7 +67,7 @@ export class EpollSet implements InterestSet {
 
   collect(): number {
     const libc = this.#libc;
-    const found = uninterrupted(libc.abi, () => libc.epoll_wait(this.fd, this.#eventsAt, MAX_EVENTS, 0));
+    const found = retryOnEintr(libc.abi, () => libc.epoll_wait(this.fd, this.#eventsAt, MAX_EVENTS, 0));
     if (found < 0) throw new Error(`epoll_wait failed with errno ${-found}`);
     for (let i = 0; i < found; i++) {
       if (this.tokenAt(i) === WAKE_TOKEN) this.#control(this.#linux.EPOLL_CTL_MOD, this.#wakeFd, WAKE_TOKEN, 0);
@@ -86,7 +86,7 @@ export class EpollSet implements InterestSet {
     const { EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP, epoll_event } = this.#linux;
     const events = this.#events.view.getUint32(index * epoll_event.size + epoll_event.events, true);
     const readable = events & (EPOLLIN | EPOLLERR | EPOLLHUP) ? READABLE : 0;
-    return readable | (events & (EPOLLOUT | EPOLLERR) ? WRITABLE : 0) | (events & EPOLLERR ? FAULTY : 0);
+    return readable | (events & (EPOLLOUT | EPOLLERR) ? WRITABLE : 0) | (events & EPOLLERR ? ERROR : 0);
   }
 
   wake(): void {

@@ -8,7 +8,7 @@ import {
   type Binding,
   type NativeFunction,
   openFirst,
-  openInSteps,
+  openLazily,
   translateAll,
   translatePrototypes,
 } from "../libc/binding.ts";
@@ -68,7 +68,7 @@ export function bunBinding(ffi: BunFfi, abi: Abi): Binding {
   };
   const openIn = (libraries: readonly string[], some: Record<string, BunSymbol>): Record<string, NativeFunction> =>
     openFirst({ libraries }, (name) => ffi.dlopen(name, some)).symbols;
-  const symbols = openInSteps(definitions, [abi.errnoLocation], (some) => openIn(abi.libraries, some));
+  const symbols = openLazily(definitions, [abi.errnoLocation], (some) => openIn(abi.libraries, some));
   const errno = new Int32Array(ffi.toArrayBuffer(symbols[abi.errnoLocation](), 0, 4));
   return {
     functions: symbols,
@@ -76,7 +76,7 @@ export function bunBinding(ffi: BunFfi, abi: Abi): Binding {
     addressOf: (buffer) => BigInt(ffi.ptr(buffer)),
     pointerTo: (memory, offset) => Number(memory.address) + offset,
     nullPointer: null,
-    word: (value) => value,
+    toSizeT: (value) => value,
     open: (prototypes, libraries) => openIn(libraries, translateAll(prototypes, symbolOf)),
     view: (pointer, length) => ffi.toArrayBuffer(pointer as number, 0, length),
   };

@@ -8,12 +8,12 @@ import {
   type Binding,
   type NativeFunction,
   openFirst,
-  openInSteps,
+  openLazily,
   translateAll,
   translatePrototypes,
 } from "../libc/binding.ts";
 import { Memory } from "../libc/memory.ts";
-import { COMMON_PROTOTYPES, type CType, type Prototype } from "../libc/prototypes.ts";
+import { type CType, POLL_PROTOTYPE, type Prototype } from "../libc/prototypes.ts";
 import type { AsyncContexts, EventContext } from "./async_context.ts";
 import { type NetworkPermission, UNCHANGING } from "./network_permission.ts";
 import process from "./process.ts";
@@ -216,13 +216,13 @@ export function denoBinding(deno: DenoNamespace, abi: Abi): DenoBinding {
     return library.symbols;
   };
   askForFfi(deno);
-  const symbols = openInSteps(
+  const symbols = openLazily(
     definitions,
     [abi.errnoLocation, "pollAddress", "calloc", "free"],
     (some) => openIn(abi.libraries, some),
   );
   const pollElsewhere = new deno.UnsafeFnPointer(symbols.pollAddress, {
-    ...symbolOf(COMMON_PROTOTYPES.poll),
+    ...symbolOf(POLL_PROTOTYPE),
     nonblocking: true,
   });
   const errno = new Int32Array(UnsafePointerView.getArrayBuffer(symbols[abi.errnoLocation](), 4));
@@ -232,7 +232,7 @@ export function denoBinding(deno: DenoNamespace, abi: Abi): DenoBinding {
     addressOf: (buffer) => UnsafePointer.value(UnsafePointer.of(buffer)),
     pointerTo: (memory: Memory, offset) => UnsafePointer.create(memory.address + BigInt(offset)),
     nullPointer: null,
-    word: (value) => BigInt(value),
+    toSizeT: (value) => BigInt(value),
     open: (prototypes, libraries) => openIn(libraries, translateAll(prototypes, symbolOf)),
     view: (pointer, length) => UnsafePointerView.getArrayBuffer(pointer, length),
     pollElsewhere: (fds, nfds, timeout) => pollElsewhere.call(fds, nfds, timeout) as Promise<number>,

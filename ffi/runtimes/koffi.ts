@@ -4,7 +4,7 @@
  * @module
  */
 import type { Abi } from "../abi/abi.ts";
-import { type Binding, type NativeFunction, openFirst, openInSteps, translatePrototypes } from "../libc/binding.ts";
+import { type Binding, type NativeFunction, openFirst, openLazily, translatePrototypes } from "../libc/binding.ts";
 import type { CType, Prototype } from "../libc/prototypes.ts";
 import process from "./process.ts";
 
@@ -68,7 +68,7 @@ export function koffiBinding(koffi: Koffi, abi: Abi): Binding {
       ]),
     );
   const library = openFirst(abi, (name) => koffi.load(name));
-  const functions = openInSteps(
+  const functions = openLazily(
     translatePrototypes(abi, (prototype) => prototype),
     [],
     (some) => declare(library, some),
@@ -79,7 +79,7 @@ export function koffiBinding(koffi: Koffi, abi: Abi): Binding {
     addressOf: (buffer) => koffi.address(buffer),
     pointerTo: (memory, offset) => memory.address + BigInt(offset),
     nullPointer: null,
-    word: (value) => value,
+    toSizeT: (value) => value,
     open: (prototypes, libraries) => openFirst({ libraries }, (name) => declare(koffi.load(name), prototypes)),
     view: (pointer, length) => koffi.view(pointer, length),
   };

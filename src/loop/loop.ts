@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { FAULTY, type InterestSet, READABLE, WRITABLE } from "../../ffi/poll/interest_set.ts";
-import { openInterestSet } from "../../ffi/poll/open_interest_set.ts";
+import { openPoller } from "../../ffi/poll/open_poller.ts";
+import { ERROR, type Poller, READABLE, WRITABLE } from "../../ffi/poll/poller.ts";
 import type { Waiter } from "../../ffi/poll/waiter.ts";
 import type { Runtime } from "../../ffi/runtime.ts";
 import { clearTimeout, now, setImmediate, setTimeout } from "../../ffi/runtimes/process.ts";
@@ -22,7 +22,7 @@ export interface Watcher {
   /** There is room to send. */
   onWritable(): void;
   /** There is an error, or something on the error queue. Comes before the other two. @returns As `onReadable`. */
-  onFaulty(): boolean;
+  onError(): boolean;
   /** The turn is over though there may be more. @returns Whether there is more that the kernel does not know of. */
   onTurnOver(): boolean;
 }
@@ -53,7 +53,7 @@ const LONGEST_SUSPENSION = 1024;
 
 /** A loop with its interest set open. It stays so for a moment after the last watch has ended. */
 interface OpenSet {
-  readonly set: InterestSet;
+  readonly set: Poller;
   readonly waiter: Waiter;
 }
 
@@ -78,7 +78,7 @@ export class PollLoop {
   #unusedSince = 0;
   #lingers = false;
   /** The open set and those that their waiters have yet to let go of. */
-  readonly #sets = new Set<InterestSet>();
+  readonly #sets = new Set<Poller>();
   /** Those that are ready, and the index of the one whose turn it is. */
   readonly #due: Due[] = [];
   #turn = 0;
@@ -229,7 +229,7 @@ export class PollLoop {
   }
 
   #openSet(): OpenSet | number {
-    const set = openInterestSet(this.#runtime.libc);
+    const set = openPoller(this.#runtime.libc);
     if (typeof set === "number") return set;
     try {
       const waiter = this.#runtime.createWaiter(set, () => this.#look());
@@ -317,7 +317,7 @@ export class PollLoop {
     requested.clear();
     this.#wasActive = this.#due.length > 0;
     if (!this.#wasActive) return this.#endTurns();
-    this.#spin.active();
+    this.#spin.recordActivity();
     this.#running = true;
     this.#budget.start();
     this.#runtime.runSteps(this.#step);
@@ -343,9 +343,9 @@ export class PollLoop {
     const { watcher } = due;
     // Asked each time: the socket may have been closed in another one's turn, or in its own.
     if (watcher.token === 0) return false;
-    if (due.readiness & FAULTY) {
-      if (watcher.onFaulty()) return this.#goOn(due);
-      due.readiness &= ~FAULTY;
+    if (due.readiness & ERROR) {
+      if (watcher.onError()) return this.#goOn(due);
+      due.readiness &= ~ERROR;
     }
     if (due.readiness & WRITABLE) {
       due.readiness &= ~WRITABLE;
@@ -393,7 +393,7 @@ export class PollLoop {
     this.#due.length = this.#turn = 0;
     this.#running = false;
     // Unreferenced, only the waiter will do: Node runs an immediate that keeps nothing alive when something else wakes it.
-    const looksAgain = this.#isReferenced && (this.#wasActive ? this.#spin.expectsMore() : this.#spin.idle());
+    const looksAgain = this.#isReferenced && (this.#wasActive ? this.#spin.expectsMore() : this.#spin.shouldSpin());
     if (looksAgain || this.#requested.size > 0) this.#lookAgain();
     else this.#open?.waiter.arm();
   }
