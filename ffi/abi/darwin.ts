@@ -47,7 +47,7 @@ const constants: Constants = {
   IP_PKTINFO: 26,
   IP_RECVTTL: 24,
   IP_RECVTOS: 27,
-  // Those of IPv6 are in the header where __APPLE_USE_RFC_3542 is defined.
+  // The header has those of IPv6 if __APPLE_USE_RFC_3542 is defined.
   IPV6_RECVPKTINFO: 61,
   IPV6_PKTINFO: 46,
   IPV6_RECVHOPLIMIT: 37,
@@ -105,7 +105,7 @@ const layouts: Layouts = {
   timespec: { size: 16, tv_sec: 0, tv_nsec: 8 },
   // struct timeval { __darwin_time_t tv_sec; __darwin_suseconds_t tv_usec; };
   timeval: { size: 16, tv_sec: 0, tv_usec: 8 },
-  // macOS has no mmsghdr: one msghdr with a length behind it, filled by this module's own loop (see libc/native_libc.ts). It is laid out as
+  // macOS has no mmsghdr. This is a msghdr followed by a length, which this module's own loop fills (see libc/native_libc.ts). It is laid out as
   // struct msghdr_x of the private <sys/socket_private.h>.
   mmsghdr: { size: 56, msg_len: 48 },
   // struct pollfd { int fd; short events; short revents; };

@@ -1,5 +1,5 @@
 /**
- * The socket options of Linux by their header names, for those who ask for one by name.
+ * The socket options of Linux by their header names.
  *
  * @module
  */
