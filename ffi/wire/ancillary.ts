@@ -1,22 +1,22 @@
 /**
- * What messages of Unix sockets can carry beside their bytes: descriptors and credentials (unix(7), cmsg(3)).
+ * Ancillary data of Unix messages: descriptors and credentials (unix(7), cmsg(3)).
  *
  * @module
  */
 import type { Abi } from "../abi/abi.ts";
 import { type ControlMessage, type ControlReader, controlSpace } from "./control.ts";
 
-/** Who a process is. */
+/** The identity of a process. */
 export interface UnixCredentials {
-  /** The process. */
+  /** The process id. */
   pid: number;
-  /** Its user. */
+  /** The user id. */
   uid: number;
-  /** Its group. */
+  /** The group id. */
   gid: number;
 }
 
-/** The most descriptors that one message takes. macOS has a limit of its own, which is higher. */
+/** The most descriptors that one message can have. The limit of macOS is higher. */
 export const MAX_DESCRIPTORS = 253;
 
 /** Bytes of control data that may come with a message: any number of descriptors, and credentials. */
@@ -25,7 +25,7 @@ export function ancillarySpace(abi: Abi): number {
   return controlSpace(abi, 4 * (abi.darwin?.UIPC_MAX_CMSG_FD ?? MAX_DESCRIPTORS)) + credentials;
 }
 
-/** Descriptors to be passed: `int[]` (SCM_RIGHTS). */
+/** Encodes descriptors to be passed: `int[]` (SCM_RIGHTS). */
 export function rightsMessage({ constants }: Abi, fds: readonly number[]): ControlMessage {
   const data = new Uint8Array(4 * fds.length);
   const view = new DataView(data.buffer);
@@ -33,7 +33,7 @@ export function rightsMessage({ constants }: Abi, fds: readonly number[]): Contr
   return { level: constants.SOL_SOCKET, type: constants.SCM_RIGHTS, data };
 }
 
-/** Credentials to be shown: `struct ucred` (SCM_CREDENTIALS; Linux). */
+/** Encodes credentials to be sent: `struct ucred` (SCM_CREDENTIALS; Linux). */
 export function credentialsMessage({ constants, linux }: Abi, { pid, uid, gid }: UnixCredentials): ControlMessage {
   const { ucred, SCM_CREDENTIALS } = linux!;
   const data = new Uint8Array(ucred.size);
@@ -54,14 +54,14 @@ export function readCredentials({ linux }: Abi, view: DataView, at: number): Uni
   };
 }
 
-/** What came with one message. */
+/** The ancillary data of one message. */
 export interface Ancillary {
-  /** Descriptors that are open in this process now, and that somebody has to close. */
+  /** Descriptors that are now open in this process, and have to be closed. */
   readonly fds: readonly number[];
   readonly credentials: UnixCredentials | undefined;
 }
 
-/** Reads what came with one message. */
+/** Reads the ancillary data of one message. */
 export function readAncillary(abi: Abi, reader: ControlReader): Ancillary {
   const { SOL_SOCKET, SCM_RIGHTS } = abi.constants;
   const fds: number[] = [];
