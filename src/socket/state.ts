@@ -1,6 +1,32 @@
 /**
  * The state of a UDP socket.
  *
+ * | `bindState` | what happens | becomes |
+ * |---|---|---|
+ * | unbound | `bind()`; `send()`, `sendMany()` or `connect()`, which call it | binding |
+ * | unbound | `bindSync()` succeeds; `createSocket()` adopts a descriptor with a port | bound |
+ * | unbound | `bindSync()` fails, and throws | unbound |
+ * | binding | the descriptor is bound and receives: `'listening'` | bound |
+ * | binding | the lookup, bind(2) or an option fails: `'error'` | unbound |
+ * | binding | something throws before the lookup has answered, out of `bind()` | unbound |
+ * | binding, bound | `bind()` or `bindSync()` throws ERR_SOCKET_ALREADY_BOUND | as before |
+ *
+ * Joining a multicast group binds the descriptor and leaves this at unbound, as in Node.
+ *
+ * | `connectState` | what happens | becomes |
+ * |---|---|---|
+ * | disconnected | `connect()` | connecting |
+ * | disconnected | `connectSync()` succeeds; the adopted descriptor has a peer | connected |
+ * | connecting | connect(2) succeeds: `'connect'` | connected |
+ * | connecting | the lookup or connect(2) fails: the callback or `'error'` | disconnected |
+ * | connecting | something throws before the lookup has answered | disconnected |
+ * | connecting | binding fails: `'error'` | connecting, for good, as in Node |
+ * | connected | `disconnect()` | disconnected |
+ * | connecting, connected | `connect()` or `connectSync()` throws ERR_SOCKET_DGRAM_IS_CONNECTED | as before |
+ *
+ * What is called while binding waits in `queue`: it runs at `'listening'`, and is dropped at `'error'`. `close()` waits there as well,
+ * if anything does. A closed socket has no endpoint; its other states no longer matter.
+ *
  * @module
  */
 import type { EventEmitter } from "node:events";
@@ -13,21 +39,21 @@ import type { CheckedOptions } from "./creation_options.ts";
 import { Dispatcher, type DispatchingSocket } from "./dispatcher.ts";
 import type { AddressInfo, BindOptions, SocketType } from "./types.ts";
 
-/** The public object, as far as the functions of this folder use it. */
+/** The parts of the public object that the functions of this folder use. */
 export interface UdpSocket extends EventEmitter<SocketEvents> {
   readonly type: SocketType;
   address(): AddressInfo;
-  /** Called as a method, as in Node: a program may have put in its own. */
+  /** Called as a method, as in Node: a program may have replaced it. */
   bind(options: BindOptions): unknown;
 }
 
-/** How far a socket is with binding. */
+/** Whether a socket is bound. */
 export type BindState = "unbound" | "binding" | "bound";
 
-/** How far a socket is with its peer. */
+/** Whether a socket is connected. */
 export type ConnectState = "disconnected" | "connecting" | "connected";
 
-/** What a UDP socket is. One object, which all that inherits from the socket has in common with it. */
+/** The state of a UDP socket: one object, which objects that inherit from the socket share. */
 export class UdpState implements SocketState, DispatchingSocket {
   readonly socket: UdpSocket;
   readonly engine: Engine;
@@ -36,11 +62,11 @@ export class UdpState implements SocketState, DispatchingSocket {
   readonly policy: AddressPolicy;
   bindState: BindState = "unbound";
   connectState: ConnectState = "disconnected";
-  /** What waits until the socket is bound. */
+  /** Actions that wait until the socket is bound. */
   queue: (() => void)[] | undefined = undefined;
-  /** Made when it is first used: there may be ten thousand sockets that only receive. */
+  /** Created when it is first used, as there may be ten thousand sockets that only receive. */
   dispatcher: Dispatcher | undefined = undefined;
-  /** Whether a bound socket keeps the process alive. Set once the socket is made. */
+  /** Whether a bound socket keeps the process alive. */
   isReferenced = false;
 
   constructor(
@@ -68,13 +94,13 @@ export function udpStateOf(socket: UdpSocket): UdpState {
   return stateOf<UdpState>(socket);
 }
 
-/** What sends for a socket. */
+/** The dispatcher of a socket. */
 export function dispatcherOf(socket: UdpSocket): Dispatcher {
   const state = udpStateOf(socket);
   return state.dispatcher ??= new Dispatcher(state, state.engine, state.options.lookup, state.policy);
 }
 
-/** Emits an event of an operation that has ended, unless the socket was closed meanwhile. */
+/** Emits an event of a finished operation, unless the socket was closed meanwhile. */
 export function emitIfOpen(socket: UdpSocket, event: "listening" | "connect"): void {
   if (udpStateOf(socket).endpoint) socket.emit(event);
 }
