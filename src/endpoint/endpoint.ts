@@ -56,6 +56,8 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
   #shared: SharedDescriptor | undefined;
   /** For the receiver: whether other processes receive from the socket, too. */
   isShared = false;
+  /** Who wants nothing to be read: a program that called `pause()`, iterators whose queue is full. */
+  #pausers: Set<unknown> | undefined;
   /** For the poll loop; 0 while it does not receive. */
   token = 0;
   /** Whether bind(2) was tried, or somebody else did: then nothing here binds by itself. */
@@ -92,9 +94,6 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
   abstract drops(sender: SocketAddress): boolean;
   /** For the receiver. */
   abstract discard(details: ReceiveDetails | undefined): void;
-  /** For the poll loop. */
-  abstract onWatched(): void;
-
   /** The descriptor, or -1 if there is none yet or none any more. */
   get fd(): number {
     return this.#descriptor?.fd ?? -1;
@@ -253,6 +252,25 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
   protected stopReceiving(): void {
     this.engine.loop.end(this);
     this.#receiver?.stop();
+  }
+
+  /** For the poll loop. */
+  onWatched(): void {
+    if (this.#pausers) this.engine.loop.setPaused(this, true);
+  }
+
+  /** Nothing is read while anybody wants that: what comes stays in the kernel, or is dropped there. */
+  setPaused(pauser: unknown, paused: boolean): void {
+    const pausers = this.#pausers ?? new Set();
+    if (paused) pausers.add(pauser);
+    else pausers.delete(pauser);
+    this.#pausers = pausers.size > 0 ? pausers : undefined;
+    this.engine.loop.setPaused(this, pausers.size > 0);
+  }
+
+  /** Whether that one wants nothing to be read. */
+  isPausedBy(pauser: unknown): boolean {
+    return this.#pausers?.has(pauser) ?? false;
   }
 
   /** For the poll loop. */

@@ -86,6 +86,8 @@ export class PollLoop {
   #requested = new Map<Watcher, number>();
   /** Those that are watched for room, too: few. */
   readonly #writable = new Set<Watcher>();
+  /** Those that are not read, and what each was ready for meanwhile. */
+  readonly #paused = new Map<Watcher, number>();
   /** How often one was ready in a row and could do nothing. */
   readonly #idleTurns = new Map<Watcher, number>();
   /** Those that are out of the set for some time, with the timers that put them back. */
@@ -146,11 +148,26 @@ export class PollLoop {
   /** Asks to be told of room to send as well, or no more. */
   setWritable(watcher: Watcher, writable: boolean): void {
     if (writable) this.#watchIfLate(watcher);
-    const { fd, token } = watcher;
-    if (token === 0) return;
+    if (watcher.token === 0) return;
+    const before = this.#interestOf(watcher);
     if (writable) this.#writable.add(watcher);
     else this.#writable.delete(watcher);
-    if (!this.#suspended.has(watcher)) this.#open!.set.modify(fd, token, this.#interestOf(watcher));
+    this.#changeInterest(watcher, before);
+  }
+
+  /**
+   * Reads a watcher no more, until it is told otherwise: neither data nor errors. It keeps the process alive as before. What the watcher
+   * has fetched stays its own: {@linkcode Watcher.onTurnOver}.
+   */
+  setPaused(watcher: Watcher, paused: boolean): void {
+    if (watcher.token === 0 || this.#paused.has(watcher) === paused) return;
+    const before = this.#interestOf(watcher);
+    const missed = this.#paused.get(watcher) ?? 0;
+    if (paused) this.#paused.set(watcher, 0);
+    else this.#paused.delete(watcher);
+    this.#changeInterest(watcher, before);
+    // It may have something that the kernel does not know of.
+    if (!paused) this.requestTurn(watcher, READABLE | missed);
   }
 
   /** While referenced, what is watched keeps the process alive. So it begins. */
@@ -174,10 +191,11 @@ export class PollLoop {
     this.#unreferenced.delete(watcher);
     const timer = this.#suspended.get(watcher);
     if (timer) clearTimeout(timer);
-    else this.#open?.set.remove(fd);
+    else if (this.#interestOf(watcher) !== 0) this.#open?.set.remove(fd);
     this.#suspended.delete(watcher);
     this.#requested.delete(watcher);
     this.#writable.delete(watcher);
+    this.#paused.delete(watcher);
     this.#idleTurns.delete(watcher);
     if (this.#count === 0) this.#open?.waiter.park();
     this.#updateReference();
@@ -335,6 +353,7 @@ export class PollLoop {
     const { watcher } = due;
     // Asked each time: the socket may have been closed in another one's turn, or in its own.
     if (watcher.token === 0) return false;
+    if (this.#paused.has(watcher)) return this.#workPaused(due);
     if (due.readiness & FAULTY) {
       if (watcher.onFaulty()) return this.#goOn(due);
       due.readiness &= ~FAULTY;
@@ -345,6 +364,17 @@ export class PollLoop {
       return true;
     }
     return (due.readiness & READABLE) !== 0 && watcher.onReadable() && this.#goOn(due);
+  }
+
+  /** One that is not read has room to send at most. As with libuv, an error is room: sending fails with it. */
+  #workPaused(due: Due): boolean {
+    const { watcher, readiness } = due;
+    due.readiness = 0;
+    this.#paused.set(watcher, this.#paused.get(watcher)! | (readiness & FAULTY));
+    watcher.onTurnOver();
+    if ((readiness & (WRITABLE | FAULTY)) === 0 || !this.#writable.has(watcher)) return false;
+    watcher.onWritable();
+    return true;
   }
 
   /** @returns True, as something was done. Once the time is up, what the watcher has left follows in another turn. */
@@ -366,17 +396,34 @@ export class PollLoop {
 
   /** Takes a watcher out of the set for some milliseconds. It keeps the process alive as before. */
   #suspend(watcher: Watcher, delay: number): void {
+    this.#putBackIn(watcher, delay);
+    if (this.#interestOf(watcher) !== 0) this.#open!.set.remove(watcher.fd);
+  }
+
+  #putBackIn(watcher: Watcher, delay: number): void {
     const timer = setTimeout(() => {
       this.#suspended.delete(watcher);
-      this.#open?.set.add(watcher.fd, watcher.token, this.#interestOf(watcher));
+      this.#changeInterest(watcher, 0);
     }, delay);
     timer.unref();
-    this.#open!.set.remove(watcher.fd);
     this.#suspended.set(watcher, timer);
   }
 
+  /** 0: it is not in the set, which would tell of its errors all the time. */
   #interestOf(watcher: Watcher): number {
-    return this.#writable.has(watcher) ? READABLE | WRITABLE : READABLE;
+    return (this.#paused.has(watcher) ? 0 : READABLE) | (this.#writable.has(watcher) ? WRITABLE : 0);
+  }
+
+  #changeInterest(watcher: Watcher, before: number): void {
+    const interest = this.#interestOf(watcher);
+    if (this.#suspended.has(watcher) || !this.#open || interest === before) return;
+    const { set } = this.#open;
+    const { fd, token } = watcher;
+    if (before === 0) {
+      // The kernel has no room, for now.
+      if (set.add(fd, token, interest) < 0) this.#putBackIn(watcher, RETRY);
+    } else if (interest === 0) set.remove(fd);
+    else set.modify(fd, token, interest);
   }
 
   #endTurns(): void {
