@@ -37,6 +37,7 @@ function harnessOf(kind: "udp" | "unix", judge: (submitted: Submitted) => Verdic
   const socket = {
     fd: 77,
     awaitRoom: (waiting: boolean) => void (harness.awaits = waiting),
+    drained: () => {},
     mayRetry: () => false,
     refusal: () => 0,
     unsentBytes: () => 0,
