@@ -15,6 +15,7 @@ import { currentEngine } from "../endpoint/engine.ts";
 import type { SocketEvents } from "../endpoint/events.ts";
 import { attach, endpointOf, engineOf, runningUdpEndpoint } from "../endpoint/socket_state.ts";
 import { UdpEndpoint } from "../endpoint/udp_endpoint.ts";
+import { DatagramIterator } from "../endpoint/iteration.ts";
 import * as pausing from "../endpoint/pausing.ts";
 import { notConnected } from "../errors/node_errors.ts";
 import { validateNumber, validateString } from "../errors/validate.ts";
@@ -397,6 +398,24 @@ export class Socket extends EventEmitter<SocketEvents> {
   /** Whether {@linkcode Socket.pause} was called, and {@linkcode Socket.resume} not since. Not in Node. */
   isPaused(): boolean {
     return pausing.isPaused(this);
+  }
+
+  /**
+   * The datagrams that come from the first step on, as `[message, remote]`. Not in Node.
+   *
+   * What comes between two steps waits in a queue; with 64 in it the socket is paused, until it has emptied: nothing is lost but by the
+   * kernel. It ends when the socket closes, and throws the socket's error, after what came before. Leaving it (`break`) closes
+   * nothing. Each iterator and each listener gets every datagram.
+   *
+   * @example
+   * ```ts
+   * for await (const [message, remote] of socket) {
+   *   socket.send(await answer(message), remote.port, remote.address);
+   * }
+   * ```
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<SocketEvents["message"], undefined, void> {
+    return new DatagramIterator<SocketEvents["message"]>(this);
   }
 
   /** Bytes that `send()` was given and the kernel has no room for yet. */

@@ -12,6 +12,7 @@ import type { EncodedAddress } from "../../ffi/wire/sockaddr.ts";
 import { adoptableUnix, isUnixDatagram } from "../endpoint/adoption.ts";
 import type { DatagramEndpoint } from "../endpoint/endpoint.ts";
 import { currentEngine, type Engine } from "../endpoint/engine.ts";
+import { DatagramIterator } from "../endpoint/iteration.ts";
 import * as pausing from "../endpoint/pausing.ts";
 import {
   attach,
@@ -405,6 +406,15 @@ export class UnixSocket extends EventEmitter<UnixSocketEvents> {
   /** Whether {@linkcode UnixSocket.pause} was called, and {@linkcode UnixSocket.resume} not since. */
   isPaused(): boolean {
     return pausing.isPaused(this);
+  }
+
+  /**
+   * The messages that come from the first step on, as `[message, remote]`, of which a few wait if need be. It ends when the socket
+   * closes, and throws the socket's error. Leaving it (`break`) closes nothing. With `recvFds` descriptors must be taken in a
+   * `'message'` listener: those that come here are closed.
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<UnixSocketEvents["message"], undefined, void> {
+    return new DatagramIterator<UnixSocketEvents["message"]>(this);
   }
 
   /** Bytes that `send()` was given and the kernel has no room for yet. */
