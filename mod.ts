@@ -23,6 +23,7 @@ export type {
   SendControls,
   SendManyCallback,
   SendManyError,
+  SendManyOptions,
   SendOptions,
 } from "./src/sending/types.ts";
 export type { LookupCallback, LookupFunction } from "./src/integration/lookup.ts";
@@ -46,6 +47,7 @@ export type {
   UnixMessage,
   UnixPassed,
   UnixRemoteInfo,
+  UnixSendManyOptions,
   UnixSendOptions,
   UnixSocketEvents,
   UnixSocketOptions,

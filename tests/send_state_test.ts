@@ -40,6 +40,7 @@ function harnessOf(kind: "udp" | "unix", judge: (submitted: Submitted) => Verdic
       harness.awaits = waiting;
       return true;
     },
+    drained: () => {},
     mayRetry: () => false,
     refusal: () => 0,
     unsentBytes: () => 0,

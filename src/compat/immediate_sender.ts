@@ -16,6 +16,7 @@ export class ImmediateSender implements Transmitter, MessageSender {
   segmentsTo(): undefined {}
   readonly queuedBytes = 0;
   readonly queuedCount = 0;
+  queueLimit = Infinity;
   readonly #libc: Libc;
   readonly #outbox: Outbox;
   readonly #socket: SendingSocket;
@@ -72,4 +73,7 @@ export class ImmediateSender implements Transmitter, MessageSender {
 
   /** Nothing ever waits here. */
   cancel(): void {}
+
+  /** Nothing ever waits here. */
+  withdraw(): void {}
 }

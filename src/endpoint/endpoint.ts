@@ -18,6 +18,7 @@ import type { Buffer } from "node:buffer";
 import { EventEmitter } from "node:events";
 import { Descriptor } from "../../ffi/descriptor.ts";
 import type { EventContext } from "../../ffi/runtimes/async_context.ts";
+import { nextTick } from "../../ffi/runtimes/process.ts";
 import type { EncodedControls } from "../../ffi/wire/control.ts";
 import type { EncodedOption } from "../../ffi/wire/membership.ts";
 import type { FilterInstruction } from "../../ffi/wire/packet_filter.ts";
@@ -56,6 +57,8 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
   #shared: SharedDescriptor | undefined;
   /** For the receiver: whether other processes receive from the socket, too. */
   isShared = false;
+  /** Who wants nothing to be read: a program that called `pause()`, iterators whose queue is full. */
+  #pausers: Set<unknown> | undefined;
   /** For the poll loop; 0 while it does not receive. */
   token = 0;
   /** Whether bind(2) was tried, or somebody else did: then nothing here binds by itself. */
@@ -65,6 +68,7 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
   #awaitsRoom = false;
   /** Whether there is an error, and nothing that reads the error queue. */
   #hasUnwantedErrors = false;
+  #sendQueueLimit = Infinity;
   /** Emits `'message'`; made for the first one. */
   #emitInContext: ((message: Buffer<ArrayBuffer>, remote: object) => void) | undefined;
 
@@ -92,9 +96,6 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
   abstract drops(sender: SocketAddress): boolean;
   /** For the receiver. */
   abstract discard(details: ReceiveDetails | undefined): void;
-  /** For the poll loop. */
-  abstract onWatched(): void;
-
   /** The descriptor, or -1 if there is none yet or none any more. */
   get fd(): number {
     return this.#descriptor?.fd ?? -1;
@@ -256,6 +257,25 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
   }
 
   /** For the poll loop. */
+  onWatched(): void {
+    if (this.#pausers) this.engine.loop.setPaused(this, true);
+  }
+
+  /** Nothing is read while anybody wants that: what comes stays in the kernel, or is dropped there. */
+  setPaused(pauser: unknown, paused: boolean): void {
+    const pausers = this.#pausers ?? new Set();
+    if (paused) pausers.add(pauser);
+    else pausers.delete(pauser);
+    this.#pausers = pausers.size > 0 ? pausers : undefined;
+    this.engine.loop.setPaused(this, pausers.size > 0);
+  }
+
+  /** Whether that one wants nothing to be read. */
+  isPausedBy(pauser: unknown): boolean {
+    return this.#pausers?.has(pauser) ?? false;
+  }
+
+  /** For the poll loop. */
   onUnwatched(errno: number): void {
     this.emit("error", this.engine.errors.ofCall(errno, "poll"));
   }
@@ -359,7 +379,23 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
   ): void {
     // As libuv has it; the kernel would let it pass.
     if (address && this.isConnected) request?.finish(-this.engine.runtime.libc.abi.errno.EISCONN);
-    else (this.sender ??= this.makeSender()).add(payload, length, address, request, controls);
+    else (this.sender ??= this.#startSender()).add(payload, length, address, request, controls);
+  }
+
+  #startSender(): MessageSender {
+    const sender = this.makeSender();
+    if (this.#sendQueueLimit !== Infinity) sender.queueLimit = this.#sendQueueLimit;
+    return sender;
+  }
+
+  /** Bytes that may wait for room in the kernel: what would make them more is refused with ENOBUFS. */
+  limitSendQueue(bytes: number): void {
+    this.#sendQueueLimit = bytes;
+  }
+
+  /** Whether there is such a bound. */
+  get limitsSendQueue(): boolean {
+    return this.#sendQueueLimit !== Infinity;
   }
 
   /** What was collected leaves at once, if it is the socket's first in this turn. */
@@ -374,7 +410,7 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
     request: SendRequest | undefined,
     controls: EncodedControls | undefined,
   ): void {
-    const sender = this.sender ??= this.makeSender();
+    const sender = this.sender ??= this.#startSender();
     const canJoin = segments.count > 1 && !(address && this.isConnected);
     if (canJoin && sender.addSegments?.(segments, address, request, controls)) return;
     for (const message of segments.messages()) this.collect(message, lengthOf(message), address, request, controls);
@@ -383,6 +419,18 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
   /** Bytes and messages that wait for room in the kernel. */
   get sendQueue(): { size: number; count: number } {
     return { size: this.sender?.queuedBytes ?? 0, count: this.sender?.queuedCount ?? 0 };
+  }
+
+  /** Has messages that wait for room not leave after all. */
+  withdraw(request: SendRequest, result: number): void {
+    this.sender?.withdraw(request, result);
+  }
+
+  /** For the sender. A listener must not run in the midst of others' messages. */
+  drained(): void {
+    nextTick(() => {
+      if (this.fd >= 0) this.#context.run(() => void this.listeners.emit("drain"), undefined, undefined);
+    });
   }
 
   /** For the sender. A message that waits keeps even an unreferenced socket's process alive. */

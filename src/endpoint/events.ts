@@ -29,6 +29,8 @@ export interface SocketEvents {
   listening: [];
   /** The socket has a peer. */
   connect: [];
+  /** The messages that waited for room in the kernel have left. Not in Node. */
+  drain: [];
   /** The socket is closed; no event follows. */
   close: [];
   /** A datagram has left: only with the option `sendTimestamp`. Not in Node. */

@@ -188,6 +188,7 @@ export class UdpEndpoint extends DatagramEndpoint
    * need not leave first; and it may be leaving just now.
    */
   override onWatched(): void {
+    super.onWatched();
     if (this.#offload.gro && !this.isShared && !this.#apart) this.descriptor?.setOption("UDP_GRO", 1);
   }
 

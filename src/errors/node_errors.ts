@@ -123,6 +123,19 @@ export function invalidFdType(type: string): Error {
   return coded(TypeError, "ERR_INVALID_FD_TYPE", `Unsupported fd type: ${type}`);
 }
 
+/** ABORT_ERR: an AbortError with the signal's reason as its cause. */
+export function aborted(signal: AbortSignal): Error & { code: string } {
+  const error = new Error("The operation was aborted", { cause: signal.reason });
+  error.name = "AbortError";
+  return Object.assign(error, { code: "ABORT_ERR" });
+}
+
+/** A signal's AbortError in the place of ECANCELED, if it is the reason; otherwise the error. */
+export function orAborted<E extends Error>(error: E, signal: AbortSignal | undefined): E {
+  if (!signal?.aborted || (error as Partial<SystemError>).code !== "ECANCELED") return error;
+  return aborted(signal) as Error as E;
+}
+
 /** ERR_IP_BLOCKED */
 export function ipBlocked(ip: string): Error {
   return coded(Error, "ERR_IP_BLOCKED", `IP(${ip}) is blocked by net.BlockList`);

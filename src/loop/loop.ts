@@ -87,6 +87,8 @@ export class PollLoop {
   #requested = new Map<Watcher, number>();
   /** Watchers that also wait for room. */
   readonly #writable = new Set<Watcher>();
+  /** Those that are not read, and what each was ready for meanwhile. */
+  readonly #paused = new Map<Watcher, number>();
   /** How many times in a row a watcher was ready and did nothing. */
   readonly #idleTurns = new Map<Watcher, number>();
   /** Suspended watchers, with the timers that put them back into the set. */
@@ -152,13 +154,28 @@ export class PollLoop {
    */
   setWritable(watcher: Watcher, writable: boolean): boolean {
     if (writable) this.#watchIfLate(watcher);
-    const { fd, token } = watcher;
-    if (token === 0) return !writable;
+    if (watcher.token === 0) return !writable;
+    const before = this.#interestOf(watcher);
     if (writable) this.#writable.add(watcher);
     else this.#writable.delete(watcher);
-    if (this.#suspended.has(watcher) || this.#open!.set.modify(fd, token, this.#interestOf(watcher)) >= 0) return true;
+    if (this.#changeInterest(watcher, before) >= 0) return true;
     if (writable) this.#writable.delete(watcher);
     return !writable;
+  }
+
+  /**
+   * Reads a watcher no more, until it is told otherwise: neither data nor errors. It keeps the process alive as before. What the watcher
+   * has fetched stays its own: {@linkcode Watcher.onTurnOver}.
+   */
+  setPaused(watcher: Watcher, paused: boolean): void {
+    if (watcher.token === 0 || this.#paused.has(watcher) === paused) return;
+    const before = this.#interestOf(watcher);
+    const missed = this.#paused.get(watcher) ?? 0;
+    if (paused) this.#paused.set(watcher, 0);
+    else this.#paused.delete(watcher);
+    this.#changeInterest(watcher, before);
+    // It may have something that the kernel does not know of.
+    if (!paused) this.requestTurn(watcher, READABLE | missed);
   }
 
   /** Sets whether the watcher keeps the process alive. By default it does. */
@@ -177,11 +194,12 @@ export class PollLoop {
     if (token === 0) return this.#forget(watcher);
     const timer = this.#suspended.get(watcher);
     if (timer) clearTimeout(timer);
-    else this.#open?.set.remove(fd);
+    else if (this.#interestOf(watcher) !== 0) this.#open?.set.remove(fd);
     this.#suspended.delete(watcher);
     this.#unreferenced.delete(watcher);
     this.#requested.delete(watcher);
     this.#writable.delete(watcher);
+    this.#paused.delete(watcher);
     this.#idleTurns.delete(watcher);
     this.#freeTokens.push(token);
     this.#watchers[token] = undefined;
@@ -344,6 +362,7 @@ export class PollLoop {
     const { watcher } = due;
     // Checked each time, as the socket may have been closed in another socket's turn or in its own.
     if (watcher.token === 0) return false;
+    if (this.#paused.has(watcher)) return this.#workPaused(due);
     if (due.readiness & ERROR) {
       if (watcher.onError()) return this.#goOn(due);
       due.readiness &= ~ERROR;
@@ -356,6 +375,17 @@ export class PollLoop {
       }
     }
     return (due.readiness & READABLE) !== 0 && watcher.onReadable() && this.#goOn(due);
+  }
+
+  /** One that is not read has room to send at most. As with libuv, an error is room: sending fails with it. */
+  #workPaused(due: Due): boolean {
+    const { watcher, readiness } = due;
+    due.readiness = 0;
+    this.#paused.set(watcher, this.#paused.get(watcher)! | (readiness & ERROR));
+    watcher.onTurnOver();
+    if ((readiness & (WRITABLE | ERROR)) === 0 || !this.#writable.has(watcher)) return false;
+    watcher.onWritable();
+    return true;
   }
 
   /** Ends the turn if its time is over; then the rest follows in another turn. @returns True, as something was done. */
@@ -377,17 +407,38 @@ export class PollLoop {
 
   /** Takes a watcher out of the set for some milliseconds. Whether it keeps the process alive does not change. */
   #suspend(watcher: Watcher, delay: number): void {
+    this.#putBackIn(watcher, delay);
+    if (this.#interestOf(watcher) !== 0) this.#open!.set.remove(watcher.fd);
+  }
+
+  #putBackIn(watcher: Watcher, delay: number): void {
     const timer = setTimeout(() => {
       this.#suspended.delete(watcher);
-      this.#open?.set.add(watcher.fd, watcher.token, this.#interestOf(watcher));
+      this.#changeInterest(watcher, 0);
     }, delay);
     timer.unref();
-    this.#open!.set.remove(watcher.fd);
     this.#suspended.set(watcher, timer);
   }
 
+  /** 0: it is not in the set, which would tell of its errors all the time. */
   #interestOf(watcher: Watcher): number {
-    return this.#writable.has(watcher) ? READABLE | WRITABLE : READABLE;
+    return (this.#paused.has(watcher) ? 0 : READABLE) | (this.#writable.has(watcher) ? WRITABLE : 0);
+  }
+
+  /** @returns A negative errno if the kernel refuses, and it is not tried again. */
+  #changeInterest(watcher: Watcher, before: number): number {
+    const interest = this.#interestOf(watcher);
+    if (this.#suspended.has(watcher) || !this.#open || interest === before) return 0;
+    const { set } = this.#open;
+    const { fd, token } = watcher;
+    if (before === 0) {
+      // The kernel has no room, for now.
+      if (set.add(fd, token, interest) < 0) this.#putBackIn(watcher, RETRY);
+      return 0;
+    }
+    if (interest !== 0) return set.modify(fd, token, interest);
+    set.remove(fd);
+    return 0;
   }
 
   #endTurns(): void {

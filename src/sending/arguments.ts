@@ -5,7 +5,7 @@
  */
 import { Buffer } from "node:buffer";
 import { invalidArgType, isConnected, outOfBufferBounds } from "../errors/node_errors.ts";
-import { validatePort, validateString } from "../errors/validate.ts";
+import { validateAbortSignal, validatePort, validateString } from "../errors/validate.ts";
 import { type CheckedControls, checkSendControls, isSendOptions } from "./controls.ts";
 import { isBytes, lengthOf, type Payload } from "./payload.ts";
 import type { SendCallback, SendOptions } from "./types.ts";
@@ -24,6 +24,8 @@ export interface SendArguments {
   readonly callback: SendCallback | undefined;
   /** What else was asked for. */
   readonly controls: CheckedControls | undefined;
+  /** What takes it back. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
@@ -75,7 +77,8 @@ function parseSendOptions(
   options: SendOptions,
   callback: unknown,
 ): SendArguments {
-  const { port, address } = options;
+  const { port, address, signal } = options;
+  if (signal !== undefined) validateAbortSignal(signal, "options.signal");
   if (connected && (port || address)) throw isConnected();
   const payload = payloadOf(message);
   const validPort = connected ? undefined : validatePort(port, "Port", false);
@@ -87,6 +90,7 @@ function parseSendOptions(
     address: address ?? undefined,
     callback: typeof callback === "function" ? callback as SendCallback : undefined,
     controls: checkSendControls(options),
+    signal,
   };
 }
 

@@ -20,6 +20,7 @@
  */
 import type { AsyncContexts } from "../../ffi/runtimes/async_context.ts";
 import { nextTick } from "../../ffi/runtimes/process.ts";
+import { orAborted } from "../errors/node_errors.ts";
 import type { SendCallback, SendManyCallback, SendManyError } from "./types.ts";
 
 /** Someone waits to hear how a message fared. */
@@ -30,6 +31,8 @@ export interface SendRequest {
    * @param result Bytes that were sent, or a negative errno.
    */
   finish(result: number): void;
+  /** The request that this one tells in its turn. */
+  readonly inner?: SendRequest | undefined;
 }
 
 /** One callback. */
@@ -180,8 +183,23 @@ export class SendManyOperation {
   #failure: Error | number = 0;
   #failed: Pick<SendManyError, "index" | "address" | "port"> = { index: Infinity };
 
-  constructor(owner: OperationOwner, count: number, callback: SendManyCallback) {
+  /** What takes the messages back, and who does so. */
+  readonly #signal: AbortSignal | undefined;
+  readonly #requests: SendRequest[] = [];
+  readonly #abort: () => void;
+
+  /** @param withdraw Has messages not leave that wait. */
+  constructor(
+    owner: OperationOwner,
+    count: number,
+    callback: SendManyCallback,
+    signal?: AbortSignal,
+    withdraw?: (request: SendRequest) => void,
+  ) {
     this.#owner = owner;
+    this.#signal = signal;
+    this.#abort = () => this.#requests.forEach((request) => withdraw!(request));
+    if (count > 0) signal?.addEventListener("abort", this.#abort);
     this.#pending = count;
     this.#callback = callback;
     this.#context = owner.contexts.capture(owner.asyncId);
@@ -195,7 +213,9 @@ export class SendManyOperation {
    * @param address An IP address, or the path of a Unix socket.
    */
   requestFrom(first: number, address: string | undefined, port: number | undefined): GroupRequest {
-    return new GroupRequest(this, first, address, port);
+    const request = new GroupRequest(this, first, address, port);
+    if (this.#signal) this.#requests.push(request);
+    return request;
   }
 
   /** For the requests: a message was sent, or failed. @param result An error if it is no system call's. */
@@ -207,6 +227,7 @@ export class SendManyOperation {
       this.#failure = result;
       this.#failed = { index, address, port };
     }
+    if (this.#pending === 0) this.#signal?.removeEventListener("abort", this.#abort);
   }
 
   /** All messages are done. */
@@ -218,7 +239,8 @@ export class SendManyOperation {
 
   #errorOf(failure: Error | number): SendManyError {
     const { index, address, port } = this.#failed;
-    const error = typeof failure === "number" ? this.#owner.sendError(-failure, address, port) : failure;
+    const own = typeof failure === "number" ? this.#owner.sendError(-failure, address, port) : failure;
+    const error = orAborted(own, this.#signal);
     // On a connected socket there is no address to tell.
     return Object.assign(error, { index }, address === undefined ? {} : { address, port });
   }

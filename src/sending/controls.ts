@@ -36,6 +36,7 @@ export interface CheckedControls {
 // deno-fmt-ignore
 const NAMES: readonly (keyof SendOptions)[] = [
   "port", "address", "localAddress", "interface", "ttl", "tos", "dscp", "ecn", "dontFragment", "txTime",
+  "signal",
 ];
 
 /** Whether an argument of `send` is its options. An object that has none of them is what Node makes of it. */

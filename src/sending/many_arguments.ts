@@ -3,14 +3,14 @@
  *
  * @module
  */
-import { invalidArgType, isConnected } from "../errors/node_errors.ts";
-import { validateFunction, validateIp, validatePort, validateString } from "../errors/validate.ts";
+import { invalidArgType, invalidArgValue, isConnected } from "../errors/node_errors.ts";
+import { validateAbortSignal, validateFunction, validateIp, validatePort, validateString } from "../errors/validate.ts";
 import { MessageBatch, payloadsOf } from "../receiving/message_batch.ts";
 import { payloadOf } from "./arguments.ts";
 import { type CheckedControls, checkSendControls } from "./controls.ts";
 import { isBytes, ownCopy, type Payload } from "./payload.ts";
 import { Segments } from "./segments.ts";
-import type { SendControls, SendManyCallback } from "./types.ts";
+import type { SendControls, SendManyCallback, SendManyOptions } from "./types.ts";
 
 /** Messages in a row that go to one destination, with the same options. */
 export interface MessageGroup {
@@ -29,6 +29,8 @@ export interface MessageGroup {
 export interface SendManyArguments {
   readonly groups: readonly MessageGroup[];
   readonly callback: SendManyCallback | undefined;
+  /** What takes them back. */
+  readonly signal: AbortSignal | undefined;
 }
 
 /** Checks all before any is sent. */
@@ -39,11 +41,17 @@ export function parseSendManyArguments(
   address: unknown,
   callback: unknown,
 ): SendManyArguments {
+  let signal: AbortSignal | undefined;
+  if (port !== null && typeof port === "object") {
+    callback = address;
+    ({ port, address, signal } = port as SendManyOptions);
+    if (signal !== undefined) validateAbortSignal(signal, "options.signal");
+  }
   if (typeof port === "function") [port, address, callback] = [undefined, undefined, port];
   else if (typeof address === "function") [address, callback] = [undefined, address];
   const groups = parseMessages(connected, messages, port, address);
   if (callback !== undefined) validateFunction(callback, "callback");
-  return { groups, callback: callback as SendManyCallback | undefined };
+  return { groups, callback: callback as SendManyCallback | undefined, signal };
 }
 
 function parseMessages(
@@ -64,6 +72,7 @@ function parseMessages(
       continue;
     }
     if (connected && (message.port || message.address)) throw isConnected();
+    refuseSignal(message);
     const { port, address } = message;
     if (address !== undefined) checkAddress(address);
     const hasNone = port === undefined && address === undefined;
@@ -85,6 +94,12 @@ export function countMessages(groups: readonly MessageGroup[]): number {
     for (const { count } of segments) total += count;
   }
   return total;
+}
+
+/** Each of them. */
+export function* messagesOf({ messages, segments }: MessageGroup): Generator<Payload, void, undefined> {
+  yield* messages;
+  for (const part of segments) yield* part.messages();
 }
 
 /** A batch, whole: one group, or none where it is empty. */
@@ -140,6 +155,14 @@ class MessageGroups {
       this.groups.push(this.#last);
     }
     this.#destination = controls === undefined ? destination : undefined;
+  }
+}
+
+/** One message of several cannot be taken back. */
+export function refuseSignal(message: object): void {
+  const { signal } = message as { readonly signal?: unknown };
+  if (signal !== undefined) {
+    throw invalidArgValue("message.signal", "is for all messages: an option of sendMany()", signal);
   }
 }
 

@@ -40,6 +40,21 @@ export class MessageQueue<Entry> {
     return this.#entries[this.#head + index];
   }
 
+  /**
+   * Takes off those that `isDone` says so of, which is asked once about each, in order. If it throws, the entry that it was asked about
+   * and those behind it stay.
+   */
+  removeIf(isDone: (entry: Entry) => boolean): void {
+    const entries = this.#entries;
+    let [next, kept] = [this.#head, this.#head];
+    try {
+      for (; next < entries.length; next++) if (!isDone(entries[next]!)) entries[kept++] = entries[next];
+    } finally {
+      while (next < entries.length) entries[kept++] = entries[next++];
+      entries.length = kept;
+    }
+  }
+
   /** Takes off as many as there are, but no more than `count`, from the front. */
   drop(count: number): void {
     const end = Math.min(this.#head + count, this.#entries.length);

@@ -25,6 +25,8 @@ export abstract class QueueingSender implements RetryingTransmitter {
   queuedCount = 0;
   /** Their bytes. */
   queuedBytes = 0;
+  /** How many bytes may be queued: a message that would bring more than that behind those that wait fails with ENOBUFS. */
+  queueLimit = Infinity;
   /** The last turn in which messages left at once. */
   #turn = -1;
   /** Whether transmitting has begun and has not come to its end. */
@@ -66,6 +68,12 @@ export abstract class QueueingSender implements RetryingTransmitter {
   /** Has the messages that wait tried once, as there may be no other time. */
   abstract tryWaiting(): void;
 
+  /** Where messages wait. */
+  protected abstract waitingQueues(): Iterable<MessageQueue<WaitingMessage>>;
+
+  /** Some of those that waited do so no more. */
+  protected abstract waitingChanged(): void;
+
   /**
    * Takes a message: it leaves at the end of the turn or with {@linkcode QueueingSender.leave}, behind those that wait. Its bytes are
    * copied before this returns. If this throws, the message was not taken.
@@ -79,6 +87,10 @@ export abstract class QueueingSender implements RetryingTransmitter {
   ): void {
     // What was interrupted must not be overtaken.
     if (this.#isTransmitting) this.outbox.flush();
+    if (this.queuedBytes + length > this.queueLimit && this.exceedsLimit(length)) {
+      request?.finish(-this.libc.abi.errno.ENOBUFS);
+      return;
+    }
     const isTaken = this.queueBehind(payload, length, address, request, controls) ||
       this.outbox.add(this, payload, length, address, request, controls);
     if (!isTaken) {
@@ -106,6 +118,35 @@ export abstract class QueueingSender implements RetryingTransmitter {
     if (this.#turn === turn && !again) return;
     this.#turn = turn;
     this.outbox.flush();
+  }
+
+  /** Whether as many bytes more would be too many behind those that wait, once all has left that can. */
+  protected exceedsLimit(length: number): boolean {
+    this.outbox.flush();
+    return this.queuedCount > 0 && this.queuedBytes + length > this.queueLimit;
+  }
+
+  /**
+   * Has messages that wait not leave after all. What was collected leaves first, if there is room.
+   *
+   * @param request Who waits to hear of them.
+   * @param result What it hears of each: a negative errno.
+   */
+  withdraw(request: SendRequest, result: number): void {
+    this.outbox.flush();
+    try {
+      for (const queue of this.waitingQueues()) {
+        queue.removeIf((message) => {
+          if (message.request !== request && message.request?.inner !== request) return false;
+          message.request!.finish(result);
+          this.queuedCount--;
+          this.queuedBytes -= message.bytes.length;
+          return true;
+        });
+      }
+    } finally {
+      this.waitingChanged();
+    }
   }
 
   /** Called by the outbox: sends the runs from `first` up to `end`. */

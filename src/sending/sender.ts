@@ -61,6 +61,8 @@ export interface SendingSocket {
   readonly fd: number;
   /** Asks for the sender's `resume` to be called when there is room, or no more. Meanwhile the process stays alive. @returns Whether it will. */
   awaitRoom(waiting: boolean): boolean;
+  /** All that waited for room has left. */
+  drained(): void;
 }
 
 /** What a sender of UDP datagrams needs of its socket. */
@@ -88,7 +90,7 @@ export interface UdpSendingSocket extends SendingSocket {
 
 /** What a socket asks of its sending side. */
 export type MessageSender =
-  & Pick<Sender, "add" | "leave" | "resume" | "cancel" | "queuedBytes" | "queuedCount">
+  & Pick<Sender, "add" | "leave" | "resume" | "cancel" | "withdraw" | "queuedBytes" | "queuedCount" | "queueLimit">
   // Not all have segments.
   & Partial<Pick<Sender, "allowSegments" | "addSegments">>;
 
@@ -150,7 +152,8 @@ export class Sender extends QueueingSender {
     controls: EncodedControls | undefined,
   ): boolean {
     const { length } = segments.bytes;
-    if (this.#waits || !this.outbox.addSegments(this, segments, address, request, controls)) return false;
+    if (this.#waits || (this.queuedBytes + length > this.queueLimit && this.exceedsLimit(length))) return false;
+    if (!this.outbox.addSegments(this, segments, address, request, controls)) return false;
     this.queuedCount += segments.count;
     this.queuedBytes += length;
     return true;
@@ -207,6 +210,15 @@ export class Sender extends QueueingSender {
     return this.#waiting ??= new MessageQueue();
   }
 
+  protected override waitingQueues(): Iterable<MessageQueue<WaitingMessage>> {
+    return this.#waiting ? [this.#waiting] : [];
+  }
+
+  protected override waitingChanged(): void {
+    if (!this.#waits) this.#stopTimer();
+    this.#wait();
+  }
+
   /** Tries those that wait. After ENOBUFS the first alone, as it may be the one that no queue takes; after a success twice as many. */
   #retry(): void {
     let count = this.#noRoom === this.libc.abi.errno.ENOBUFS ? 1 : RETRY_BATCH;
@@ -256,7 +268,7 @@ export class Sender extends QueueingSender {
     if (byTimer) this.#startTimer();
     if (!this.#socket.awaitRoom(waits && !byTimer) && waits) this.#startTimer();
     if (waits) this.outbox.waiting.add(this);
-    else this.outbox.waiting.delete(this);
+    else if (this.outbox.waiting.delete(this)) this.#socket.drained();
   }
 
   #startTimer(): void {

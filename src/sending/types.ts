@@ -48,6 +48,21 @@ export interface SendOptions extends SendControls {
   port?: number | undefined;
   /** The destination: an IP address or a host name; left out: the loopback address. */
   address?: string | undefined;
+  /**
+   * Aborting it takes the message back, if it has not left: it is still to be bound or looked up for, or waits for room in the kernel. The
+   * callback then gets an AbortError.
+   */
+  signal?: AbortSignal | undefined;
+}
+
+/** Where datagrams go that say nothing themselves, and what stops them: the second argument of `sendMany()`. Not in Node. */
+export interface SendManyOptions {
+  /** The destination's port, 1 to 65535; not on a connected socket. */
+  port?: number | undefined;
+  /** The destination's IP address; left out: the loopback address. */
+  address?: string | undefined;
+  /** Aborting it takes those messages back that have not left. The callback then gets an AbortError. */
+  signal?: AbortSignal | undefined;
 }
 
 /**

@@ -11,6 +11,7 @@ import {
   validateBlockList,
   validateBoolean,
   validateFunction,
+  validateInteger,
   validateNumber,
   validateUint32,
 } from "../errors/validate.ts";
@@ -29,6 +30,7 @@ export interface CheckedOptions {
   readonly ipv6Only: boolean;
   readonly recvBufferSize: number;
   readonly sendBufferSize: number;
+  readonly sendQueueLimit: number;
   readonly lookup: LookupFunction;
   readonly signal: AbortSignal | undefined;
   readonly receiveBlockList: BlockList | undefined;
@@ -76,6 +78,7 @@ function check(given: SocketType | SocketOptions | AdoptOptions): CheckedOptions
   validateBlockList(sendBlockList, "options.sendBlockList");
   for (const name of FLAGS) if (options[name] !== undefined) validateBoolean(options[name], `options.${name}`);
   if (options.mark !== undefined) validateUint32(options.mark, "options.mark");
+  if (options.sendQueueLimit !== undefined) validateSendQueueLimit(options.sendQueueLimit);
   const details = detailsOf(options);
   if (lookup !== undefined) validateFunction(lookup, "lookup");
   const version = versionOf(options.type, fd !== undefined && fd !== null);
@@ -89,6 +92,7 @@ function check(given: SocketType | SocketOptions | AdoptOptions): CheckedOptions
     ipv6Only: Boolean(options.ipv6Only),
     recvBufferSize: options.recvBufferSize || 0,
     sendBufferSize: options.sendBufferSize || 0,
+    sendQueueLimit: options.sendQueueLimit ?? Infinity,
     lookup: lookup ?? defaultLookup,
     signal,
     receiveBlockList: receiveBlockList || undefined,
@@ -125,6 +129,11 @@ function versionOf(type: unknown, mayBeMissing: boolean): IpVersion | undefined 
   if (type === "udp6") return 6;
   if (type === undefined && mayBeMissing) return undefined;
   throw badSocketType();
+}
+
+/** A number of bytes, or Infinity. */
+export function validateSendQueueLimit(limit: unknown): asserts limit is number {
+  if (limit !== Infinity) validateInteger(limit, "options.sendQueueLimit", 0, Number.MAX_SAFE_INTEGER);
 }
 
 /** The number of a descriptor. */

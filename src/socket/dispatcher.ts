@@ -12,7 +12,9 @@ import type { EncodedAddress } from "../../ffi/wire/sockaddr.ts";
 import type { AddressPolicy } from "../endpoint/address_policy.ts";
 import type { Engine } from "../endpoint/engine.ts";
 import type { UdpEndpoint } from "../endpoint/udp_endpoint.ts";
+import { aborted } from "../errors/node_errors.ts";
 import { addressText, defaultLookup, type LookupFunction, needsNoLookup, resolve } from "../integration/lookup.ts";
+import { AbortableRequest } from "../sending/abortable.ts";
 import type { SendArguments } from "../sending/arguments.ts";
 import {
   type GroupRequest,
@@ -20,9 +22,10 @@ import {
   type SendCallbacks,
   SendManyOperation,
   SendOperation,
+  type SendRequest,
 } from "../sending/callbacks.ts";
 import type { CheckedControls, SendControlsEncoder } from "../sending/controls.ts";
-import { countMessages, type MessageGroup } from "../sending/many_arguments.ts";
+import { countMessages, type MessageGroup, messagesOf, type SendManyArguments } from "../sending/many_arguments.ts";
 import { byteLength, isBytes, lengthOf, type Payload } from "../sending/payload.ts";
 import type { Segments } from "../sending/segments.ts";
 import type { SendCallback, SendManyCallback } from "../sending/types.ts";
@@ -117,41 +120,73 @@ export class Dispatcher implements OperationOwner {
 
   /** @param connecting Whether `connect()` is under way: then the message waits for the lookup, and the socket may be connected by then. */
   send(message: SendArguments, connecting: boolean): void {
-    const { payload, port, address = "", callback, controls } = message;
+    const { payload, port, address = "", callback, controls, signal } = message;
     const operation = callback ? new SendOperation(this, callback, message.address, port) : undefined;
     const endpoint = this.#socket.endpoint!;
+    if (signal?.aborted) return this.#finishAborted(operation, signal);
     if (port === undefined) {
       const route = this.#routeTo(endpoint, address, port, controls);
       this.#schedule(operation);
-      hand(endpoint, payload, route, operation);
+      hand(endpoint, payload, route, this.#requestOf(operation, signal, endpoint));
     } else if (!connecting && this.#needsNoLookup(endpoint, address, port)) {
       const ip = address || LOOPBACK[endpoint.version];
       const route = this.#routeTo(endpoint, ip, port, controls);
       operation?.scheduleAfterLookup();
-      hand(endpoint, payload, route, operation);
+      hand(endpoint, payload, route, this.#requestOf(operation, signal, endpoint));
     } else {
       resolve(this.#lookup, endpoint.version, address, (error, ip) => {
         if (error) {
           const report = callback as ((error: Error) => void) | undefined;
           nextTick(report ?? ((error: Error) => this.#socket.emitError(error)), error);
         } else if (this.#socket.endpoint === endpoint) {
+          if (signal?.aborted) return this.#finishAborted(operation, signal);
           const route = this.#routeToAnswer(endpoint, ip, port, controls);
           this.#schedule(operation);
-          hand(endpoint, payload, route, operation);
+          hand(endpoint, payload, route, this.#requestOf(operation, signal, endpoint));
         }
       });
     }
   }
 
+  /** Nothing is sent. */
+  #finishAborted(operation: SendOperation | undefined, signal: AbortSignal): void {
+    this.#schedule(operation);
+    operation?.finish(aborted(signal));
+  }
+
+  #requestOf(
+    operation: SendOperation | undefined,
+    signal: AbortSignal | undefined,
+    endpoint: UdpEndpoint,
+  ): SendOperation | AbortableRequest | undefined {
+    return signal ? new AbortableRequest(signal, operation, endpoint, this.#ECANCELED) : operation;
+  }
+
+  get #ECANCELED(): number {
+    return this.#engine.runtime.libc.abi.errno.ECANCELED;
+  }
+
   /** Sends several messages with one callback. Their addresses are IP addresses. */
-  sendMany(groups: readonly MessageGroup[], callback: SendManyCallback | undefined): void {
+  sendMany({ groups, callback, signal }: SendManyArguments): void {
     const endpoint = this.#socket.endpoint!;
-    const operation = callback ? new SendManyOperation(this, countMessages(groups), callback) : undefined;
+    const operation = this.#manyOperation(endpoint, countMessages(groups), callback, signal);
     let index = 0;
+    if (signal?.aborted) {
+      const request = operation!.requestFrom(0, undefined, undefined);
+      for (let i = countMessages(groups); i > 0; i--) request.finish(aborted(signal));
+      return;
+    }
     for (const group of groups) {
       const { messages, segments, port, controls } = group;
       const address = group.address ?? (port === undefined ? undefined : LOOPBACK[endpoint.version]);
       const route = this.#routeTo(endpoint, address ?? "", port, controls);
+      if (operation && endpoint.limitsSendQueue) {
+        // Messages may be refused before others that wait have left.
+        for (const message of messagesOf(group)) {
+          collect(endpoint, message, route, operation.requestFrom(index++, address, port));
+        }
+        continue;
+      }
       const request = operation?.requestFrom(index, address, port);
       for (const message of messages) collect(endpoint, message, route, request);
       for (const part of segments) collectSegments(endpoint, part, route, request);
@@ -163,6 +198,17 @@ export class Dispatcher implements OperationOwner {
     } catch {
       // They were taken: they leave at the end of the turn.
     }
+  }
+
+  #manyOperation(
+    endpoint: UdpEndpoint,
+    count: number,
+    callback: SendManyCallback | undefined,
+    signal: AbortSignal | undefined,
+  ): SendManyOperation | undefined {
+    if (!signal) return callback && new SendManyOperation(this, count, callback);
+    const withdraw = (request: SendRequest): void => endpoint.withdraw(request, -this.#ECANCELED);
+    return new SendManyOperation(this, count, callback ?? (() => {}), signal, withdraw);
   }
 
   /** Schedules the callback, after the messages leave at the end of the turn. */
@@ -238,7 +284,7 @@ function hand(
   endpoint: UdpEndpoint,
   payload: Payload,
   route: Route | NoRoute,
-  operation: SendOperation | undefined,
+  operation: SendOperation | AbortableRequest | undefined,
 ): void {
   if (typeof route === "number" || route instanceof Error) operation?.finish(route);
   else endpoint.send(payload, lengthOf(payload), route.destination, operation, route.controls);

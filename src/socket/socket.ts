@@ -13,6 +13,8 @@ import { addressPolicyOf } from "../endpoint/address_policy.ts";
 import { adoptableVersion } from "../endpoint/adoption.ts";
 import { currentEngine } from "../endpoint/engine.ts";
 import type { SocketEvents } from "../endpoint/events.ts";
+import { DatagramIterator } from "../endpoint/iteration.ts";
+import * as pausing from "../endpoint/pausing.ts";
 import { attach, endpointOf, engineOf, runningUdpEndpoint } from "../endpoint/socket_state.ts";
 import { UdpEndpoint } from "../endpoint/udp_endpoint.ts";
 import { notConnected } from "../errors/node_errors.ts";
@@ -37,6 +39,7 @@ import type {
   ClockName,
   SendCallback,
   SendManyCallback,
+  SendManyOptions,
   SendOptions,
 } from "../sending/types.ts";
 import { adoptAtCreation, applyOptions, bind, bindIfUnbound, bindSync, enqueue } from "./bind.ts";
@@ -264,21 +267,28 @@ export class Socket extends EventEmitter<SocketEvents> {
     port: number,
     callback: SendManyCallback,
   ): void;
+  /** Sends several datagrams with options. */
+  sendMany(
+    messages: MessageBatch | readonly (Bytes | AddressedMessage)[],
+    options: SendManyOptions,
+    callback?: SendManyCallback,
+  ): void;
   /** Sends several datagrams that have destinations, or to the peer of a connected socket. */
   sendMany(messages: MessageBatch | readonly (Bytes | AddressedMessage)[], callback: SendManyCallback): void;
   sendMany(messages: unknown, ...rest: readonly unknown[]): void {
     const state = udpStateOf(this);
     const connected = state.connectState === "connected";
-    const { groups, callback } = parseSendManyArguments(connected, messages, rest[0], rest[1], rest[2]);
+    const parsed = parseSendManyArguments(connected, messages, rest[0], rest[1], rest[2]);
+    const { groups, callback } = parsed;
     runningUdpEndpoint(this);
     for (const group of groups) if (group.controls) dispatcherOf(this).check(group);
     bindIfUnbound(this);
-    if (state.bindState === "bound") return dispatcherOf(this).sendMany(groups, callback);
+    if (state.bindState === "bound") return dispatcherOf(this).sendMany(parsed);
     const own = groups.map(withOwnBytes);
     const inContext = callback && AsyncResource.bind(callback);
     enqueue(this, () => {
       runningUdpEndpoint(this);
-      dispatcherOf(this).sendMany(own, inContext);
+      dispatcherOf(this).sendMany({ ...parsed, groups: own, callback: inContext });
     });
   }
 
@@ -358,6 +368,55 @@ export class Socket extends EventEmitter<SocketEvents> {
   unref(): this {
     setReferenced(this, false);
     return this;
+  }
+
+  /**
+   * Receives nothing until {@linkcode Socket.resume}: what comes waits in the kernel's receive buffer, and what it has no room for is dropped
+   * there ({@linkcode Socket.getDropCount}). Not in Node. Network errors wait, too; sending goes on. Whether the process stays alive is
+   * for `ref()` and `unref()` to say, as before. What the socket has read already is delivered later.
+   *
+   * With this, `on` of `node:events` holds no more than `highWaterMark` messages and one.
+   *
+   * @example
+   * ```ts
+   * import { on } from "node:events";
+   * for await (const [message, remote] of on(socket, "message", { highWaterMark: 100, lowWaterMark: 10 })) {
+   *   await store(message, remote);
+   * }
+   * ```
+   */
+  pause(): this {
+    pausing.pause(this);
+    return this;
+  }
+
+  /** Receives again after {@linkcode Socket.pause}. Not in Node. */
+  resume(): this {
+    pausing.resume(this);
+    return this;
+  }
+
+  /** Whether {@linkcode Socket.pause} was called, and {@linkcode Socket.resume} not since. Not in Node. */
+  isPaused(): boolean {
+    return pausing.isPaused(this);
+  }
+
+  /**
+   * The datagrams that come from the first step on, as `[message, remote]`. Not in Node.
+   *
+   * What comes between two steps waits in a queue; with 64 in it the socket is paused, until it has emptied: nothing is lost but by the
+   * kernel. It ends when the socket closes, and throws the socket's error, after what came before. Leaving it (`break`) closes
+   * nothing. Each iterator and each listener gets every datagram.
+   *
+   * @example
+   * ```ts
+   * for await (const [message, remote] of socket) {
+   *   socket.send(await answer(message), remote.port, remote.address);
+   * }
+   * ```
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<SocketEvents["message"], undefined, void> {
+    return new DatagramIterator<SocketEvents["message"]>(this);
   }
 
   /** The number of bytes that were sent and that the kernel has not taken yet. */
@@ -1068,6 +1127,7 @@ function initialize(
   (socket as { type: SocketType }).type = typeOf(version);
   const policy = addressPolicyOf(network, checked);
   const endpoint = new UdpEndpoint(engine, version, checked.offload, policy, socket);
+  endpoint.limitSendQueue(checked.sendQueueLimit);
   attach(socket, new UdpState(socket, engine, endpoint, checked, policy));
   for (const detail of checked.details) endpoint.ancillaryData.setDetail(detail, true);
   if (checked.sendTimestamp) socket.setSendTimestamp(true);

@@ -38,6 +38,11 @@ export interface SocketOptions {
   recvBufferSize?: number | undefined;
   /** Size of the kernel's send buffer in bytes (SO_SNDBUF). */
   sendBufferSize?: number | undefined;
+  /**
+   * How many bytes may wait for room in the kernel. A message that finds others waiting, and would bring more than that with them, fails
+   * with ENOBUFS. `'drain'` says when all have left. Default: Infinity. Not in Node.
+   */
+  sendQueueLimit?: number | undefined;
   /** Resolves host names. Default: `dns.lookup`. */
   lookup?: LookupFunction | undefined;
   /** Aborting it closes the socket. */

@@ -114,9 +114,6 @@ export class UnixEndpoint extends DatagramEndpoint implements UnixSendingSocket 
     return opened < 0 ? opened : super.getOption(name);
   }
 
-  /** For the poll loop: the kernel coalesces no Unix datagrams. */
-  override onWatched(): void {}
-
   /** For the receiver: a path has no block list. */
   override drops(): boolean {
     return false;

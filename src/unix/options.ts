@@ -5,7 +5,7 @@
  */
 import { badSocketType, notUdp } from "../errors/node_errors.ts";
 import { validateAbortSignal, validateBoolean, validateUint32 } from "../errors/validate.ts";
-import { validateFd } from "../socket/creation_options.ts";
+import { validateFd, validateSendQueueLimit } from "../socket/creation_options.ts";
 import type { UnixSocketOptions } from "./types.ts";
 
 /** Options that a Unix socket has. */
@@ -15,6 +15,7 @@ const KNOWN = new Set([
   "unlinkOnClose",
   "recvBufferSize",
   "sendBufferSize",
+  "sendQueueLimit",
   "recvFds",
   "recvCredentials",
   "signal",
@@ -33,6 +34,7 @@ export function checkUnixOptions(given: "unix_dgram" | Partial<UnixSocketOptions
   if (recvCredentials !== undefined) validateBoolean(recvCredentials, "options.recvCredentials");
   if (recvBufferSize) validateUint32(recvBufferSize, "options.recvBufferSize");
   if (sendBufferSize) validateUint32(sendBufferSize, "options.sendBufferSize");
+  if (options.sendQueueLimit !== undefined) validateSendQueueLimit(options.sendQueueLimit);
   if (signal !== undefined) validateAbortSignal(signal, "options.signal");
   if (fd !== undefined) validateFd(fd);
   return options;

@@ -36,7 +36,8 @@ export class OutgoingAncillary implements SendRequest {
   readonly controls: EncodedControls | undefined;
   readonly #libc: Libc;
   readonly #fds: number[];
-  readonly #request: SendRequest | undefined;
+  /** Who waits to hear of the message. */
+  readonly inner: SendRequest | undefined;
 
   private constructor(
     libc: Libc,
@@ -46,7 +47,7 @@ export class OutgoingAncillary implements SendRequest {
   ) {
     this.#libc = libc;
     this.#fds = fds;
-    this.#request = request;
+    this.inner = request;
     const messages: ControlMessage[] = [];
     if (fds.length > 0) messages.push(rightsMessage(libc.abi, fds));
     if (credentials) messages.push(credentialsMessage(libc.abi, credentials));
@@ -83,7 +84,7 @@ export class OutgoingAncillary implements SendRequest {
 
   finish(result: number): void {
     this.close();
-    this.#request?.finish(result);
+    this.inner?.finish(result);
   }
 
   /** Closes the descriptors: the message was not taken, or has left. */

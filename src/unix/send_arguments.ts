@@ -6,9 +6,10 @@
 import type { Libc } from "../../ffi/libc/libc.ts";
 import type { EncodedAddress } from "../../ffi/wire/sockaddr.ts";
 import { invalidArgType, isConnected } from "../errors/node_errors.ts";
-import { validateFunction, validateNumber } from "../errors/validate.ts";
+import { validateAbortSignal, validateFunction, validateNumber } from "../errors/validate.ts";
 import { MessageBatch } from "../receiving/message_batch.ts";
 import { payloadOf, sliceOf } from "../sending/arguments.ts";
+import { refuseSignal } from "../sending/many_arguments.ts";
 import { lengthOf, type Payload } from "../sending/payload.ts";
 import type { UnixDestinations } from "./destinations.ts";
 import { type CheckedPassed, checkPassed, type Passed } from "./outgoing_ancillary.ts";
@@ -29,6 +30,7 @@ export interface UnixSendArguments {
 /** Where it goes and what it takes along, as it was given. */
 interface Destination extends Passed {
   readonly path?: unknown;
+  readonly signal?: unknown;
 }
 
 /**
@@ -40,7 +42,7 @@ export function parseUnixSend<Callback>(
   libc: Libc,
   destinations: UnixDestinations | undefined,
   values: readonly unknown[],
-): UnixSendArguments & { readonly callback: Callback | undefined } {
+): UnixSendArguments & { readonly callback: Callback | undefined; readonly signal: AbortSignal | undefined } {
   let [message, ...rest] = values;
   if (typeof rest[0] === "number") {
     validateNumber(rest[1], "length");
@@ -51,8 +53,10 @@ export function parseUnixSend<Callback>(
   const [where, callback] = rest;
   if (callback !== undefined && callback !== null) validateFunction(callback, "callback");
   const destination = isOptions(where) ? where : { path: where ?? undefined };
+  const { signal } = destination;
+  if (signal !== undefined) validateAbortSignal(signal, "options.signal");
   const parsed = unixMessage(libc, destinations, message, destination);
-  return { ...parsed, callback: (callback ?? undefined) as Callback | undefined };
+  return { ...parsed, callback: (callback ?? undefined) as Callback | undefined, signal };
 }
 
 /** Reads the messages of `sendMany`, all before any is sent. */
@@ -70,6 +74,7 @@ export function parseUnixSendMany(
   if (!Array.isArray(messages)) throw invalidArgType("messages", "an instance of Array or MessageBatch", messages);
   return messages.map((given: unknown) => {
     if (!isAddressed(given)) return unixMessage(libc, destinations, given, common);
+    refuseSignal(given);
     return unixMessage(libc, destinations, given.message, given.path === undefined ? { ...given, path } : given);
   });
 }

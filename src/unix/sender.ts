@@ -9,6 +9,7 @@ import type { EncodedControls } from "../../ffi/wire/control.ts";
 import type { EncodedAddress } from "../../ffi/wire/sockaddr.ts";
 import type { PollLoop } from "../loop/loop.ts";
 import type { SendRequest } from "../sending/callbacks.ts";
+import type { MessageQueue, WaitingMessage } from "../sending/message_queue.ts";
 import type { Collected, Outbox, Run } from "../sending/outbox.ts";
 import { ownCopy, type Payload } from "../sending/payload.ts";
 import { QueueingSender } from "../sending/queueing_sender.ts";
@@ -147,11 +148,23 @@ export class UnixSender extends QueueingSender implements MessageSender {
     } finally {
       if (queue.length > 0) backlog.wait(this.#noRoom);
     }
-    if (queue.length > 0) return;
+    if (queue.length === 0) this.#end(backlog);
+  }
+
+  /** Nothing waits for a destination any more. */
+  #end(backlog: Backlog): void {
     backlog.close();
     if (!this.#backlogs.delete(keyOf(backlog.address))) return;
-    if (this.#backlogs.size === 0) this.outbox.waiting.delete(this);
     this.#socket.congested(backlog.address, false);
+    if (this.#backlogs.size === 0 && this.outbox.waiting.delete(this)) this.#socket.drained();
+  }
+
+  protected override *waitingQueues(): Iterable<MessageQueue<WaitingMessage>> {
+    for (const { queue } of this.#backlogs.values()) yield queue;
+  }
+
+  protected override waitingChanged(): void {
+    for (const backlog of [...this.#backlogs.values()]) if (backlog.queue.length === 0) this.#end(backlog);
   }
 
   #backlogOf(address: EncodedAddress | undefined): Backlog | undefined {

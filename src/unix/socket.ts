@@ -10,7 +10,10 @@ import { nextTick } from "../../ffi/runtimes/process.ts";
 import { readCredentials, type UnixCredentials } from "../../ffi/wire/ancillary.ts";
 import type { EncodedAddress } from "../../ffi/wire/sockaddr.ts";
 import { adoptableUnix, isUnixDatagram } from "../endpoint/adoption.ts";
+import type { DatagramEndpoint } from "../endpoint/endpoint.ts";
 import { currentEngine, type Engine } from "../endpoint/engine.ts";
+import { DatagramIterator } from "../endpoint/iteration.ts";
+import * as pausing from "../endpoint/pausing.ts";
 import {
   attach,
   endpointOf,
@@ -20,13 +23,20 @@ import {
   type SocketState,
   stateOf,
 } from "../endpoint/socket_state.ts";
-import { alreadyBound, isConnected, notConnected, unavailable } from "../errors/node_errors.ts";
-import { validateFunction, validateObject } from "../errors/validate.ts";
+import { aborted, alreadyBound, isConnected, notConnected, unavailable } from "../errors/node_errors.ts";
+import { validateAbortSignal, validateFunction, validateObject } from "../errors/validate.ts";
 import { closeOnAbort } from "../integration/abort.ts";
 import * as bufferSizes from "../options/buffer_sizes.ts";
 import * as raw from "../options/raw.ts";
 import type { MessageBatch } from "../receiving/message_batch.ts";
-import { type GroupRequest, type OperationOwner, SendManyOperation, SendOperation } from "../sending/callbacks.ts";
+import { AbortableRequest } from "../sending/abortable.ts";
+import {
+  type GroupRequest,
+  type OperationOwner,
+  SendManyOperation,
+  SendOperation,
+  type SendRequest,
+} from "../sending/callbacks.ts";
 import type { Bytes, SendCallback, SendManyCallback } from "../sending/types.ts";
 import { callableClass } from "../socket/callable_class.ts";
 import { Socket } from "../socket/socket.ts";
@@ -42,6 +52,7 @@ import type {
   UnixBindOptions,
   UnixMessage,
   UnixRemoteInfo,
+  UnixSendManyOptions,
   UnixSendOptions,
   UnixSocketEvents,
   UnixSocketOptions,
@@ -248,11 +259,14 @@ export class UnixSocket extends EventEmitter<UnixSocketEvents> {
     const endpoint = runningEndpoint(this);
     const state = unixStateOf(this);
     const message = parseUnixSend<SendCallback>(state.engine.runtime.libc, state.destinationsIfAny, values);
-    const { callback, path } = message;
+    const { callback, path, signal } = message;
     const operation = callback && new SendOperation(state.operations, callback, path, undefined);
     if (operation) state.engine.outbox.schedule();
     operation?.schedule();
-    dispatch(state, endpoint, message, operation);
+    if (!signal) return dispatch(state, endpoint, message, operation);
+    if (signal.aborted) return operation?.finish(aborted(signal));
+    const { ECANCELED } = state.engine.runtime.libc.abi.errno;
+    dispatch(state, endpoint, message, new AbortableRequest(signal, operation, endpoint, ECANCELED));
   }
 
   /**
@@ -271,17 +285,30 @@ export class UnixSocket extends EventEmitter<UnixSocketEvents> {
   ): void;
   /** Sends several datagrams that have paths, or to the peer of a connected socket. */
   sendMany(messages: MessageBatch | readonly (Bytes | UnixMessage)[], callback: SendManyCallback): void;
+  /** Sends several datagrams with options. */
   sendMany(
     messages: MessageBatch | readonly (Bytes | UnixMessage)[],
-    path?: string | SendManyCallback,
+    options: UnixSendManyOptions,
+    callback?: SendManyCallback,
+  ): void;
+  sendMany(
+    messages: MessageBatch | readonly (Bytes | UnixMessage)[],
+    path?: string | SendManyCallback | UnixSendManyOptions,
     callback?: SendManyCallback,
   ): void {
     const endpoint = runningEndpoint(this);
     const state = unixStateOf(this);
+    let signal: AbortSignal | undefined;
     if (typeof path === "function") [path, callback] = [undefined, path];
+    else if (path !== null && typeof path === "object") ({ path, signal } = path);
+    if (signal !== undefined) validateAbortSignal(signal, "options.signal");
     const items = parseUnixSendMany(state.engine.runtime.libc, state.destinationsIfAny, messages, path);
     if (callback !== undefined) validateFunction(callback, "callback");
-    const operation = callback && new SendManyOperation(state.operations, items.length, callback);
+    const operation = manyOperation(state, endpoint, items.length, callback, signal);
+    if (signal?.aborted) {
+      const request = operation!.requestFrom(0, undefined, undefined);
+      return items.forEach(() => request.finish(aborted(signal)));
+    }
     items.forEach((message, i) =>
       dispatch(state, endpoint, message, operation?.requestFrom(i, message.path, undefined))
     );
@@ -360,6 +387,35 @@ export class UnixSocket extends EventEmitter<UnixSocketEvents> {
   unref(): this {
     endpointOf(this)?.setReferenced(false);
     return this;
+  }
+
+  /**
+   * Receives nothing until {@linkcode UnixSocket.resume}: messages wait in the kernel, and once there is no room for more, with their
+   * senders. Sending goes on. What the socket has read already is delivered later.
+   */
+  pause(): this {
+    pausing.pause(this);
+    return this;
+  }
+
+  /** Receives again after {@linkcode UnixSocket.pause}. */
+  resume(): this {
+    pausing.resume(this);
+    return this;
+  }
+
+  /** Whether {@linkcode UnixSocket.pause} was called, and {@linkcode UnixSocket.resume} not since. */
+  isPaused(): boolean {
+    return pausing.isPaused(this);
+  }
+
+  /**
+   * The messages that come from the first step on, as `[message, remote]`, of which a few wait if need be. It ends when the socket
+   * closes, and throws the socket's error. Leaving it (`break`) closes nothing. With `recvFds` descriptors must be taken in a
+   * `'message'` listener: those that come here are closed.
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<UnixSocketEvents["message"], undefined, void> {
+    return new DatagramIterator<UnixSocketEvents["message"]>(this);
   }
 
   /** Bytes that `send()` was given and the kernel has no room for yet. */
@@ -469,6 +525,7 @@ function initialize(
   if (fd !== undefined) adoptableUnix(libc, fd);
   (socket as { type: "unix_dgram" }).type = "unix_dgram";
   const endpoint = new UnixEndpoint(engine, socket, { fds: recvFds, credentials: recvCredentials }, socketOf);
+  endpoint.limitSendQueue(checked.sendQueueLimit ?? Infinity);
   attach(socket, new UnixState(engine, endpoint, unlinkOnClose));
   if (typeof listener === "function") socket.on("message", listener);
   if (fd !== undefined) {
@@ -503,11 +560,24 @@ function peerRefusal(state: UnixState): Error | undefined {
   return refused;
 }
 
+function manyOperation(
+  state: UnixState,
+  endpoint: DatagramEndpoint,
+  count: number,
+  callback: SendManyCallback | undefined,
+  signal: AbortSignal | undefined,
+): SendManyOperation | undefined {
+  if (!signal) return callback && new SendManyOperation(state.operations, count, callback);
+  const { ECANCELED } = state.engine.runtime.libc.abi.errno;
+  const withdraw = (request: SendRequest): void => endpoint.withdraw(request, -ECANCELED);
+  return new SendManyOperation(state.operations, count, callback ?? (() => {}), signal, withdraw);
+}
+
 function dispatch(
   state: UnixState,
   endpoint: Pick<UnixEndpoint, "collect">,
   { payload, length, destination, passed }: UnixSendArguments,
-  operation: SendOperation | GroupRequest | undefined,
+  operation: SendOperation | AbortableRequest | GroupRequest | undefined,
 ): void {
   const refused = destination instanceof Error ? destination : state.isConnected ? peerRefusal(state) : undefined;
   if (refused) return operation?.finish(refused);

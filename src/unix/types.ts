@@ -40,6 +40,11 @@ export interface UnixSocketOptions {
    * socket with it that sends without being bound is given an abstract path by the system.
    */
   recvCredentials?: boolean | undefined;
+  /**
+   * How many bytes may wait for room at peers, all of them together. A message that finds others waiting, and would bring more than that
+   * with them, fails with ENOBUFS. Default: Infinity.
+   */
+  sendQueueLimit?: number | undefined;
   /** Aborting it closes the socket. */
   signal?: AbortSignal | undefined;
 }
@@ -105,6 +110,16 @@ export interface UnixPassed {
 export interface UnixSendOptions extends UnixPassed {
   /** The destination; not on a connected socket. */
   path?: string | undefined;
+  /** Aborting it takes the message back, if it still waits for room. The callback then gets an AbortError. */
+  signal?: AbortSignal | undefined;
+}
+
+/** Where messages go that say nothing themselves, and what stops them: `sendMany()`'s options on a Unix socket. */
+export interface UnixSendManyOptions {
+  /** The destination; not on a connected socket. */
+  path?: string | undefined;
+  /** Aborting it takes those messages back that still wait for room. The callback then gets an AbortError. */
+  signal?: AbortSignal | undefined;
 }
 
 /** The events of a Unix socket, with what listeners get. */
@@ -121,6 +136,8 @@ export interface UnixSocketEvents {
   congestion: [path: string];
   /** The messages that waited for it have left. */
   writable: [path: string];
+  /** All messages that waited, for whichever peer, have left. */
+  drain: [];
   /** The socket is closed; no event follows. */
   close: [];
   /** Something failed that no callback was told of. */
