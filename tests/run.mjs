@@ -41,42 +41,24 @@ function nodeForKoffi() {
 }
 
 /**
- * Files that macOS's ABI does not run, and what in them only Linux has or only Linux does. A single test says so itself, by `linuxOnly` of
- * tests/support/runtime.ts.
+ * Files of which next to no test runs on macOS's ABI, and what all of them use that only Linux has. A single test says so itself, by
+ * `linuxOnly` of tests/support/runtime.ts.
  */
 const LINUX_FILES = {
-  batch_calls: "sendmmsg and recvmmsg",
-  bind_retry: "epoll, by the names of its calls",
   brief_socket: "epoll, by the names of its calls",
   control_examples: "SO_TIMESTAMPNS and the error queue",
-  control_network: "IP_TTL and IP_TOS of single datagrams",
   cores: "SO_REUSEPORT that spreads the load",
   differential: "recorded outcomes with Linux's errors",
-  faults: "epoll, by the names of its calls",
   forward: "UDP_SEGMENT",
-  interface: "SO_BINDTODEVICE",
-  jsre: "SO_BINDTODEVICE, and buffer sizes that the kernel doubles",
-  leak: "the idle cost of a kernel's own epoll",
   libc: "Linux's numbers",
-  load: "a C library under a name of Linux",
-  message_memory: "datagrams of 30,000 bytes without a larger send buffer",
   network_errors: "IP_RECVERR",
-  node_internals: "buffer sizes that the kernel doubles",
-  offload: "UDP_SEGMENT",
   packet_filter: "SO_ATTACH_FILTER",
   qdisc: "queueing disciplines",
   received_details: "Linux's control messages",
-  send_timestamp: "SO_TIMESTAMPING",
   sent_controls: "IP_TTL and IP_TOS of single datagrams",
   socket_options: "options of Linux",
   wire_matrix: "UDP_SEGMENT, and IP_MTU_DISCOVER",
-  shared_fate: "UDP_SEGMENT, and IP_MTU_DISCOVER",
   traceroute: "IP_RECVERR",
-  unix_ancillary: "SO_PASSCRED and paths that the system chooses",
-  unix_backpressure: "EAGAIN of a full peer",
-  unix_dgram: "EAGAIN of a full peer",
-  unix_peers: "abstract paths",
-  unix: "abstract paths and paths that the system chooses",
 };
 const runsOnDarwin = (file) => !(/(\w+)_test\.ts$/.exec(file)?.[1] in LINUX_FILES);
 /** On a Mac every runtime leaves them out. */
