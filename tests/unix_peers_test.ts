@@ -107,7 +107,9 @@ test("what socat sends arrives with its path, and it reads the answer", async (t
 test("a service that systemd starts takes over its socket with fd: 3, and the message that started it", async (t) => {
   const path = join(folder(t), "activated");
   // It hands on few variables of its own environment.
-  const names = ["PATH", "HOME", "NO_COLOR", "DGRAM_FFI_BINDING", "DENO_DIR"].filter((name) => process.env[name]);
+  const names = ["PATH", "HOME", "NO_COLOR", "DGRAM_FFI_BINDING", "DENO_DIR", "LD_LIBRARY_PATH"].filter((name) =>
+    process.env[name]
+  );
   const environment = names.map((name) => `--setenv=${name}=${process.env[name]}`);
   const command = commandFor(fixture("unix_service"), ["activated"]);
   const tool = start(t, "systemd-socket-activate", ["--datagram", `--listen=${path}`, ...environment, ...command]);

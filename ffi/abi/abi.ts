@@ -155,6 +155,10 @@ export interface Layouts {
 
 /** What only Linux has. */
 export interface LinuxConstants {
+  // <sys/syscall.h>
+  readonly SYS_sendmsg: number;
+  readonly SYS_sendmmsg: number;
+  readonly SYS_recvmmsg: number;
   readonly SOCK_NONBLOCK: number;
   readonly SOCK_CLOEXEC: number;
   readonly SO_BINDTODEVICE: number;
