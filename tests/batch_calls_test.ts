@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
 import { linuxAbi } from "../ffi/abi/linux.ts";
 import { NativeLibc } from "../ffi/libc/native_libc.ts";
 import { compileAndRun, noCompiler } from "./support/compiler.ts";
@@ -105,3 +105,44 @@ for (const name of ["sendmmsg", "recvmmsg"] as const) {
     assert(calls.every((call) => call.startsWith(name)), String(calls));
   });
 }
+
+for (const arch of ["x64", "arm64"] as const) {
+  test(`where the C library is not glibc, messages go by the kernel's own calls (${arch})`, () => {
+    const abi = linuxAbi(arch);
+    const calls: unknown[][] = [];
+    const binding = new ScriptedBinding({
+      gnu_get_libc_version: undefined as never,
+      syscall: (number, fd, at: ScriptedPointer, ...rest) => {
+        calls.push([number, fd, at.offset, ...rest]);
+        return calls.length;
+      },
+    });
+    const libc = new NativeLibc(abi, binding);
+    const at = libc.pointer(libc.allocate(4 * abi.layouts.mmsghdr.size), abi.layouts.mmsghdr.size);
+    assertEquals([libc.sendmsg(3, at, 64), libc.sendmmsg(4, at, 2, 64), libc.recvmmsg(5, at, 3, 0)], [1, 2, 3]);
+    const [sendmsg, sendmmsg, recvmmsg] = arch === "x64" ? [46, 307, 299] : [211, 269, 243];
+    const { size } = abi.layouts.mmsghdr;
+    assertEquals(calls, [
+      [sendmsg, 3, size, 64, 0, null],
+      [sendmmsg, 4, size, 2, 64, null],
+      [recvmmsg, 5, size, 3, 0, null],
+    ]);
+    assertThrows(() => libc.sendmmsg(4, at, 4, 64), RangeError, "would touch");
+  });
+}
+
+test("a loop takes the place of batch calls that the kernel refuses also without glibc", () => {
+  const calls: unknown[][] = [];
+  const { SYS_sendmsg, SYS_sendmmsg } = LINUX_ABI.linux!;
+  const binding: ScriptedBinding = new ScriptedBinding({
+    gnu_get_libc_version: undefined as never,
+    syscall: (number, _fd, { offset }: ScriptedPointer) => {
+      calls.push([number, offset]);
+      return number === SYS_sendmmsg ? binding.fail(ENOSYS) : 7;
+    },
+  });
+  const libc = new NativeLibc(LINUX_ABI, binding);
+  const { size } = LINUX_ABI.layouts.mmsghdr;
+  assertEquals(libc.sendmmsg(3, libc.pointer(libc.allocate(2 * size)), 2, 0), 2);
+  assertEquals(calls, [[SYS_sendmmsg, 0], [SYS_sendmsg, 0], [SYS_sendmsg, size]]);
+});

@@ -20,7 +20,7 @@ import {
 } from "./support/harness.ts";
 import { until } from "./support/process.ts";
 import { testAlike, testBothAlike } from "./support/reference.ts";
-import { isDarwin, linuxOnly } from "./support/runtime.ts";
+import { grantedSize, linuxOnly } from "./support/runtime.ts";
 
 /** Sends text to a socket on this host and gives what that socket gets. */
 async function heard(t: Tools, by: Socket, family: Family): Promise<string> {
@@ -211,22 +211,19 @@ testAlike("ipv6Only on an IPv4 socket is an error of bind()", async (t, create) 
   assertStrictEquals((await failure).message, "bind EINVAL 0.0.0.0");
 });
 
-/** What the kernel makes of a buffer's size. */
-const granted = (size: number): number => isDarwin ? size : 2 * size;
-
 testBothAlike("recvBufferSize and sendBufferSize reach the kernel; Linux doubles them", async (t, family, create) => {
   const socket = t.track(create({ type: family.type, recvBufferSize: 20_000, sendBufferSize: 10_000 }));
   await new Promise<void>((resolve) => socket.bind(0, family.loopback, resolve));
-  assertEquals([socket.getRecvBufferSize(), socket.getSendBufferSize()], [20_000, 10_000].map(granted));
+  assertEquals([socket.getRecvBufferSize(), socket.getSendBufferSize()], [20_000, 10_000].map(grantedSize));
   socket.setRecvBufferSize(30_000);
   socket.setSendBufferSize(15_000);
-  assertEquals([socket.getRecvBufferSize(), socket.getSendBufferSize()], [30_000, 15_000].map(granted));
+  assertEquals([socket.getRecvBufferSize(), socket.getSendBufferSize()], [30_000, 15_000].map(grantedSize));
 });
 
 testBothAlike("recvBufferSize and sendBufferSize count for bindSync(), too", (t, family, create) => {
   const socket = t.track(create({ type: family.type, recvBufferSize: 20_000, sendBufferSize: 10_000 }));
   socket.bindSync();
-  assertEquals([socket.getRecvBufferSize(), socket.getSendBufferSize()], [20_000, 10_000].map(granted));
+  assertEquals([socket.getRecvBufferSize(), socket.getSendBufferSize()], [20_000, 10_000].map(grantedSize));
 });
 
 testBothAlike("send() binds an unbound socket to a port of the system's choice", async (t, family, create) => {

@@ -10,6 +10,7 @@ import { type CallName, injectFaults } from "./support/faulty_libc.ts";
 import { nextEvent, nextMessage, nextMessages, sent, test, testBoth } from "./support/harness.ts";
 import { openDescriptor } from "./support/kernel.ts";
 import { testAlike } from "./support/reference.ts";
+import { linuxOnly } from "./support/runtime.ts";
 
 /** Whether two sockets exchange a datagram. */
 async function receives(socket: Socket, from: Socket, address: string): Promise<void> {
@@ -74,6 +75,7 @@ testBoth(
     assertEquals([called, socket.listenerCount("listening")], [0, 0]);
     await receives(socket, await t.bound(family.type), family.loopback);
   },
+  { skip: linuxOnly("SO_PRIORITY") },
 );
 
 const ODD_ADDRESSES: readonly (readonly [unknown, string])[] = [

@@ -9,7 +9,7 @@ import type { Agent, AgentError, Heard, RemoteSocket } from "./support/agent.ts"
 import { bytesOf, Capture, noCapture } from "./support/capture.ts";
 import { FAMILIES, type Family, test, testBoth, type Tools } from "./support/harness.ts";
 import { addressOf, type Host, Network, noNamespaces, subnetOf, twoHosts } from "./support/namespaces.ts";
-import { commandFor, fixture } from "./support/runtime.ts";
+import { commandFor, fixture, linuxOnly } from "./support/runtime.ts";
 
 const skip = { skip: noNamespaces };
 const [IPV4, IPV6]: readonly Family[] = FAMILIES;
@@ -98,7 +98,7 @@ testBoth("the TTL decreases by the hops", async (t, family) => {
     ttls.push((await receiver.next()).remote.ttl);
   }
   assertEquals(ttls, [64 - ROUTERS, 9 - ROUTERS, 255 - ROUTERS]);
-}, skip);
+}, { skip: skip.skip ?? linuxOnly("IP_TTL of single datagrams") });
 
 testBoth("ECN and DSCP bits are on the wire as they were sent, and told as they came", async (t, family) => {
   const { a, b, hosts } = await twoHosts(t);
@@ -128,7 +128,7 @@ testBoth("ECN and DSCP bits are on the wire as they were sent, and told as they 
   for (let i = 0; i < ecns.length; i++) heard.push(await receiver.next());
   assertEquals(heard.map(({ text }) => text), ecns.map((_, i) => `message ${i}`));
   assertEquals(heard.map(({ remote }) => remote.ecn), ecns);
-}, { skip: noNamespaces ?? noCapture });
+}, { skip: noNamespaces ?? noCapture ?? linuxOnly("IP_TOS of single datagrams") });
 
 test("don't-fragment decides for a single datagram of IPv6", async (t) => {
   const { a, b } = await twoHosts(t);
@@ -163,7 +163,7 @@ testBoth("the kernel puts no datagrams together that differ in what is told of t
   assertEquals(heard.map(({ remote }) => [remote.ecn, remote.ttl]), kinds.map(({ ecn, ttl = 64 }) => [ecn, ttl]));
   const payloads = new Set(heard.map(({ remote }) => `${remote.timestamp}`)).size;
   assert(payloads < kinds.length, "nothing was put together");
-}, skip);
+}, { skip: skip.skip ?? linuxOnly("UDP_GRO") });
 
 /** Names that the kernel takes for interfaces, though they do not begin with a letter. */
 const ODD_NAMES = ["6in4-he", "_net", "77"];

@@ -22,7 +22,7 @@ import {
 } from "../ffi/libc/prototypes.ts";
 import { REALM_PROTOTYPES } from "../ffi/libc/realm_owner.ts";
 import { THREAD_EXIT_PROTOTYPES } from "../ffi/libc/thread_exit.ts";
-import { compileAndRun, noCompiler } from "./support/compiler.ts";
+import { compileAndRun, compileOnly, hasCompiler, noCompiler } from "./support/compiler.ts";
 import { test } from "./support/harness.ts";
 
 const skip = noCompiler ?? (process.platform === "linux" ? undefined : "the headers compared with are those of Linux");
@@ -49,6 +49,7 @@ const INCLUDES = [
   "linux/filter.h",
   "linux/netfilter_ipv4/ip_tables.h",
   "sys/ioctl.h",
+  "sys/syscall.h",
   "errno.h",
   "stddef.h",
   "stdio.h",
@@ -61,6 +62,9 @@ const NEWEST = [
   ...["IP_LOCAL_PORT_RANGE", "IP_PROTOCOL", "SO_RCVMARK", "SO_TXREHASH", "SO_RESERVE_MEM", "SO_BUF_LOCK"],
   ...["SO_PASSPIDFD", "SO_PEERPIDFD", "SO_DEVMEM_DONTNEED", "SO_RCVPRIORITY", "SO_PASSRIGHTS"],
 ];
+
+/** These limits stand in no header for programs, but in the kernel's own <linux/udp.h> and <net/scm.h>. */
+const INTERNAL = ["UDP_MAX_SEGMENTS", "UDP_MAX_SEGMENTS_AT_FIRST", "SCM_MAX_FD"];
 
 /** The numbers that C gives for some expressions. */
 function evaluate(expressions: readonly string[]): Record<string, number> {
@@ -109,10 +113,8 @@ function layoutExpression(struct: string, field: string): string {
 const abi = (): Abi => linuxAbi(process.arch as "x64" | "arm64");
 
 test("every constant is the header's", () => {
-  // These limits stand in no header for programs, but in the kernel's own <linux/udp.h>.
-  const internal = ["UDP_MAX_SEGMENTS", "UDP_MAX_SEGMENTS_AT_FIRST"];
   const linux = Object.fromEntries(
-    Object.entries(numbersOf(abi().linux!)).filter(([name]) => !internal.includes(name)),
+    Object.entries(numbersOf(abi().linux!)).filter(([name]) => !INTERNAL.includes(name)),
   );
   const ours = { ...abi().constants, ...linux };
   assertEquals(ours, evaluate(Object.keys(ours)));
@@ -142,6 +144,37 @@ test("every struct size and field offset is the header's", () => {
   assertEquals(ours, evaluate(Object.keys(ours)));
 }, { skip });
 
+/** C libraries and architectures beside this machine's own. Nothing is run: the compilers check what they are given. */
+const OTHERS: readonly (readonly [what: string, compiler: string, arch: "x64" | "arm64", flags: readonly string[]])[] =
+  [
+    // musl's wrapper knows musl's headers only; the kernel's own are the same for every C library.
+    ["musl", "musl-gcc", "x64", ["-idirafter", "/usr/include", "-idirafter", "/usr/include/x86_64-linux-gnu"]],
+    ["arm64", "aarch64-linux-gnu-gcc", "arm64", []],
+  ];
+
+for (const [what, compiler, arch, flags] of OTHERS) {
+  test(`constants, errno numbers, sizes and offsets are those of the headers for ${what}`, () => {
+    const { constants, errno, linux, ...rest } = linuxAbi(arch);
+    const numbers = {
+      ...constants,
+      ...errno,
+      ...numbersOf(linux!),
+      ...layoutExpressions({ ...linuxAbi(arch), ...rest }),
+    };
+    const expected = Object.entries(numbers).filter(([name]) => !INTERNAL.includes(name));
+    assertEquals(compileOnly(PREAMBLE + checks(expected), flags, compiler), "");
+    const [name, number] = expected[0];
+    assertMatch(compileOnly(PREAMBLE + checks([[name, number + 1]]), flags, compiler), /static assertion failed/);
+  }, { skip: hasCompiler(compiler) ? undefined : `${compiler} is not installed` });
+}
+
+/** What a compiler is to check. */
+function checks(expected: readonly (readonly [string, number])[]): string {
+  return expected.map(([expression, value]) =>
+    `_Static_assert((long long)(${expression}) == ${value}LL, "${expression}");\n`
+  ).join("");
+}
+
 test("sockaddr has no length byte before its family", () => {
   assertEquals(abi().layouts.sockaddr.sa_len, -1);
   const source = `${PREAMBLE}int main(void) { struct sockaddr a; return a.sa_len; }`;
@@ -162,7 +195,8 @@ int main(void) { printf("%zu %zu %zu %zu", ${expression("packed")}, ${expression
 
 test("the header agrees with the declaration of each function", () => {
   for (const [name, { declaration }] of Object.entries({ ...prototypesOf("linux"), poll: POLL_PROTOTYPE })) {
-    assertEquals(compileAndRun(`${PREAMBLE}${declaration};\nint main(void) { return 0; }`).errors, "", name);
+    const source = `${PREAMBLE}#include <gnu/libc-version.h>\n${declaration};\nint main(void) { return 0; }`;
+    assertEquals(compileAndRun(source).errors, "", name);
   }
 }, { skip });
 
@@ -215,7 +249,15 @@ test("the types of each function are those of its declaration", () => {
 });
 
 test("the table's types have the size and sign that the bindings give them", () => {
-  const types = { "int": -4, "unsigned int": 4, "unsigned long": 8, "socklen_t": 4, "size_t": 8, "ssize_t": -8 };
+  const types = {
+    "int": -4,
+    "unsigned int": 4,
+    "long": -8,
+    "unsigned long": 8,
+    "socklen_t": 4,
+    "size_t": 8,
+    "ssize_t": -8,
+  };
   const signed = (type: string): string => `((${type})-1 < 0 ? -1 : 1) * (int)sizeof(${type})`;
   const aliases = { nfds_t: 8, clockid_t: -4 };
   const found = evaluate([...Object.keys(types), ...Object.keys(aliases)].map(signed));

@@ -10,7 +10,7 @@ import { replaceLibc } from "../ffi/load.ts";
 import { injectFaults } from "./support/faulty_libc.ts";
 import { type Family, nextMessages, sent, test, testBoth, type Tools } from "./support/harness.ts";
 import { Network, noNamespaces } from "./support/namespaces.ts";
-import { commandFor, entry, runFixture } from "./support/runtime.ts";
+import { commandFor, entry, isDarwin, linuxOnly, runFixture } from "./support/runtime.ts";
 
 /** Sizes that begin, extend and end runs: equal, shorter, longer, empty, and the border of a payload. */
 const SIZES: Record<string, number[]> = {
@@ -23,10 +23,13 @@ const SIZES: Record<string, number[]> = {
   "as large as they can be": [65_507, 65_507, 3],
 };
 
+/** Messages of macOS may be as large as the send buffer: 9,216 bytes at first. */
+const roomToSend = isDarwin ? { sendBufferSize: 1 << 20 } : {};
+
 /** Sends messages of these sizes in one turn and compares what arrives. */
 async function exchange(t: Tools, family: Family, sizes: number[], gso: boolean, gro: boolean): Promise<void> {
   const receiver = await t.bound({ type: family.type, gro, recvBufferSize: 4 << 20 });
-  const sender = await t.bound({ type: family.type, gso });
+  const sender = await t.bound({ type: family.type, gso, ...roomToSend });
   const messages = sizes.map((size, index) => Uint8Array.from({ length: size }, (_, i) => (index * 7 + i) % 256));
   const arriving = nextMessages(receiver, messages.length);
   const sizesSent: number[] = [];
@@ -113,7 +116,7 @@ for (const errno of ["EINVAL", "EIO", "EMSGSIZE", "ENOPROTOOPT"]) {
       assertEquals((await arriving).map(({ text }) => text), texts);
     }
     assertEquals(calls.segmented, 1, "it was tried once and remembered");
-  });
+  }, { skip: linuxOnly("UDP_SEGMENT") });
 }
 
 test("where the kernel takes 64 segments only, none is lost and later payloads have no more", async (t) => {
@@ -132,7 +135,7 @@ test("where the kernel takes 64 segments only, none is lost and later payloads h
   faulty.fail("sendmmsg", "EINVAL", 1);
   await payloadsOfTurn(0);
   assertEquals(await payloadsOfTurn(1), 4);
-});
+}, { skip: linuxOnly("UDP_SEGMENT") });
 
 test("an error of a segmented payload fails its first message only", async (t) => {
   let failures = 1;
@@ -171,7 +174,7 @@ test("DGRAM_FFI_OFFLOAD=off turns offload off for a process, whatever its socket
   };
   assertEquals(await run("off"), { gro: 0, payloads: 10 });
   assertEquals(await run(""), { gro: 1, payloads: 1 });
-});
+}, { skip: linuxOnly("UDP_SEGMENT and UDP_GRO to read back") });
 
 test("an adopted socket for ICMP's echo requests sends each as it is: examples/ping.ts", (t) => {
   const host = new Network(t).host("a");

@@ -1,11 +1,14 @@
 /**
  * Runs the test suite in every runtime and sums up. Plain JavaScript for Node 20.
  *
- * node tests/run.mjs [--only=deno,bun,node,koffi,darwin,darwin-deno,darwin-bun,package] [--package] [--packaged-suite] [--darwin] [file ...]
+ * node tests/run.mjs [--only=NAME,...] [--package] [--packaged-suite] [file ...]
+ *
+ * The names: deno, bun, node, koffi, darwin, darwin-deno, darwin-bun, bun-musl, package.
  *
  * `koffi` is the Node that runs this script, where it is older than 26, on compiled sources; otherwise Node 26 with koffi.
  * `darwin` (Node), `darwin-deno` and `darwin-bun` run on Linux with the C library of tests/darwin, which shows macOS's ABI: the suite on Node,
- * in the other two the files that reach most of what differs. They need gcc, and run with `--darwin` or by name.
+ * in the other two the files that reach most of what differs. They need gcc.
+ * `bun-musl` is Bun for musl, which tests/platforms/musl.mjs installs: on Debian, as root or with its packages there.
  * `package` builds the npm package and uses it in other projects. It takes minutes, hence only where it is asked for; with
  * `--packaged-suite` it runs the suite on the package's modules as well, once for Node 26 and once for koffi.
  */
@@ -14,6 +17,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildDarwinLibrary } from "./darwin/library.mjs";
+import { bunOnMusl, noBunOnMusl } from "./platforms/musl.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const work = join(root, ".work");
@@ -41,42 +45,24 @@ function nodeForKoffi() {
 }
 
 /**
- * Files that macOS's ABI does not run, and what in them only Linux has or only Linux does. A single test says so itself, by `linuxOnly` of
- * tests/support/runtime.ts.
+ * Files of which next to no test runs on macOS's ABI, and what all of them use that only Linux has. A single test says so itself, by
+ * `linuxOnly` of tests/support/runtime.ts.
  */
 const LINUX_FILES = {
-  batch_calls: "sendmmsg and recvmmsg",
-  bind_retry: "epoll, by the names of its calls",
   brief_socket: "epoll, by the names of its calls",
   control_examples: "SO_TIMESTAMPNS and the error queue",
-  control_network: "IP_TTL and IP_TOS of single datagrams",
   cores: "SO_REUSEPORT that spreads the load",
   differential: "recorded outcomes with Linux's errors",
-  faults: "epoll, by the names of its calls",
   forward: "UDP_SEGMENT",
-  interface: "SO_BINDTODEVICE",
-  jsre: "SO_BINDTODEVICE, and buffer sizes that the kernel doubles",
-  leak: "the idle cost of a kernel's own epoll",
   libc: "Linux's numbers",
-  load: "a C library under a name of Linux",
-  message_memory: "datagrams of 30,000 bytes without a larger send buffer",
   network_errors: "IP_RECVERR",
-  node_internals: "buffer sizes that the kernel doubles",
-  offload: "UDP_SEGMENT",
   packet_filter: "SO_ATTACH_FILTER",
   qdisc: "queueing disciplines",
   received_details: "Linux's control messages",
-  send_timestamp: "SO_TIMESTAMPING",
   sent_controls: "IP_TTL and IP_TOS of single datagrams",
   socket_options: "options of Linux",
   wire_matrix: "UDP_SEGMENT, and IP_MTU_DISCOVER",
-  shared_fate: "UDP_SEGMENT, and IP_MTU_DISCOVER",
   traceroute: "IP_RECVERR",
-  unix_ancillary: "SO_PASSCRED and paths that the system chooses",
-  unix_backpressure: "EAGAIN of a full peer",
-  unix_dgram: "EAGAIN of a full peer",
-  unix_peers: "abstract paths",
-  unix: "abstract paths and paths that the system chooses",
 };
 const runsOnDarwin = (file) => !(/(\w+)_test\.ts$/.exec(file)?.[1] in LINUX_FILES);
 /** On a Mac every runtime leaves them out. */
@@ -114,16 +100,16 @@ const nodeFlags = (name) => [
   `--test-reporter-destination=${junit(name)}`,
 ];
 
+const bunFlags = (name, some) => [
+  "--timeout=120000",
+  "--reporter=junit",
+  `--reporter-outfile=${junit(name)}`,
+  ...some.map((file) => `./${file}`),
+];
+
 const runtimes = {
   deno: () => run(bin("deno"), ["test", "-A", "--quiet", `--junit-path=${junit("deno")}`, ...files]),
-  bun: () =>
-    run(bin("bun"), [
-      "test",
-      "--timeout=120000",
-      "--reporter=junit",
-      `--reporter-outfile=${junit("bun")}`,
-      ...files.map((file) => `./${file}`),
-    ]),
+  bun: () => run(bin("bun"), ["test", ...bunFlags("bun", files)]),
   node: () => run(bin("node"), [...nodeFlags("node"), ...files]),
   koffi: () => {
     rmSync(join(work, "js"), { recursive: true, force: true });
@@ -132,6 +118,10 @@ const runtimes = {
     return run(nodeForKoffi(), [...nodeFlags("koffi"), ...files.map(compiled)], { DGRAM_FFI_BINDING: "koffi" });
   },
   ...(hasDarwin ? darwinRuntimes() : {}),
+  "bun-musl": () => {
+    const { bun, environment } = bunOnMusl();
+    return run(bun, ["test", ...bunFlags("bun-musl", files)], environment);
+  },
   package: () =>
     run(nodeForKoffi(), [...nodeFlags("package"), "tests/package_test.mjs"], {
       DGRAM_FFI_PACKAGED_SUITE: args.includes("--packaged-suite") ? "1" : "",
@@ -152,15 +142,7 @@ function darwinRuntimes() {
         `--junit-path=${junit("darwin-deno")}`,
         ...some,
       ]),
-    "darwin-bun": () =>
-      runOnDarwin(bin("bun"), [
-        "test",
-        `--preload=${preload}`,
-        "--timeout=120000",
-        "--reporter=junit",
-        `--reporter-outfile=${junit("darwin-bun")}`,
-        ...some.map((file) => `./${file}`),
-      ]),
+    "darwin-bun": () => runOnDarwin(bin("bun"), ["test", `--preload=${preload}`, ...bunFlags("darwin-bun", some)]),
   };
 }
 
@@ -188,10 +170,12 @@ function count(name) {
   return counts;
 }
 
-/** What takes minutes is run only if it is asked for. */
+/** What takes minutes, or cannot be had here, is run only if it is asked for. */
 function isLeftOut(name) {
-  if (name.startsWith("darwin")) return !args.includes("--darwin");
-  return name === "package" && !args.some((arg) => arg.startsWith("--package"));
+  if (name === "package") return !args.some((arg) => arg.startsWith("--package"));
+  const obstacle = name === "bun-musl" ? noBunOnMusl() : undefined;
+  if (obstacle) console.log(`\nbun-musl is left out: ${obstacle}`);
+  return obstacle !== undefined;
 }
 
 mkdirSync(work, { recursive: true });

@@ -7,6 +7,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { clockTime, createSocket, type Socket, type SocketOptions, type TransmitTimestamp } from "../mod.ts";
 import { injectFaults } from "./support/faulty_libc.ts";
 import { closed, nextMessages, sent, test, testBoth } from "./support/harness.ts";
+import { linuxOnly } from "./support/runtime.ts";
 
 /** The next `count` timestamps. */
 function nextTimestamps(socket: Socket, count: number): Promise<TransmitTimestamp[]> {
@@ -35,7 +36,7 @@ testBoth("each datagram has a number and the time it left, between sending and r
     assert(before <= timestamp! && timestamp! <= came[i].remote.timestamp!, `${before} ${timestamp}`);
     if (i > 0) assert(timestamp! >= left[i - 1].timestamp!);
   });
-});
+}, { skip: linuxOnly("SO_TIMESTAMPING") });
 
 testBoth("it can be turned on and off, after binding and before", async (t, family) => {
   const faults = injectFaults(t);
@@ -60,7 +61,7 @@ testBoth("it can be turned on and off, after binding and before", async (t, fami
   const second = nextTimestamps(sender, 1);
   await sent(sender, "4", port, family.loopback);
   assertEquals((await second).map(({ id }) => id), [0]);
-});
+}, { skip: linuxOnly("SO_TIMESTAMPING") });
 
 test("timestamps of both directions go with other details, and with messages that come meanwhile", async (t) => {
   const options = { sendTimestamp: true, recvTimestamp: true, recvTTL: true, recvErrors: true } as const;
@@ -79,7 +80,7 @@ test("timestamps of both directions go with other details, and with messages tha
   while (times.length < COUNT) await new Promise((resolve) => setTimeout(resolve, 1));
   assertEquals(times.map(({ id }) => id), all.map((_, i) => i));
   all.forEach(({ remote }, i) => assert(remote.timestamp! > times[i].timestamp!));
-});
+}, { skip: linuxOnly("SO_TIMESTAMPING") });
 
 test("without the option nothing is told", async (t) => {
   const [sender, receiver] = [await t.bound("udp4"), await t.bound("udp4")];

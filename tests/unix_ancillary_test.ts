@@ -23,7 +23,7 @@ import {
 import { injectFaults } from "./support/faulty_libc.ts";
 import { nextMessage, openDescriptors, test, type Tools } from "./support/harness.ts";
 import { until } from "./support/process.ts";
-import { ended } from "./support/runtime.ts";
+import { ended, linuxOnly } from "./support/runtime.ts";
 import { boundUnix, folder, IdlePeer, nextUnixEvent, received, unixSocket } from "./support/unix.ts";
 
 /** Where this process's descriptors lead, but for those of no concern, in order. */
@@ -163,7 +163,7 @@ test("a socket that did not ask gets the message, and the descriptors are never 
     // The duplicate that went with the message; where control data is taken, what came with it, too.
     assertEquals(faults.callsOf("close").length - closes, socket === server ? 1 : 2);
   }
-});
+}, { skip: linuxOnly("SO_PASSCRED") });
 
 test("nobody listens, only batches are listened for, or the socket is closed: descriptors are closed", async (t) => {
   const dir = folder(t);
@@ -277,25 +277,29 @@ test("what waits with a message is closed when the socket is, or when the peer h
   }
 });
 
-test("as many descriptors as the kernel takes pass; more, bad ones and wrong ones are refused, and none stays", async (t) => {
-  const dir = folder(t);
-  const [fd] = openFiles(t, dir, 1);
-  const server = boundUnix(t, undefined, { recvFds: true, recvCredentials: true });
-  const { path } = server.address();
-  const socket = unixSocket(t);
-  const counting = nextWith(server, (fds) => fds.length);
-  await sentWith(socket, { path, fds: new Array(253).fill(fd) });
-  assertEquals(await counting, 253);
-  const code = (call: () => unknown): string => (assertThrows(call) as { code: string }).code;
-  assertEquals(code(() => socket.send("x", { path, fds: new Array(254).fill(fd) })), "ERR_OUT_OF_RANGE");
-  assertEquals(code(() => socket.send("x", { path, fds: [-1] })), "ERR_OUT_OF_RANGE");
-  assertEquals(code(() => socket.send("x", { path, fds: ["1"] as never })), "ERR_INVALID_ARG_TYPE");
-  assertEquals(code(() => socket.send("x", { path, fds: 1 as never })), "ERR_INVALID_ARG_TYPE");
-  assertEquals(code(() => socket.send("x", { path, credentials: { pid: 0, uid: 0, gid: 0 } })), "ERR_OUT_OF_RANGE");
-  const failure = await sentWith(socket, { path, fds: [fd, 1_000_000] }).catch((error) => error.code);
-  assertEquals(failure, "EBADF");
-  assertEquals(opened(dir), [join(dir, "0")]);
-});
+test(
+  "as many descriptors as the kernel takes pass; more, bad ones and wrong ones are refused, and none stays",
+  async (t) => {
+    const dir = folder(t);
+    const [fd] = openFiles(t, dir, 1);
+    const server = boundUnix(t, undefined, { recvFds: true, recvCredentials: true });
+    const { path } = server.address();
+    const socket = unixSocket(t);
+    const counting = nextWith(server, (fds) => fds.length);
+    await sentWith(socket, { path, fds: new Array(253).fill(fd) });
+    assertEquals(await counting, 253);
+    const code = (call: () => unknown): string => (assertThrows(call) as { code: string }).code;
+    assertEquals(code(() => socket.send("x", { path, fds: new Array(254).fill(fd) })), "ERR_OUT_OF_RANGE");
+    assertEquals(code(() => socket.send("x", { path, fds: [-1] })), "ERR_OUT_OF_RANGE");
+    assertEquals(code(() => socket.send("x", { path, fds: ["1"] as never })), "ERR_INVALID_ARG_TYPE");
+    assertEquals(code(() => socket.send("x", { path, fds: 1 as never })), "ERR_INVALID_ARG_TYPE");
+    assertEquals(code(() => socket.send("x", { path, credentials: { pid: 0, uid: 0, gid: 0 } })), "ERR_OUT_OF_RANGE");
+    const failure = await sentWith(socket, { path, fds: [fd, 1_000_000] }).catch((error) => error.code);
+    assertEquals(failure, "EBADF");
+    assertEquals(opened(dir), [join(dir, "0")]);
+  },
+  { skip: linuxOnly("SO_PASSCRED") },
+);
 
 test("where the kernel could not give all descriptors, those it gave are closed", async (t) => {
   const dir = folder(t);
@@ -372,7 +376,10 @@ test("the kernel tells who sends: this process, another, and one with a name of 
   const refused = await sentWith(unixSocket(t), { path, credentials: { ...own(), pid: 0x7ffffff0 } })
     .catch((error) => error.code);
   assert(["EPERM", "ESRCH"].includes(refused as string), `${refused}`);
-}, { skip: spawnSync("python3", ["--version"]).status === 0 ? undefined : "python3 is not installed" });
+}, {
+  skip: linuxOnly("SO_PASSCRED") ??
+    (spawnSync("python3", ["--version"]).status === 0 ? undefined : "python3 is not installed"),
+});
 
 test("a pair knows who made it; other sockets do not know their peer that way", (t) => {
   const [a, b] = socketpair();
@@ -380,7 +387,7 @@ test("a pair knows who made it; other sockets do not know their peer that way", 
   assertEquals([a.getPeerCredentials(), b.getPeerCredentials()], [own(), own()]);
   const error = assertThrows(() => boundUnix(t).getPeerCredentials()) as Error & { code: string };
   assertEquals(error.code, "ERR_SOCKET_DGRAM_NOT_CONNECTED");
-});
+}, { skip: linuxOnly("SO_PEERCRED") });
 
 test("sdNotify() hands the manager descriptors to keep, with who it is", async (t) => {
   const dir = folder(t);
@@ -399,4 +406,4 @@ test("sdNotify() hands the manager descriptors to keep, with who it is", async (
   assertEquals(await sdNotify(["FDSTORE=1", "FDNAME=logs"], { socket: join(dir, "notify"), fds }), true);
   assertEquals(await seen, ["FDSTORE=1\nFDNAME=logs", ["0", "1"].map((name) => join(dir, name)), own()]);
   assertEquals(opened(dir), ["0", "1"].map((name) => join(dir, name)));
-});
+}, { skip: linuxOnly("SO_PASSCRED") });

@@ -118,6 +118,10 @@ export interface Layouts {
 
 /** Constants and layouts that only Linux has. */
 export interface LinuxConstants {
+  // <sys/syscall.h>
+  readonly SYS_sendmsg: number;
+  readonly SYS_sendmmsg: number;
+  readonly SYS_recvmmsg: number;
   /** Its socket options; the same as those of the {@linkcode Abi}. */
   readonly options: LinuxOptions;
   readonly SOCK_NONBLOCK: number;

@@ -86,7 +86,7 @@ const layouts: Layouts = {
   group_source_req: { size: 264, gsr_interface: 0, gsr_group: 8, gsr_source: 136 },
 };
 
-const linux: Omit<LinuxConstants, "epoll_event"> = {
+const linux: Omit<LinuxConstants, "epoll_event" | keyof typeof systemCalls.x64> = {
   options,
   SOCK_NONBLOCK: 0o4000,
   SOCK_CLOEXEC: 0o2000000,
@@ -158,6 +158,11 @@ const linux: Omit<LinuxConstants, "epoll_event"> = {
   EFD_NONBLOCK: 0o4000,
 };
 
+const systemCalls = {
+  x64: { SYS_sendmsg: 46, SYS_sendmmsg: 307, SYS_recvmmsg: 299 },
+  arm64: { SYS_sendmsg: 211, SYS_sendmmsg: 269, SYS_recvmmsg: 243 },
+};
+
 // struct epoll_event { uint32_t events; epoll_data_t data; } EPOLL_PACKED;
 // <linux/eventpoll.h> packs it on x86-64 alone, so that 32-bit programs see the same bytes.
 const epoll_event = {
@@ -203,7 +208,7 @@ export function linuxAbi(arch: "x64" | "arm64"): Abi {
     errnoLocation: "__errno_location",
     constants,
     layouts,
-    linux: { ...linux, epoll_event: epoll_event[arch] },
+    linux: { ...linux, ...systemCalls[arch], epoll_event: epoll_event[arch] },
     levels: LINUX_LEVELS,
     options,
     errno,

@@ -62,6 +62,9 @@ const EAGER_FUNCTIONS: ReadonlySet<string> = new Set([
   ...["epoll_create1", "epoll_ctl", "epoll_wait", "eventfd", "kqueue", "kevent"],
 ]);
 
+/** Functions that some C libraries have: that one is missing tells which library it is. */
+const TELLING: ReadonlySet<string> = new Set(["gnu_get_libc_version"]);
+
 /**
  * Opens functions in two steps, as each takes time (in Deno a quarter of a millisecond): those that every socket calls at once, and
  * the others when the first of them is called.
@@ -75,8 +78,8 @@ export function openLazily<Definition>(
   open: (definitions: Record<string, Definition>) => Record<string, NativeFunction>,
 ): Record<string, NativeFunction> {
   const entries = Object.entries(definitions);
-  const isEager = (name: string): boolean => EAGER_FUNCTIONS.has(name) || eager.includes(name);
-  const functions = { ...open(Object.fromEntries(entries.filter(([name]) => isEager(name)))) };
+  const isEager = (name: string): boolean => EAGER_FUNCTIONS.has(name) || TELLING.has(name) || eager.includes(name);
+  const functions = { ...openWhatIsThere(Object.fromEntries(entries.filter(([name]) => isEager(name))), open) };
   const late = Object.fromEntries(entries.filter(([name]) => !isEager(name)));
   for (const name of Object.keys(late)) {
     functions[name] = (...values) => {
@@ -85,6 +88,21 @@ export function openLazily<Definition>(
     };
   }
   return functions;
+}
+
+/** Opens functions, and if that fails, without those that tell. One call in glibc, as each takes its time. */
+function openWhatIsThere<Definition>(
+  definitions: Record<string, Definition>,
+  open: (definitions: Record<string, Definition>) => Record<string, NativeFunction>,
+): Record<string, NativeFunction> {
+  const sure = Object.fromEntries(Object.entries(definitions).filter(([name]) => !TELLING.has(name)));
+  if (Object.keys(sure).length === Object.keys(definitions).length) return open(definitions);
+  try {
+    return open(definitions);
+  } catch (error) {
+    if (isRefusal(error)) throw error;
+    return open(sure);
+  }
 }
 
 /** Translates the whole prototype table of a platform with one function per entry. */

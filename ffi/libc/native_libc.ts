@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Abi } from "../abi/abi.ts";
+import type { Abi, LinuxConstants } from "../abi/abi.ts";
 import type { Binding, NativeFunction } from "./binding.ts";
 import type { Libc } from "./libc.ts";
 import { Memory, Pointer, undetachableBuffer } from "./memory.ts";
@@ -20,7 +20,7 @@ export class NativeLibc implements Libc {
   readonly abi: Abi;
   readonly owner: DescriptorOwner = PROCESS;
   readonly #binding: Binding;
-  readonly #c: Readonly<Record<string, NativeFunction>>;
+  #c: Readonly<Record<string, NativeFunction>>;
   readonly #null: unknown;
   /** Errors that a loop of recvmsg got after a datagram, by descriptor, until the next call. The kernel does not report them again. */
   readonly #laterErrors = new Map<number, number>();
@@ -32,6 +32,7 @@ export class NativeLibc implements Libc {
     this.#c = binding.functions;
     this.#null = binding.nullPointer;
     if (abi.platform === "darwin") this.#replaceMissingOnDarwin();
+    else if (!this.#c.gnu_get_libc_version) this.#sendByKernel(abi.linux!);
   }
 
   allocate(size: number): Memory {
@@ -246,6 +247,22 @@ export class NativeLibc implements Libc {
       }
       return vlen;
     };
+  }
+
+  /**
+   * musl's sendmmsg and recvmmsg are loops of single calls, and its sendmsg refuses control data of more than 1,024 bytes (up to 1.2.4).
+   * The kernel's own calls take the same structs. Of the C libraries only glibc is known to do no more than call them.
+   */
+  #sendByKernel({ SYS_sendmsg, SYS_sendmmsg, SYS_recvmmsg }: LinuxConstants): void {
+    const c = this.#c;
+    const nil = this.#null;
+    const calls: Record<string, NativeFunction> = {
+      sendmsg: (fd, msg, flags) => c.syscall(SYS_sendmsg, fd, msg, flags, 0, nil),
+      sendmmsg: (fd, msgvec, vlen, flags) => c.syscall(SYS_sendmmsg, fd, msgvec, vlen, flags, nil),
+      recvmmsg: (fd, msgvec, vlen, flags, timeout) => c.syscall(SYS_recvmmsg, fd, msgvec, vlen, flags, timeout),
+    };
+    // Functions are added to the others when they are first called.
+    this.#c = Object.assign(Object.create(c), calls);
   }
 
   /** macOS lacks the batch calls and takes fcntl's argument elsewhere (see prototypes.ts). */

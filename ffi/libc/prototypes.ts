@@ -6,7 +6,7 @@
  */
 
 /** The C types that are used. */
-export type CType = "int" | "unsigned int" | "unsigned long" | "socklen_t" | "size_t" | "ssize_t" | "pointer";
+export type CType = "int" | "unsigned int" | "long" | "unsigned long" | "socklen_t" | "size_t" | "ssize_t" | "pointer";
 
 /** One function: its result and its parameters, in order, with type and name. */
 export interface Prototype {
@@ -136,6 +136,25 @@ export const LINUX_PROTOTYPES = {
       ["int", "flags"],
       ["pointer", "timeout"],
     ],
+  },
+  // long syscall(long number, ...): here for calls about one descriptor, of up to five arguments. What a call has not is not read.
+  syscall: {
+    declaration: "long syscall(long number, ...)",
+    result: "long",
+    parameters: [
+      ["long", "number"],
+      ["int", "fd"],
+      ["pointer", "msg or msgvec"],
+      ["unsigned int", "flags or vlen"],
+      ["int", "flags"],
+      ["pointer", "timeout"],
+    ],
+  },
+  // Not every C library has it: see TELLING in binding.ts.
+  gnu_get_libc_version: {
+    declaration: "const char *gnu_get_libc_version(void)",
+    result: "pointer",
+    parameters: [],
   },
   epoll_create1: {
     declaration: "int epoll_create1(int flags)",

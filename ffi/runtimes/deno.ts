@@ -66,6 +66,8 @@ interface DenoStatic {
 const TYPES: Record<CType, string> = {
   "int": "i32",
   "unsigned int": "u32",
+  // As a parameter always a number that is not negative.
+  "long": "i32",
   "unsigned long": "u64",
   "socklen_t": "u32",
   "size_t": "u64",

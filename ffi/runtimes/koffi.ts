@@ -19,6 +19,8 @@ export interface Koffi {
 const TYPES: Record<CType, string> = {
   "int": "int",
   "unsigned int": "uint32_t",
+  // As a parameter always a number that is not negative.
+  "long": "int",
   "unsigned long": "uint64_t",
   "socklen_t": "uint32_t",
   "size_t": "size_t",

@@ -43,6 +43,8 @@ interface NodeSymbol {
 const TYPES: Record<CType, string> = {
   "int": "i32",
   "unsigned int": "u32",
+  // As a parameter always a number that is not negative.
+  "long": "i32",
   "unsigned long": "u64",
   "socklen_t": "u32",
   "size_t": "u64",

@@ -21,7 +21,9 @@ export function interfaceNamed(libc: Libc, text: string): number {
   if (name.length === 0 || name.length >= IF_NAMESIZE || name.includes(0)) return -libc.abi.errno.ENODEV;
   const memory = libc.allocate(IF_NAMESIZE);
   memory.bytes.set(name);
-  return libc.if_nametoindex(libc.pointer(memory));
+  const index = libc.if_nametoindex(libc.pointer(memory));
+  // macOS's word for it.
+  return index === -libc.abi.errno.ENXIO ? -libc.abi.errno.ENODEV : index;
 }
 
 /** The name of an interface, or its number as text if it has no name (any more). */

@@ -248,7 +248,9 @@ function bindShared(socket: UdpSocket, endpoint: UdpEndpoint, ip: unknown, port:
   if (failure) return bindingOver(socket, failure);
   share(socket, endpoint, wanted!, (result) => {
     const alone = result === -runtime.libc.abi.errno.ENOTSUP;
-    if (alone) bindingOver(socket, bindNow(socket, endpoint, ip, port, true));
+    // macOS has no SO_REUSEPORT that spreads datagrams: there the first worker has the port.
+    const sharesPort = runtime.libc.abi.linux !== undefined;
+    if (alone) bindingOver(socket, bindNow(socket, endpoint, ip, port, sharesPort));
     else bindingOver(socket, result < 0 ? errors.ofAddress(-result, "bind", ip, port) : undefined);
   });
 }

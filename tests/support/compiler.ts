@@ -8,10 +8,13 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
+/** Whether a compiler is installed. */
+export function hasCompiler(name: string): boolean {
+  return spawnSync(name, ["--version"]).status === 0;
+}
+
 /** Why programs can't be compiled here; undefined: they can. */
-export const noCompiler: string | undefined = spawnSync("cc", ["--version"]).status === 0
-  ? undefined
-  : "there is no C compiler (cc)";
+export const noCompiler: string | undefined = hasCompiler("cc") ? undefined : "there is no C compiler (cc)";
 
 /** A program that was compiled, and, if that went well, run. */
 export interface CompiledRun {
@@ -32,4 +35,13 @@ export function compileAndRun(source: string, flags: readonly string[] = []): Co
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+/** Compiles C source with some compiler. @returns What it complained of; empty if it did not. */
+export function compileOnly(source: string, flags: readonly string[], compiler: string): string {
+  const { status, stderr } = spawnSync(compiler, ["-std=gnu11", "-fsyntax-only", ...flags, "-x", "c", "-"], {
+    input: source,
+    encoding: "utf8",
+  });
+  return status === 0 ? "" : stderr || `${compiler} failed`;
 }

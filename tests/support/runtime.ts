@@ -43,6 +43,11 @@ export function preloading(module: string): string[] {
  */
 export const isDarwin: boolean = process.platform === "darwin";
 
+/** What the kernel says of a buffer size that was asked for: Linux doubles it. */
+export function grantedSize(size: number): number {
+  return isDarwin ? size : 2 * size;
+}
+
 /** Why a test cannot run here if it uses something that only Linux has; undefined: it can. */
 export function linuxOnly(what: string): string | undefined {
   return process.platform === "linux" ? undefined : `only Linux has ${what}`;

@@ -21,7 +21,8 @@ export class ScriptedBinding implements Binding {
   #nextAddress = 0x7000_0000_0000n;
 
   constructor(functions: Record<string, NativeFunction> = {}) {
-    this.functions = functions;
+    // As in glibc, unless a test says otherwise.
+    this.functions = { gnu_get_libc_version: () => null, ...functions };
   }
 
   errno(): number {
