@@ -53,15 +53,15 @@ export class NativeLibc implements Libc {
   }
 
   socketpair(domain: number, type: number, protocol: number, sv: Pointer): number {
-    return this.#result(this.#c.socketpair(domain, type, protocol, readable(sv, 8)));
+    return this.#result(this.#c.socketpair(domain, type, protocol, checkedPointer(sv, 8)));
   }
 
   bind(fd: number, addr: Pointer, len: number): number {
-    return this.#result(this.#c.bind(fd, readable(addr, len), len));
+    return this.#result(this.#c.bind(fd, checkedPointer(addr, len), len));
   }
 
   connect(fd: number, addr: Pointer, len: number): number {
-    return this.#result(this.#c.connect(fd, readable(addr, len), len));
+    return this.#result(this.#c.connect(fd, checkedPointer(addr, len), len));
   }
 
   getsockname(fd: number, addr: Pointer, len: Pointer): number {
@@ -73,7 +73,7 @@ export class NativeLibc implements Libc {
   }
 
   setsockopt(fd: number, level: number, optname: number, optval: Pointer, optlen: number): number {
-    return this.#result(this.#c.setsockopt(fd, level, optname, readable(optval, optlen), optlen));
+    return this.#result(this.#c.setsockopt(fd, level, optname, checkedPointer(optval, optlen), optlen));
   }
 
   getsockopt(fd: number, level: number, optname: number, optval: Pointer, optlen: Pointer): number {
@@ -89,7 +89,7 @@ export class NativeLibc implements Libc {
   }
 
   sendmmsg(fd: number, msgvec: Pointer, vlen: number, flags: number): number {
-    const vector = readable(msgvec, vlen * this.abi.layouts.mmsghdr.size);
+    const vector = checkedPointer(msgvec, vlen * this.abi.layouts.mmsghdr.size);
     if (vlen === 1) return this.#sendOne(fd, msgvec, vector, flags);
     const result = this.#result(this.#c.sendmmsg(fd, vector, vlen, flags));
     if (!this.#mayBeMissing(result)) return result;
@@ -110,7 +110,7 @@ export class NativeLibc implements Libc {
   }
 
   recvmmsg(fd: number, msgvec: Pointer, vlen: number, flags: number): number {
-    const vector = readable(msgvec, vlen * this.abi.layouts.mmsghdr.size);
+    const vector = checkedPointer(msgvec, vlen * this.abi.layouts.mmsghdr.size);
     const result = this.#result(this.#c.recvmmsg(fd, vector, vlen, flags, this.#null));
     if (!this.#mayBeMissing(result)) return result;
     const isMissing = this.#isMissing(result, () => this.#c.recvmmsg(fd, vector, 0, flags, this.#null));
@@ -120,23 +120,23 @@ export class NativeLibc implements Libc {
   }
 
   sendto(fd: number, buf: Pointer, n: number, flags: number, addr: Pointer | null, len: number): number {
-    const address = addr === null ? this.#null : readable(addr, len);
-    return this.#result(this.#c.sendto(fd, readable(buf, n), this.#binding.word(n), flags, address, len));
+    const address = addr === null ? this.#null : checkedPointer(addr, len);
+    return this.#result(this.#c.sendto(fd, checkedPointer(buf, n), this.#binding.word(n), flags, address, len));
   }
 
   recvfrom(fd: number, buf: Pointer, n: number, flags: number, addr: Pointer | null, len: Pointer | null): number {
     const room = this.#binding.word(n);
     return this.#result(
-      this.#c.recvfrom(fd, readable(buf, n), room, flags, addr?.value ?? this.#null, len?.value ?? this.#null),
+      this.#c.recvfrom(fd, checkedPointer(buf, n), room, flags, addr?.value ?? this.#null, len?.value ?? this.#null),
     );
   }
 
   read(fd: number, buf: Pointer, n: number): number {
-    return this.#result(this.#c.read(fd, readable(buf, n), this.#binding.word(n)));
+    return this.#result(this.#c.read(fd, checkedPointer(buf, n), this.#binding.word(n)));
   }
 
   write(fd: number, buf: Pointer, n: number): number {
-    return this.#result(this.#c.write(fd, readable(buf, n), this.#binding.word(n)));
+    return this.#result(this.#c.write(fd, checkedPointer(buf, n), this.#binding.word(n)));
   }
 
   close(fd: number): number {
@@ -150,12 +150,12 @@ export class NativeLibc implements Libc {
   }
 
   poll(fds: Pointer, nfds: number, timeout: number): number {
-    const set = readable(fds, nfds * this.abi.layouts.pollfd.size);
+    const set = checkedPointer(fds, nfds * this.abi.layouts.pollfd.size);
     return this.#result(this.#c.poll(set, this.#binding.word(nfds), timeout));
   }
 
   clock_gettime(clockid: number, tp: Pointer): number {
-    return this.#result(this.#c.clock_gettime(clockid, readable(tp, this.abi.layouts.timespec.size)));
+    return this.#result(this.#c.clock_gettime(clockid, checkedPointer(tp, this.abi.layouts.timespec.size)));
   }
 
   if_nametoindex(ifname: Pointer): number {
@@ -164,12 +164,12 @@ export class NativeLibc implements Libc {
   }
 
   if_indextoname(ifindex: number, ifname: Pointer): number {
-    const name = this.#c.if_indextoname(ifindex, readable(ifname, this.abi.constants.IF_NAMESIZE));
+    const name = this.#c.if_indextoname(ifindex, checkedPointer(ifname, this.abi.constants.IF_NAMESIZE));
     return isNull(name) ? -this.#binding.errno() : 0;
   }
 
   ioctl(fd: number, request: number, argp: Pointer): number {
-    return this.#result(this.#c.ioctl(fd, this.#binding.word(request), readable(argp, INT_SIZE)));
+    return this.#result(this.#c.ioctl(fd, this.#binding.word(request), checkedPointer(argp, INT_SIZE)));
   }
 
   epoll_create1(flags: number): number {
@@ -181,7 +181,7 @@ export class NativeLibc implements Libc {
   }
 
   epoll_wait(epfd: number, events: Pointer, maxevents: number, timeout: number): number {
-    const room = readable(events, maxevents * this.abi.linux!.epoll_event.size);
+    const room = checkedPointer(events, maxevents * this.abi.linux!.epoll_event.size);
     return this.#result(this.#c.epoll_wait(epfd, room, maxevents, timeout));
   }
 
@@ -251,7 +251,7 @@ export class NativeLibc implements Libc {
   #batch(single: SingleCall, onLaterError?: (fd: number, error: number) => void): BatchCall {
     const { size, msg_len } = this.abi.layouts.mmsghdr;
     return (fd, msgvec, vlen, flags) => {
-      readable(msgvec, vlen * size);
+      checkedPointer(msgvec, vlen * size);
       const start = msgvec.memory.size - msgvec.room;
       for (let i = 0; i < vlen; i++) {
         const result = single(fd, i === 0 ? msgvec : this.pointer(msgvec.memory, start + i * size), flags);
@@ -277,7 +277,7 @@ export class NativeLibc implements Libc {
 }
 
 /** The pointer's value, after a check that as many bytes as the call may touch lie behind it. */
-function readable(pointer: Pointer, length: number): unknown {
+function checkedPointer(pointer: Pointer, length: number): unknown {
   if (!(length >= 0 && length <= pointer.room)) {
     throw new RangeError(`A native call would touch ${length} bytes where ${pointer.room} are`);
   }
