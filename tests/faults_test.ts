@@ -381,7 +381,7 @@ test("a waiter that can't be made leaves no interest set open", () => {
       throw refusal;
     },
   });
-  const idle = { onReadable: () => false, onWritable: () => {}, onFaulty: () => false, onTurnOver: () => false };
+  const idle = { onReadable: () => false, onWritable: () => {}, onError: () => false, onTurnOver: () => false };
   const watcher = { fd: 0, token: 0, ...idle };
   assertEquals(assertThrows(() => loop.watch(watcher)), refusal);
   // Counted by calls: a thread of the runtime that starts meanwhile opens descriptors as well.

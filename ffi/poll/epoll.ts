@@ -6,7 +6,7 @@
 import type { LinuxConstants } from "../abi/abi.ts";
 import { type Libc, uninterrupted } from "../libc/libc.ts";
 import type { Memory, Pointer } from "../libc/memory.ts";
-import { FAULTY, type InterestSet, READABLE, WRITABLE } from "./interest_set.ts";
+import { ERROR, type InterestSet, READABLE, WRITABLE } from "./interest_set.ts";
 
 const MAX_EVENTS = 256;
 const WAKE_TOKEN = 0;
@@ -86,7 +86,7 @@ export class EpollSet implements InterestSet {
     const { EPOLLIN, EPOLLOUT, EPOLLERR, EPOLLHUP, epoll_event } = this.#linux;
     const events = this.#events.view.getUint32(index * epoll_event.size + epoll_event.events, true);
     const readable = events & (EPOLLIN | EPOLLERR | EPOLLHUP) ? READABLE : 0;
-    return readable | (events & (EPOLLOUT | EPOLLERR) ? WRITABLE : 0) | (events & EPOLLERR ? FAULTY : 0);
+    return readable | (events & (EPOLLOUT | EPOLLERR) ? WRITABLE : 0) | (events & EPOLLERR ? ERROR : 0);
   }
 
   wake(): void {

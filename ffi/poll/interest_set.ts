@@ -12,7 +12,7 @@ export const READABLE = 1;
 /** Interest in room to write. */
 export const WRITABLE = 2;
 /** Not an interest, but what a member may be, too: it has an error, or something on its error queue. */
-export const FAULTY = 4;
+export const ERROR = 4;
 
 /** One kernel interest set. Calls return 0 or a count, or a negative errno. */
 export interface InterestSet {
@@ -32,7 +32,7 @@ export interface InterestSet {
   collect(): number;
   /** The token of the i-th ready member. */
   tokenAt(index: number): number;
-  /** What the i-th ready member is ready for: {@linkcode READABLE}, {@linkcode WRITABLE} and {@linkcode FAULTY}, or'ed. */
+  /** What the i-th ready member is ready for: {@linkcode READABLE}, {@linkcode WRITABLE} and {@linkcode ERROR}, or'ed. */
   readinessAt(index: number): number;
   /** Makes the set's descriptor readable until the next {@linkcode collect}, so that whoever waits for it returns. */
   wake(): void;

@@ -277,7 +277,7 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
   }
 
   /** For the poll loop. Nothing here reads the error queue. */
-  onFaulty(): boolean {
+  onError(): boolean {
     this.#hasUnwantedErrors = true;
     return false;
   }

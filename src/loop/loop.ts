@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { FAULTY, type InterestSet, READABLE, WRITABLE } from "../../ffi/poll/interest_set.ts";
+import { ERROR, type InterestSet, READABLE, WRITABLE } from "../../ffi/poll/interest_set.ts";
 import { openInterestSet } from "../../ffi/poll/open_interest_set.ts";
 import type { Waiter } from "../../ffi/poll/waiter.ts";
 import type { Runtime } from "../../ffi/runtime.ts";
@@ -22,7 +22,7 @@ export interface Watcher {
   /** There is room to send. */
   onWritable(): void;
   /** There is an error, or something on the error queue. Comes before the other two. @returns As `onReadable`. */
-  onFaulty(): boolean;
+  onError(): boolean;
   /** The turn is over though there may be more. @returns Whether there is more that the kernel does not know of. */
   onTurnOver(): boolean;
 }
@@ -343,9 +343,9 @@ export class PollLoop {
     const { watcher } = due;
     // Asked each time: the socket may have been closed in another one's turn, or in its own.
     if (watcher.token === 0) return false;
-    if (due.readiness & FAULTY) {
-      if (watcher.onFaulty()) return this.#goOn(due);
-      due.readiness &= ~FAULTY;
+    if (due.readiness & ERROR) {
+      if (watcher.onError()) return this.#goOn(due);
+      due.readiness &= ~ERROR;
     }
     if (due.readiness & WRITABLE) {
       due.readiness &= ~WRITABLE;

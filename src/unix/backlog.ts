@@ -107,7 +107,7 @@ export class Backlog {
         token: 0,
         onReadable: () => false,
         onWritable: this.#resume,
-        onFaulty: () => false,
+        onError: () => false,
         onTurnOver: () => false,
       };
       if (this.#loop.watch(watcher) === 0) {
