@@ -6,7 +6,7 @@
  * @module
  */
 import type { Abi } from "./abi/abi.ts";
-import { type Libc, uninterrupted } from "./libc/libc.ts";
+import { type Libc, retryOnEintr } from "./libc/libc.ts";
 import type { Memory, Pointer } from "./libc/memory.ts";
 import type { IpVersion } from "./wire/inet.ts";
 import type { EncodedOption } from "./wire/membership.ts";
@@ -105,7 +105,7 @@ export class Descriptor {
   /** connect(2): sets the peer. */
   connect(address: EncodedAddress): number {
     const at = put(this.#libc, address);
-    return uninterrupted(this.#libc.abi, () => this.#libc.connect(this.#fd, at, address.length));
+    return retryOnEintr(this.#libc.abi, () => this.#libc.connect(this.#fd, at, address.length));
   }
 
   /** connect(2) to AF_UNSPEC: dissolves the association. */

@@ -103,7 +103,7 @@ export interface Libc {
 }
 
 /** Repeats a call while it is interrupted by a signal. Not for `close`, which Linux ends even when interrupted. */
-export function uninterrupted(abi: Abi, call: () => number): number {
+export function retryOnEintr(abi: Abi, call: () => number): number {
   let result: number;
   do result = call(); while (result === -abi.errno.EINTR);
   return result;

@@ -4,7 +4,7 @@
  * @module
  */
 import type { LinuxConstants } from "../abi/abi.ts";
-import { type Libc, uninterrupted } from "../libc/libc.ts";
+import { type Libc, retryOnEintr } from "../libc/libc.ts";
 import type { Memory, Pointer } from "../libc/memory.ts";
 import { ERROR, type InterestSet, READABLE, WRITABLE } from "./interest_set.ts";
 
@@ -67,7 +67,7 @@ export class EpollSet implements InterestSet {
 
   collect(): number {
     const libc = this.#libc;
-    const found = uninterrupted(libc.abi, () => libc.epoll_wait(this.fd, this.#eventsAt, MAX_EVENTS, 0));
+    const found = retryOnEintr(libc.abi, () => libc.epoll_wait(this.fd, this.#eventsAt, MAX_EVENTS, 0));
     if (found < 0) throw new Error(`epoll_wait failed with errno ${-found}`);
     for (let i = 0; i < found; i++) {
       if (this.tokenAt(i) === WAKE_TOKEN) this.#control(this.#linux.EPOLL_CTL_MOD, this.#wakeFd, WAKE_TOKEN, 0);

@@ -4,7 +4,7 @@
  * @module
  */
 import type { DarwinConstants } from "../abi/abi.ts";
-import { type Libc, uninterrupted } from "../libc/libc.ts";
+import { type Libc, retryOnEintr } from "../libc/libc.ts";
 import type { Memory, Pointer } from "../libc/memory.ts";
 import { type InterestSet, READABLE, WRITABLE } from "./interest_set.ts";
 
@@ -83,7 +83,7 @@ export class KqueueSet implements InterestSet {
 
   collect(): number {
     const libc = this.#libc;
-    const found = uninterrupted(
+    const found = retryOnEintr(
       libc.abi,
       () => libc.kevent(this.fd, null, 0, this.#eventsAt, MAX_EVENTS, this.#noTime),
     );

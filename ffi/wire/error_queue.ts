@@ -5,7 +5,7 @@
  * @module
  */
 import type { Abi } from "../abi/abi.ts";
-import { type Libc, uninterrupted } from "../libc/libc.ts";
+import { type Libc, retryOnEintr } from "../libc/libc.ts";
 import type { Memory } from "../libc/memory.ts";
 import { type ControlReader, controlSpace } from "./control.ts";
 import { MessageVector } from "./message_vector.ts";
@@ -64,7 +64,7 @@ export class ErrorQueue {
     const vector = this.#vector ??= this.#allocate();
     for (let slot = 0; slot < SLOTS; slot++) vector.setIncoming(slot);
     const { MSG_ERRQUEUE } = libc.abi.linux;
-    const count = uninterrupted(libc.abi, () => libc.recvmmsg(fd, vector.at(0), SLOTS, MSG_ERRQUEUE));
+    const count = retryOnEintr(libc.abi, () => libc.recvmmsg(fd, vector.at(0), SLOTS, MSG_ERRQUEUE));
     if (count === -libc.abi.errno.EAGAIN) return [];
     if (count < 0) return count;
     const errors: QueuedError[] = [];

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Libc, uninterrupted } from "../../ffi/libc/libc.ts";
+import { type Libc, retryOnEintr } from "../../ffi/libc/libc.ts";
 import type { EncodedControls } from "../../ffi/wire/control.ts";
 import type { EncodedAddress } from "../../ffi/wire/sockaddr.ts";
 import type { SendRequest } from "../sending/callbacks.ts";
@@ -53,7 +53,7 @@ export class ImmediateSender implements Transmitter, MessageSender {
       const { offset, length, count, address, controls, firstRequest } = runs[slot];
       if (count === 0) continue;
       vector.setOutgoing(slot, offset, length, address, 0, controls);
-      const sent = uninterrupted(libc.abi, () => libc.sendmmsg(this.#socket.fd, vector.at(slot), 1, 0));
+      const sent = retryOnEintr(libc.abi, () => libc.sendmmsg(this.#socket.fd, vector.at(slot), 1, 0));
       runs[slot].count = 0;
       requests[firstRequest]?.finish(sent < 0 ? sent : length);
     }

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { type Libc, uninterrupted } from "../../ffi/libc/libc.ts";
+import { type Libc, retryOnEintr } from "../../ffi/libc/libc.ts";
 import { clearTimeout, now, setTimeout } from "../../ffi/runtimes/process.ts";
 import type { EncodedControls } from "../../ffi/wire/control.ts";
 import type { MessageVector } from "../../ffi/wire/message_vector.ts";
@@ -411,7 +411,7 @@ export class Sender extends QueueingSender {
     const libc = this.libc;
     this.#noRoom = 0;
     for (let attempt = 0;; attempt++) {
-      const sent = uninterrupted(libc.abi, () => libc.sendmmsg(this.#socket.fd, vector.at(slot), count, 0));
+      const sent = retryOnEintr(libc.abi, () => libc.sendmmsg(this.#socket.fd, vector.at(slot), count, 0));
       if (sent >= 0 || attempt === MAX_RETRIES || !this.#socket.mayRetry(-sent, attempt)) return sent;
     }
   }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Libc, uninterrupted } from "../../ffi/libc/libc.ts";
+import { type Libc, retryOnEintr } from "../../ffi/libc/libc.ts";
 import type { Engine } from "../endpoint/engine.ts";
 import type { DescriptorAccess } from "./received_descriptors.ts";
 
@@ -27,7 +27,7 @@ export function descriptorAccess({ runtime, errors }: Engine, socket: Descriptor
 function read(libc: Libc, fd: number, bytes: Uint8Array): number {
   const length = Math.min(bytes.byteLength, MAX_LENGTH);
   const memory = libc.allocate(Math.max(length, 1));
-  const count = uninterrupted(libc.abi, () => libc.read(fd, libc.pointer(memory), length));
+  const count = retryOnEintr(libc.abi, () => libc.read(fd, libc.pointer(memory), length));
   if (count > 0) bytes.set(memory.bytes.subarray(0, count));
   return count;
 }
@@ -36,5 +36,5 @@ function write(libc: Libc, fd: number, bytes: Uint8Array): number {
   const length = Math.min(bytes.byteLength, MAX_LENGTH);
   const memory = libc.allocate(Math.max(length, 1));
   memory.bytes.set(bytes.subarray(0, length));
-  return uninterrupted(libc.abi, () => libc.write(fd, libc.pointer(memory), length));
+  return retryOnEintr(libc.abi, () => libc.write(fd, libc.pointer(memory), length));
 }

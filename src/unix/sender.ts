@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type Libc, uninterrupted } from "../../ffi/libc/libc.ts";
+import { type Libc, retryOnEintr } from "../../ffi/libc/libc.ts";
 import type { EncodedControls } from "../../ffi/wire/control.ts";
 import type { EncodedAddress } from "../../ffi/wire/sockaddr.ts";
 import type { PollLoop } from "../loop/loop.ts";
@@ -102,7 +102,7 @@ export class UnixSender extends QueueingSender implements MessageSender {
     for (let i = next; i < end; i++) this.submit(collected, i, 1);
     while (next < end) {
       const { fd } = this.#socket;
-      const sent = uninterrupted(libc.abi, () => libc.sendmmsg(fd, vector.at(next), end - next, 0));
+      const sent = retryOnEintr(libc.abi, () => libc.sendmmsg(fd, vector.at(next), end - next, 0));
       for (const until = next + Math.max(sent, 0); next < until; next++) this.settle(collected, runs[next]);
       if (sent >= 0) continue;
       if (this.isNoRoom(sent)) {
