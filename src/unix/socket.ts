@@ -46,7 +46,7 @@ import type {
   UnixSocketEvents,
   UnixSocketOptions,
 } from "./types.ts";
-import { refuseWhatIsUdps } from "./udp_only_methods.ts";
+import { stubUdpOnlyMethods } from "./udp_only_methods.ts";
 
 /** A socket of a descriptor that came with a message. */
 function socketOf(fd: number): Socket | UnixSocket {
@@ -597,7 +597,7 @@ function bindOptionsOf(given: unknown): UnixBindOptions {
   return { path: typeof given === "function" ? undefined : given as string | undefined };
 }
 
-refuseWhatIsUdps(UnixSocket);
+stubUdpOnlyMethods(UnixSocket);
 // As with Socket.
 // @ts-expect-error: TypeScript takes it for a constant.
 // deno-lint-ignore no-class-assign
