@@ -24,7 +24,7 @@ export interface Binding {
   /** NULL in that form. */
   readonly nullPointer: unknown;
   /** A number in the form that a `size_t` or `unsigned long` parameter takes. */
-  word(value: number): unknown;
+  toSizeT(value: number): unknown;
   /**
    * Opens functions that not every C library has.
    *

@@ -121,22 +121,22 @@ export class NativeLibc implements Libc {
 
   sendto(fd: number, buf: Pointer, n: number, flags: number, addr: Pointer | null, len: number): number {
     const address = addr === null ? this.#null : checkedPointer(addr, len);
-    return this.#result(this.#c.sendto(fd, checkedPointer(buf, n), this.#binding.word(n), flags, address, len));
+    return this.#result(this.#c.sendto(fd, checkedPointer(buf, n), this.#binding.toSizeT(n), flags, address, len));
   }
 
   recvfrom(fd: number, buf: Pointer, n: number, flags: number, addr: Pointer | null, len: Pointer | null): number {
-    const room = this.#binding.word(n);
+    const room = this.#binding.toSizeT(n);
     return this.#result(
       this.#c.recvfrom(fd, checkedPointer(buf, n), room, flags, addr?.value ?? this.#null, len?.value ?? this.#null),
     );
   }
 
   read(fd: number, buf: Pointer, n: number): number {
-    return this.#result(this.#c.read(fd, checkedPointer(buf, n), this.#binding.word(n)));
+    return this.#result(this.#c.read(fd, checkedPointer(buf, n), this.#binding.toSizeT(n)));
   }
 
   write(fd: number, buf: Pointer, n: number): number {
-    return this.#result(this.#c.write(fd, checkedPointer(buf, n), this.#binding.word(n)));
+    return this.#result(this.#c.write(fd, checkedPointer(buf, n), this.#binding.toSizeT(n)));
   }
 
   close(fd: number): number {
@@ -151,7 +151,7 @@ export class NativeLibc implements Libc {
 
   poll(fds: Pointer, nfds: number, timeout: number): number {
     const set = checkedPointer(fds, nfds * this.abi.layouts.pollfd.size);
-    return this.#result(this.#c.poll(set, this.#binding.word(nfds), timeout));
+    return this.#result(this.#c.poll(set, this.#binding.toSizeT(nfds), timeout));
   }
 
   clock_gettime(clockid: number, tp: Pointer): number {
@@ -169,7 +169,7 @@ export class NativeLibc implements Libc {
   }
 
   ioctl(fd: number, request: number, argp: Pointer): number {
-    return this.#result(this.#c.ioctl(fd, this.#binding.word(request), checkedPointer(argp, INT_SIZE)));
+    return this.#result(this.#c.ioctl(fd, this.#binding.toSizeT(request), checkedPointer(argp, INT_SIZE)));
   }
 
   epoll_create1(flags: number): number {
@@ -270,7 +270,7 @@ export class NativeLibc implements Libc {
     this.sendmmsg = this.#batch((fd, msg, flags) => this.sendmsg(fd, msg, flags));
     this.recvmmsg = this.#receivingBatch();
     this.fcntl = (fd, cmd, arg) => {
-      const word = this.#binding.word(arg);
+      const word = this.#binding.toSizeT(arg);
       return this.#result(this.#c.fcntl(fd, cmd, word, word, word, word, word, word, word));
     };
   }

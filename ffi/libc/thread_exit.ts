@@ -181,9 +181,9 @@ function cleanupSlots(binding: Binding, abi: Abi): SlotMaker {
   const functions = binding.open({ calloc, _pthread_cleanup_push }, abi.libraries);
   const close = addressOf("close", binding, abi);
   return () => {
-    const block = functions.calloc(binding.word(1), binding.word(__ptcb.size));
+    const block = functions.calloc(binding.toSizeT(1), binding.toSizeT(__ptcb.size));
     if (isNull(block)) return undefined;
-    functions._pthread_cleanup_push(block, close, binding.word(0));
+    functions._pthread_cleanup_push(block, close, binding.toSizeT(0));
     // close() takes the lower half.
     const slot = new Int32Array(binding.view(block, __ptcb.size), __ptcb.__x, 1);
     slot[0] = -1;

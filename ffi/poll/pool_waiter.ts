@@ -60,7 +60,7 @@ export class PoolWaiter implements Waiter {
     this.#onReady = onReady;
     this.#binding = binding;
     this.#pollfd = readablePollfd(libc, set.fd, binding.allocateLasting(pollfdSize(libc)));
-    this.#one = binding.word(1);
+    this.#one = binding.toSizeT(1);
     this.#references = references;
   }
 

@@ -232,7 +232,7 @@ export function denoBinding(deno: DenoNamespace, abi: Abi): DenoBinding {
     addressOf: (buffer) => UnsafePointer.value(UnsafePointer.of(buffer)),
     pointerTo: (memory: Memory, offset) => UnsafePointer.create(memory.address + BigInt(offset)),
     nullPointer: null,
-    word: (value) => BigInt(value),
+    toSizeT: (value) => BigInt(value),
     open: (prototypes, libraries) => openIn(libraries, translateAll(prototypes, symbolOf)),
     view: (pointer, length) => UnsafePointerView.getArrayBuffer(pointer, length),
     pollElsewhere: (fds, nfds, timeout) => pollElsewhere.call(fds, nfds, timeout) as Promise<number>,

@@ -92,7 +92,7 @@ export function nodeBinding(ffi: NodeFfi, abi: Abi): Binding {
     addressOf: (buffer) => ffi.getRawPointer(buffer),
     pointerTo: (memory, offset) => memory.address + BigInt(offset),
     nullPointer: 0n,
-    word: (value) => BigInt(value),
+    toSizeT: (value) => BigInt(value),
     open: (prototypes, libraries) => openIn(libraries, translateAll(prototypes, symbolOf)),
     view: (pointer, length) => ffi.toArrayBuffer(pointer as bigint, length, false),
   };

@@ -38,7 +38,7 @@ export class ScriptedBinding implements Binding {
     return { memory, offset };
   }
 
-  word(value: number): bigint {
+  toSizeT(value: number): bigint {
     return BigInt(value);
   }
 
