@@ -7,8 +7,8 @@ import { assert, assertEquals } from "@std/assert";
 import { DARWIN } from "../ffi/abi/darwin.ts";
 import { NativeLibc } from "../ffi/libc/native_libc.ts";
 import { onUv } from "../ffi/load.ts";
-import { READABLE, WRITABLE } from "../ffi/poll/interest_set.ts";
-import { KqueueSet } from "../ffi/poll/kqueue.ts";
+import { READABLE, WRITABLE } from "../ffi/poll/poller.ts";
+import { KqueuePoller } from "../ffi/poll/kqueue.ts";
 import type { NodeFfi } from "../ffi/runtimes/node.ts";
 import { test } from "./support/harness.ts";
 import { ScriptedBinding, type ScriptedPointer } from "./support/scripted_binding.ts";
@@ -53,8 +53,8 @@ class ScriptedKqueue {
     return this.changes.splice(0);
   }
 
-  open(): KqueueSet {
-    const set = KqueueSet.open(this.libc);
+  open(): KqueuePoller {
+    const set = KqueuePoller.open(this.libc);
     assert(typeof set !== "number");
     this.taken();
     return set;
@@ -91,7 +91,7 @@ const change = (ident: number, filter: number, flags: number, udata: number, ffl
 
 test("a new kqueue gets a user event to be woken by, and waking triggers it", () => {
   const kqueue = new ScriptedKqueue();
-  const set = KqueueSet.open(kqueue.libc);
+  const set = KqueuePoller.open(kqueue.libc);
   assert(typeof set !== "number");
   assertEquals(set.fd, 11);
   assertEquals(kqueue.taken(), [change(0, USER, ADD | CLEAR, 0)]);
@@ -155,7 +155,7 @@ test("a kqueue tells token and readiness of each event, and repeats an interrupt
 test("a kqueue that can't take its user event is closed", () => {
   const kqueue = new ScriptedKqueue();
   kqueue.outcomes = [-DARWIN.errno.ENOMEM];
-  assertEquals(KqueueSet.open(kqueue.libc), -12);
+  assertEquals(KqueuePoller.open(kqueue.libc), -12);
   assertEquals(kqueue.closed, [11]);
 });
 

@@ -10,8 +10,8 @@ import { assert, assertEquals, assertNotEquals, assertThrows } from "@std/assert
 import { Descriptor } from "../ffi/descriptor.ts";
 import type { Pointer } from "../ffi/libc/memory.ts";
 import { currentRuntime } from "../ffi/load.ts";
-import { EpollSet } from "../ffi/poll/epoll.ts";
-import { READABLE, WRITABLE } from "../ffi/poll/interest_set.ts";
+import { EpollPoller } from "../ffi/poll/epoll.ts";
+import { READABLE, WRITABLE } from "../ffi/poll/poller.ts";
 import { readablePollfd } from "../ffi/poll/pollfd.ts";
 import { interfaceIndex, interfaceName } from "../ffi/wire/interfaces.ts";
 import { MessageVector } from "../ffi/wire/message_vector.ts";
@@ -253,9 +253,9 @@ test("epoll_create1, epoll_ctl and epoll_wait watch a descriptor", (t) => {
   assertEquals(libc.epoll_wait(epoll, libc.pointer(found), 2, 0), 0);
 });
 
-test("an interest set tells who is ready for what", (t) => {
+test("a poller tells who is ready for what", (t) => {
   const [first, second] = [boundSocket(t, FAMILIES[0]), boundSocket(t, FAMILIES[0])];
-  const set = EpollSet.open(libc) as EpollSet;
+  const set = EpollPoller.open(libc) as EpollPoller;
   t.cleanup(() => set.close());
   const ready = (): number[][] =>
     Array.from({ length: set.collect() }, (_, i) => [set.tokenAt(i), set.readinessAt(i)]).sort(([a], [b]) => a - b);
@@ -271,8 +271,8 @@ test("an interest set tells who is ready for what", (t) => {
   assertEquals([set.add(second.fd, 3, READABLE), set.remove(first.fd)], [-errno.EEXIST, -errno.ENOENT]);
 });
 
-test("an interest set that is woken becomes readable, once", (t) => {
-  const set = EpollSet.open(libc) as EpollSet;
+test("a poller that is woken becomes readable, once", (t) => {
+  const set = EpollPoller.open(libc) as EpollPoller;
   t.cleanup(() => set.close());
   const isReadable = (): number => libc.poll(readablePollfd(libc, set.fd), 1, 0);
   assertEquals(isReadable(), 0);
@@ -319,10 +319,10 @@ test("an adopted socket becomes non-blocking and close-on-exec", () => {
   }
 });
 
-test("an interest set's descriptors are close-on-exec", () => {
+test("a poller's descriptors are close-on-exec", () => {
   const lowest = openSync("/dev/null", "r");
   closeSync(lowest);
-  const set = EpollSet.open(libc) as EpollSet;
+  const set = EpollPoller.open(libc) as EpollPoller;
   try {
     assertEquals(flagsOf(set.fd) & CLOEXEC, CLOEXEC);
     const wakeFd = Number(/tfd:\s*(\d+)/.exec(readFileSync(`/proc/self/fdinfo/${set.fd}`, "utf8"))![1]);

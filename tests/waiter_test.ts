@@ -13,8 +13,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { assert, assertEquals } from "@std/assert";
 import { Descriptor } from "../ffi/descriptor.ts";
 import { currentRuntime } from "../ffi/load.ts";
-import { READABLE } from "../ffi/poll/interest_set.ts";
-import { openInterestSet } from "../ffi/poll/open_interest_set.ts";
+import { READABLE } from "../ffi/poll/poller.ts";
+import { openPoller } from "../ffi/poll/open_poller.ts";
 import { PollThreads, ThreadWaiter } from "../ffi/poll/thread_waiter.ts";
 import { encodeAddress } from "../ffi/wire/sockaddr.ts";
 import type { Socket } from "../mod.ts";
@@ -57,7 +57,7 @@ test("one thread serves socket after socket, and is gone a moment after the last
 test("a datagram that comes while the thread is still starting does not wait for it", async (t) => {
   const { libc } = currentRuntime();
   const slow = "(() => { const end = Date.now() + 1000; while (Date.now() < end); return () => false; })()";
-  const set = openInterestSet(libc);
+  const set = openPoller(libc);
   const receiver = Descriptor.open(libc, 4);
   assert(typeof set !== "number" && typeof receiver !== "number");
   t.cleanup(() => receiver.close());
@@ -95,7 +95,7 @@ test("a set is not closed before the thread has come out of its poll", async (t)
       return true;
     };
   })()`;
-  const set = openInterestSet(libc);
+  const set = openPoller(libc);
   assert(typeof set !== "number");
   const waiter = new ThreadWaiter(set, () => waiter.arm(), new PollThreads(libc, poll));
   waiter.arm();

@@ -6,13 +6,13 @@
 import type { LinuxConstants } from "../abi/abi.ts";
 import { type Libc, retryOnEintr } from "../libc/libc.ts";
 import type { Memory, Pointer } from "../libc/memory.ts";
-import { ERROR, type InterestSet, READABLE, WRITABLE } from "./interest_set.ts";
+import { ERROR, type Poller, READABLE, WRITABLE } from "./poller.ts";
 
 const MAX_EVENTS = 256;
 const WAKE_TOKEN = 0;
 
 /** An epoll instance, and an eventfd to wake whoever waits for it. */
-export class EpollSet implements InterestSet {
+export class EpollPoller implements Poller {
   readonly fd: number;
   readonly #libc: Libc;
   readonly #linux: LinuxConstants;
@@ -34,7 +34,7 @@ export class EpollSet implements InterestSet {
   }
 
   /** Opens one, or gives a negative errno. */
-  static open(libc: Libc): EpollSet | number {
+  static open(libc: Libc): EpollPoller | number {
     const { EPOLL_CLOEXEC, EPOLL_CTL_ADD, EFD_CLOEXEC, EFD_NONBLOCK } = libc.abi.linux!;
     const fd = libc.epoll_create1(EPOLL_CLOEXEC);
     if (fd < 0) return fd;
@@ -44,13 +44,13 @@ export class EpollSet implements InterestSet {
       libc.close(fd);
       return wakeFd;
     }
-    const set = new EpollSet(libc, fd, wakeFd);
-    const added = set.#control(EPOLL_CTL_ADD, wakeFd, WAKE_TOKEN, 0);
+    const poller = new EpollPoller(libc, fd, wakeFd);
+    const added = poller.#control(EPOLL_CTL_ADD, wakeFd, WAKE_TOKEN, 0);
     if (added < 0) {
-      set.close();
+      poller.close();
       return added;
     }
-    return set;
+    return poller;
   }
 
   add(fd: number, token: number, interest: number): number {

@@ -6,14 +6,14 @@
 import type { DarwinConstants } from "../abi/abi.ts";
 import { type Libc, retryOnEintr } from "../libc/libc.ts";
 import type { Memory, Pointer } from "../libc/memory.ts";
-import { type InterestSet, READABLE, WRITABLE } from "./interest_set.ts";
+import { type Poller, READABLE, WRITABLE } from "./poller.ts";
 
 const MAX_EVENTS = 256;
 const WAKE_IDENT = 0;
 const WAKE_TOKEN = 0;
 
 /** A kqueue, with a user event to wake whoever waits for it. */
-export class KqueueSet implements InterestSet {
+export class KqueuePoller implements Poller {
   readonly fd: number;
   readonly #libc: Libc;
   readonly #darwin: DarwinConstants;
@@ -38,19 +38,19 @@ export class KqueueSet implements InterestSet {
   }
 
   /** Opens one, or gives a negative errno. */
-  static open(libc: Libc): KqueueSet | number {
+  static open(libc: Libc): KqueuePoller | number {
     const fd = libc.kqueue();
     if (fd < 0) return fd;
     const { F_SETFD, FD_CLOEXEC } = libc.abi.constants;
     libc.fcntl(fd, F_SETFD, FD_CLOEXEC);
     const { EVFILT_USER, EV_ADD, EV_CLEAR } = libc.abi.darwin!;
-    const set = new KqueueSet(libc, fd);
-    const added = set.#control(WAKE_IDENT, EVFILT_USER, EV_ADD | EV_CLEAR, 0, WAKE_TOKEN);
+    const poller = new KqueuePoller(libc, fd);
+    const added = poller.#control(WAKE_IDENT, EVFILT_USER, EV_ADD | EV_CLEAR, 0, WAKE_TOKEN);
     if (added < 0) {
-      set.close();
+      poller.close();
       return added;
     }
-    return set;
+    return poller;
   }
 
   add(fd: number, token: number, interest: number): number {

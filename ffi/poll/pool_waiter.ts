@@ -7,7 +7,7 @@ import type { Libc } from "../libc/libc.ts";
 import type { Pointer } from "../libc/memory.ts";
 import { type DenoBinding, denoCore, type DenoNamespace } from "../runtimes/deno.ts";
 import { clearTimeout, nextTick, setTimeout } from "../runtimes/process.ts";
-import type { InterestSet } from "./interest_set.ts";
+import type { Poller } from "./poller.ts";
 import { pollfdSize, readablePollfd } from "./pollfd.ts";
 import type { Waiter } from "./waiter.ts";
 
@@ -37,7 +37,7 @@ export function opReferences(deno: DenoNamespace): OpReferences | undefined {
 export class PoolWaiter implements Waiter {
   /** `deno test` takes a timer for one that the test has forgotten, even if it is unreferenced. */
   readonly linger = 0;
-  readonly #set: InterestSet;
+  readonly #poller: Poller;
   readonly #onReady: () => void;
   readonly #binding: DenoBinding;
   readonly #pollfd: Pointer;
@@ -50,16 +50,16 @@ export class PoolWaiter implements Waiter {
   #released: (() => void) | undefined;
 
   constructor(
-    set: InterestSet,
+    poller: Poller,
     onReady: () => void,
     libc: Libc,
     binding: DenoBinding,
     references: OpReferences | undefined,
   ) {
-    this.#set = set;
+    this.#poller = poller;
     this.#onReady = onReady;
     this.#binding = binding;
-    this.#pollfd = readablePollfd(libc, set.fd, binding.allocateLasting(pollfdSize(libc)));
+    this.#pollfd = readablePollfd(libc, poller.fd, binding.allocateLasting(pollfdSize(libc)));
     this.#one = binding.toSizeT(1);
     this.#references = references;
   }
@@ -86,14 +86,14 @@ export class PoolWaiter implements Waiter {
     this.#referenced = false;
     if (!this.#call) return;
     if (this.#references) this.#references.unrefOpPromise(this.#call);
-    else this.#set.wake();
+    else this.#poller.wake();
   }
 
   /** Ends the pending call: it would count as one that a test has forgotten. */
   park(): void {
     this.#armed = false;
     this.#stopTimer();
-    if (this.#call) this.#set.wake();
+    if (this.#call) this.#poller.wake();
   }
 
   close(released: () => void): void {

@@ -3,7 +3,7 @@
  *
  * The JavaScript thread arms it through shared memory and is told by a message. Starting a thread takes some 20 ms, half of
  * which the JavaScript thread spends: it is done when a look has found nothing, and until the thread is up, the waiter looks
- * from `setImmediate`, so that no datagram waits for it. When its set is closed the thread is kept for a moment, as programs
+ * from `setImmediate`, so that no datagram waits for it. When its poller is closed the thread is kept for a moment, as programs
  * often open the next socket at once.
  *
  * @module
@@ -11,11 +11,11 @@
 import { Worker } from "node:worker_threads";
 import type { Libc } from "../libc/libc.ts";
 import process, { clearImmediate, clearTimeout, setImmediate, setTimeout } from "../runtimes/process.ts";
-import type { InterestSet } from "./interest_set.ts";
+import type { Poller } from "./poller.ts";
 import { readablePollfd } from "./pollfd.ts";
 import type { Waiter } from "./waiter.ts";
 
-/** How long a thread without a set is kept, in milliseconds, and a set without members. */
+/** How long a thread without a poller is kept, in milliseconds, and a poller without members. */
 const LINGER = 250;
 
 /**
@@ -36,7 +36,7 @@ const LONGEST_POLL = 500;
 /** How long the end of the process waits for a thread that is starting, in milliseconds. */
 const LONGEST_START = 1000;
 
-/** The cells of the shared memory: the command; whether the thread is in `poll`; whether it has loaded its FFI; the set's fd. */
+/** The cells of the shared memory: the command; whether the thread is in `poll`; whether it has loaded its FFI; the poller's fd. */
 const COMMAND = 0;
 const POLLING = 1;
 const LOADED = 2;
@@ -82,7 +82,7 @@ class PollThread {
   readonly #onStopped: () => void;
   #stopped = false;
   /** What it waits for, or is to leave. */
-  #set: InterestSet | undefined;
+  #poller: Poller | undefined;
   #serial = FIRST_WAIT;
   #linger: ReturnType<typeof setTimeout> | undefined;
   /** Whom to tell. */
@@ -112,21 +112,21 @@ class PollThread {
     return Atomics.load(this.#cells, LOADED) === 1;
   }
 
-  /** Has it wait for a set. */
-  wait(set: InterestSet): void {
-    this.#set = set;
-    Atomics.store(this.#cells, DESCRIPTOR, set.fd);
+  /** Has it wait for a poller. */
+  wait(poller: Poller): void {
+    this.#poller = poller;
+    Atomics.store(this.#cells, DESCRIPTOR, poller.fd);
     this.#serial = this.#serial === 0x7fffffff ? FIRST_WAIT : this.#serial + 1;
     this.#command(this.#serial);
   }
 
-  /** Has it wait for nothing, and stop after a while. From now on it makes no use of its set. */
+  /** Has it wait for nothing, and stop after a while. From now on it makes no use of its poller. */
   park(): void {
     this.#command(PARK);
     // A set that is closed too soon takes the wake-up with it: then the thread would be deaf until its poll times out.
-    this.#set?.wake();
+    this.#poller?.wake();
     Atomics.wait(this.#cells, POLLING, 1, LONGEST_POLL);
-    this.#set = undefined;
+    this.#poller = undefined;
     this.unref();
     this.onReady = this.onFailed = () => {};
     this.#linger = setTimeout(this.#stop, LINGER);
@@ -158,7 +158,7 @@ class PollThread {
     if (this.#stopped) return;
     this.#stopped = true;
     this.#command(STOP);
-    this.#set?.wake();
+    this.#poller?.wake();
     this.#onStopped();
   };
 
@@ -191,8 +191,8 @@ export class PollThreads {
   }
 
   /** A thread for one waiter. @returns Undefined where there is no room for one. */
-  take(set: InterestSet): PollThread | undefined {
-    return this.takeParked() ?? this.#start(set);
+  take(poller: Poller): PollThread | undefined {
+    return this.takeParked() ?? this.#start(poller);
   }
 
   /** A thread that need not be started, if there is one. */
@@ -209,9 +209,9 @@ export class PollThreads {
     this.#parked = thread;
   }
 
-  #start(set: InterestSet): PollThread | undefined {
+  #start(poller: Poller): PollThread | undefined {
     if (performance.now() < this.#nextStart) return undefined;
-    if (!hasRoom(this.#libc, set.fd, ROOM_FOR_THREAD)) {
+    if (!hasRoom(this.#libc, poller.fd, ROOM_FOR_THREAD)) {
       this.#nextStart = performance.now() + START_EVERY;
       return undefined;
     }
@@ -242,21 +242,21 @@ function hasRoom(libc: Libc, fd: number, count: number): boolean {
 /** Waits on a thread. */
 export class ThreadWaiter implements Waiter {
   readonly linger = LINGER;
-  readonly #set: InterestSet;
+  readonly #poller: Poller;
   readonly #onReady: () => void;
   readonly #threads: PollThreads;
   #thread: PollThread | undefined;
   #hasLooked = false;
   #armed = false;
-  /** Whether the thread waits for the set, to say so when it is ready. */
+  /** Whether the thread waits for the poller, to say so when it is ready. */
   #awaited = false;
   #closed = false;
   #referenced = true;
   #immediate: ReturnType<typeof setImmediate> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(set: InterestSet, onReady: () => void, threads: PollThreads) {
-    this.#set = set;
+  constructor(poller: Poller, onReady: () => void, threads: PollThreads) {
+    this.#poller = poller;
     this.#onReady = onReady;
     this.#threads = threads;
     const parked = threads.takeParked();
@@ -268,11 +268,11 @@ export class ThreadWaiter implements Waiter {
     this.#armed = true;
     if (this.#hasLooked || !this.#referenced) this.#startThread();
     if (!this.#thread?.isUp) return this.#lookSoon();
-    if (!this.#awaited) this.#thread.wait(this.#set);
+    if (!this.#awaited) this.#thread.wait(this.#poller);
     this.#awaited = true;
   }
 
-  /** The thread waits on, for a set without members. */
+  /** The thread waits on, for a poller without members. */
   park(): void {
     this.#armed = false;
     this.#stopLooking();
@@ -302,7 +302,7 @@ export class ThreadWaiter implements Waiter {
   }
 
   #startThread(): void {
-    const thread = this.#thread ?? this.#threads.take(this.#set);
+    const thread = this.#thread ?? this.#threads.take(this.#poller);
     if (thread && !this.#thread) this.#use(thread);
   }
 

@@ -1,5 +1,5 @@
 /**
- * Node's main thread: libuv's own `uv_poll_t` on the interest set, in Node's own event loop. No thread, no wake-up cost.
+ * Node's main thread: libuv's own `uv_poll_t` on the poller, in Node's own event loop. No thread, no wake-up cost.
  *
  * Not for Node's Workers: a Worker that is terminated runs no more JavaScript, its loop would end with this handle open,
  * and Node aborts the process then.
@@ -9,7 +9,7 @@
 import { UV_POLL, UV_READABLE } from "../abi/uv.ts";
 import type { NodeFfi, NodeLibrary } from "../runtimes/node.ts";
 import process, { clearImmediate, setImmediate } from "../runtimes/process.ts";
-import type { InterestSet } from "./interest_set.ts";
+import type { Poller } from "./poller.ts";
 import type { Waiter } from "./waiter.ts";
 
 // size_t uv_handle_size(uv_handle_type type);
@@ -104,11 +104,11 @@ export class UvWaiter implements Waiter {
   }
 
   /**
-   * Makes one, or undefined if libuv refuses the set's descriptor: it makes a descriptor non-blocking, which a kqueue may answer with
+   * Makes one, or undefined if libuv refuses the poller's descriptor: it makes a descriptor non-blocking, which a kqueue may answer with
    * ENOTTY.
    */
-  static open(set: InterestSet, onReady: () => void, uv: Uv): UvWaiter | undefined {
-    const handle = uv.openPoll(set.fd, () => waiter.#readable());
+  static open(poller: Poller, onReady: () => void, uv: Uv): UvWaiter | undefined {
+    const handle = uv.openPoll(poller.fd, () => waiter.#readable());
     if (handle === undefined) return undefined;
     const waiter = new UvWaiter(uv, handle, onReady);
     return waiter;
@@ -133,7 +133,7 @@ export class UvWaiter implements Waiter {
     this.#immediate?.unref();
   }
 
-  /** The handle stays started: nothing wakes it, as its set is empty. */
+  /** The handle stays started: nothing wakes it, as its poller is empty. */
   park(): void {
     this.#armed = false;
     if (this.#immediate) clearImmediate(this.#immediate);

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { ERROR, type InterestSet, READABLE, WRITABLE } from "../../ffi/poll/interest_set.ts";
-import { openInterestSet } from "../../ffi/poll/open_interest_set.ts";
+import { ERROR, type Poller, READABLE, WRITABLE } from "../../ffi/poll/poller.ts";
+import { openPoller } from "../../ffi/poll/open_poller.ts";
 import type { Waiter } from "../../ffi/poll/waiter.ts";
 import type { Runtime } from "../../ffi/runtime.ts";
 import { clearTimeout, now, setImmediate, setTimeout } from "../../ffi/runtimes/process.ts";
@@ -53,7 +53,7 @@ const LONGEST_SUSPENSION = 1024;
 
 /** A loop with its interest set open. It stays so for a moment after the last watch has ended. */
 interface OpenSet {
-  readonly set: InterestSet;
+  readonly set: Poller;
   readonly waiter: Waiter;
 }
 
@@ -78,7 +78,7 @@ export class PollLoop {
   #unusedSince = 0;
   #lingers = false;
   /** The open set and those that their waiters have yet to let go of. */
-  readonly #sets = new Set<InterestSet>();
+  readonly #sets = new Set<Poller>();
   /** Those that are ready, and the index of the one whose turn it is. */
   readonly #due: Due[] = [];
   #turn = 0;
@@ -229,7 +229,7 @@ export class PollLoop {
   }
 
   #openSet(): OpenSet | number {
-    const set = openInterestSet(this.#runtime.libc);
+    const set = openPoller(this.#runtime.libc);
     if (typeof set === "number") return set;
     try {
       const waiter = this.#runtime.createWaiter(set, () => this.#look());
