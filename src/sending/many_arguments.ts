@@ -12,7 +12,7 @@ import { isBytes, ownCopy, type Payload } from "./payload.ts";
 import { Segments } from "./segments.ts";
 import type { SendControls, SendManyCallback } from "./types.ts";
 
-/** Messages in a row that go to one destination, with the same wishes. */
+/** Messages in a row that go to one destination, with the same options. */
 export interface MessageGroup {
   readonly messages: Payload[];
   /** The same as they came, of a batch that is passed on. Either is empty. */

@@ -31,8 +31,8 @@ export function checkPassed(libc: Libc, { fds, credentials }: Passed): CheckedPa
   return { fds: [...fds ?? []], credentials: credentials === undefined ? undefined : { pid, uid, gid } };
 }
 
-/** One message's load, from `send()` until the kernel has it or has refused it. */
-export class Load implements SendRequest {
+/** One message's ancillary data, from `send()` until the kernel has it or has refused it. */
+export class OutgoingAncillary implements SendRequest {
   readonly controls: EncodedControls | undefined;
   readonly #libc: Libc;
   readonly #fds: number[];
@@ -59,7 +59,11 @@ export class Load implements SendRequest {
    * @param request Who waits to hear of the message.
    * @returns A negative errno where that fails: EBADF, EMFILE.
    */
-  static take(libc: Libc, { fds, credentials }: CheckedPassed, request: SendRequest | undefined): Load | number {
+  static take(
+    libc: Libc,
+    { fds, credentials }: CheckedPassed,
+    request: SendRequest | undefined,
+  ): OutgoingAncillary | number {
     const own: number[] = [];
     try {
       for (const fd of fds) {
@@ -70,7 +74,7 @@ export class Load implements SendRequest {
         }
         own[own.length] = duplicate;
       }
-      return new Load(libc, own, credentials, request);
+      return new OutgoingAncillary(libc, own, credentials, request);
     } catch (error) {
       closeAll(libc, own);
       throw error;

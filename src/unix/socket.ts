@@ -33,7 +33,7 @@ import { Socket } from "../socket/socket.ts";
 import { UnixDestinations } from "./destinations.ts";
 import { UnixEndpoint } from "./endpoint.ts";
 import { checkUnixOptions } from "./options.ts";
-import { Load } from "./outgoing_ancillary.ts";
+import { OutgoingAncillary } from "./outgoing_ancillary.ts";
 import { readable, validatePath } from "./path.ts";
 import { parseUnixSend, parseUnixSendMany, type UnixSendArguments } from "./send_arguments.ts";
 import { SocketFile } from "./socket_file.ts";
@@ -513,12 +513,12 @@ function dispatch(
   if (refused) return operation?.finish(refused);
   const address = destination as EncodedAddress | undefined;
   if (!passed) return endpoint.collect(payload, length, address, operation);
-  const load = Load.take(state.engine.runtime.libc, passed, operation);
-  if (typeof load === "number") return operation?.finish(load);
+  const ancillary = OutgoingAncillary.take(state.engine.runtime.libc, passed, operation);
+  if (typeof ancillary === "number") return operation?.finish(ancillary);
   try {
-    endpoint.collect(payload, length, address, load, load.controls);
+    endpoint.collect(payload, length, address, ancillary, ancillary.controls);
   } catch (error) {
-    load.close();
+    ancillary.close();
     throw error;
   }
 }
