@@ -57,7 +57,7 @@ function isRefusal(error: unknown): boolean {
 }
 
 /** What every socket calls. */
-const EARLY: ReadonlySet<string> = new Set([
+const EAGER_FUNCTIONS: ReadonlySet<string> = new Set([
   ...["socket", "bind", "getsockname", "setsockopt", "sendmsg", "sendmmsg", "recvmmsg", "close"],
   ...["epoll_create1", "epoll_ctl", "epoll_wait", "eventfd", "kqueue", "kevent"],
 ]);
@@ -66,18 +66,18 @@ const EARLY: ReadonlySet<string> = new Set([
  * Opens functions in two steps, as each takes its time (in Deno a quarter of a millisecond): those that every socket calls at
  * once, the others when the first of them is called.
  *
- * @param early Names to be opened at once, besides those.
+ * @param eager Names to be opened at once, besides those.
  * @param open Opens functions under the given names.
  */
-export function openInSteps<Definition>(
+export function openLazily<Definition>(
   definitions: Readonly<Record<string, Definition>>,
-  early: readonly string[],
+  eager: readonly string[],
   open: (definitions: Record<string, Definition>) => Record<string, NativeFunction>,
 ): Record<string, NativeFunction> {
   const entries = Object.entries(definitions);
-  const isEarly = (name: string): boolean => EARLY.has(name) || early.includes(name);
-  const functions = { ...open(Object.fromEntries(entries.filter(([name]) => isEarly(name)))) };
-  const late = Object.fromEntries(entries.filter(([name]) => !isEarly(name)));
+  const isEager = (name: string): boolean => EAGER_FUNCTIONS.has(name) || eager.includes(name);
+  const functions = { ...open(Object.fromEntries(entries.filter(([name]) => isEager(name)))) };
+  const late = Object.fromEntries(entries.filter(([name]) => !isEager(name)));
   for (const name of Object.keys(late)) {
     functions[name] = (...values) => {
       Object.assign(functions, open(late));

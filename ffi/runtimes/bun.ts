@@ -8,7 +8,7 @@ import {
   type Binding,
   type NativeFunction,
   openFirst,
-  openInSteps,
+  openLazily,
   translateAll,
   translatePrototypes,
 } from "../libc/binding.ts";
@@ -68,7 +68,7 @@ export function bunBinding(ffi: BunFfi, abi: Abi): Binding {
   };
   const openIn = (libraries: readonly string[], some: Record<string, BunSymbol>): Record<string, NativeFunction> =>
     openFirst({ libraries }, (name) => ffi.dlopen(name, some)).symbols;
-  const symbols = openInSteps(definitions, [abi.errnoLocation], (some) => openIn(abi.libraries, some));
+  const symbols = openLazily(definitions, [abi.errnoLocation], (some) => openIn(abi.libraries, some));
   const errno = new Int32Array(ffi.toArrayBuffer(symbols[abi.errnoLocation](), 0, 4));
   return {
     functions: symbols,

@@ -8,7 +8,7 @@ import {
   type Binding,
   type NativeFunction,
   openFirst,
-  openInSteps,
+  openLazily,
   translateAll,
   translatePrototypes,
 } from "../libc/binding.ts";
@@ -216,7 +216,7 @@ export function denoBinding(deno: DenoNamespace, abi: Abi): DenoBinding {
     return library.symbols;
   };
   askForFfi(deno);
-  const symbols = openInSteps(
+  const symbols = openLazily(
     definitions,
     [abi.errnoLocation, "pollAddress", "calloc", "free"],
     (some) => openIn(abi.libraries, some),

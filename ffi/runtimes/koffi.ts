@@ -4,7 +4,7 @@
  * @module
  */
 import type { Abi } from "../abi/abi.ts";
-import { type Binding, type NativeFunction, openFirst, openInSteps, translatePrototypes } from "../libc/binding.ts";
+import { type Binding, type NativeFunction, openFirst, openLazily, translatePrototypes } from "../libc/binding.ts";
 import type { CType, Prototype } from "../libc/prototypes.ts";
 import process from "./process.ts";
 
@@ -68,7 +68,7 @@ export function koffiBinding(koffi: Koffi, abi: Abi): Binding {
       ]),
     );
   const library = openFirst(abi, (name) => koffi.load(name));
-  const functions = openInSteps(
+  const functions = openLazily(
     translatePrototypes(abi, (prototype) => prototype),
     [],
     (some) => declare(library, some),

@@ -8,7 +8,7 @@ import {
   type Binding,
   type NativeFunction,
   openFirst,
-  openInSteps,
+  openLazily,
   translateAll,
   translatePrototypes,
 } from "../libc/binding.ts";
@@ -83,7 +83,7 @@ export function nodeBinding(ffi: NodeFfi, abi: Abi): Binding {
   };
   const openIn = (libraries: readonly string[], some: Record<string, NodeSymbol>): Record<string, NativeFunction> =>
     openFirst({ libraries }, (name) => ffi.dlopen(name, some)).functions;
-  const functions = openInSteps(definitions, [abi.errnoLocation], (some) => openIn(abi.libraries, some));
+  const functions = openLazily(definitions, [abi.errnoLocation], (some) => openIn(abi.libraries, some));
   // Mapped once: calling __errno_location after a failure is too late, as calling anything for the first time sets errno.
   const errno = new Int32Array(ffi.toArrayBuffer(functions[abi.errnoLocation](), 4, false));
   return {
