@@ -9,9 +9,9 @@ import type { Libc } from "../libc/libc.ts";
  * The index of an interface given by name or by number; a negative errno if there is none. Digits can be a name, which comes
  * first: of a number nothing else is checked.
  */
-export function interfaceIndex(libc: Libc, interface_: string): number {
-  const index = interfaceNamed(libc, interface_);
-  return index <= 0 && /^[0-9]{1,9}$/.test(interface_) ? Number(interface_) : index;
+export function interfaceIndex(libc: Libc, iface: string): number {
+  const index = interfaceNamed(libc, iface);
+  return index <= 0 && /^[0-9]{1,9}$/.test(iface) ? Number(iface) : index;
 }
 
 /** The index of an interface given by name (if_nametoindex(3)); a negative errno if there is none. */

@@ -28,19 +28,19 @@ interface Interface {
 /**
  * Encodes joining or leaving a group (IP_ADD_MEMBERSHIP, IPV6_JOIN_GROUP and their counterparts).
  *
- * @param interface_ An address of the interface, `%` with its name or number behind an IPv6 address, or its name.
+ * @param iface An address of the interface, `%` with its name or number behind an IPv6 address, or its name.
  * @returns The option, or a negative errno.
  */
 export function encodeMembership(
   libc: Libc,
   join: boolean,
   group: string,
-  interface_: string | undefined,
+  iface: string | undefined,
 ): EncodedOption | number {
   const { constants, layouts, errno } = libc.abi;
   const ip = parseIp(group);
   if (!ip) return -errno.EINVAL;
-  const where = findInterface(libc, ip.version, interface_);
+  const where = findInterface(libc, ip.version, iface);
   if (typeof where === "number") return where;
   if (ip.version === 4) {
     if (libc.abi.darwin && where.index > 0) return encodeGroupRequest(libc, join, group, where.index);
@@ -93,7 +93,7 @@ export function encodeSourceMembership(
   operation: SourceOperation,
   source: string,
   group: string,
-  interface_: string | undefined,
+  iface: string | undefined,
 ): EncodedOption | number {
   const { constants, layouts, errno } = libc.abi;
   const numberOf = (name: OptionName): number => optionOf(libc.abi, name)!.name;
@@ -101,7 +101,7 @@ export function encodeSourceMembership(
   const sourceAddress = encodeAddress(libc, version, source, 0);
   const groupAddress = encodeAddress(libc, version, group, 0);
   if (!sourceAddress || !groupAddress) return -errno.EINVAL;
-  const where = findInterface(libc, version, interface_);
+  const where = findInterface(libc, version, iface);
   if (typeof where === "number") return where;
   if (version === 4 && where.index === 0) {
     const { sin_addr } = layouts.sockaddr_in;
@@ -134,11 +134,11 @@ export function encodeSourceMembership(
 export function encodeMulticastInterface(
   libc: Libc,
   socketVersion: IpVersion,
-  interface_: string,
+  iface: string,
 ): EncodedOption | number {
   const { constants, layouts } = libc.abi;
-  const version = parseIp(interface_)?.version ?? socketVersion;
-  const where = findInterface(libc, version, interface_);
+  const version = parseIp(iface)?.version ?? socketVersion;
+  const where = findInterface(libc, version, iface);
   if (typeof where === "number") return where;
   if (version === 4) {
     const name = constants.IP_MULTICAST_IF;
@@ -155,15 +155,15 @@ export function encodeMulticastInterface(
 }
 
 /** An address without a zone says nothing of an IPv6 interface: the kernel chooses, as with libuv. */
-function findInterface(libc: Libc, version: IpVersion, interface_: string | undefined): Interface | number {
-  if (interface_ === undefined) return { index: 0 };
-  const ip = parseIp(interface_);
+function findInterface(libc: Libc, version: IpVersion, iface: string | undefined): Interface | number {
+  if (iface === undefined) return { index: 0 };
+  const ip = parseIp(iface);
   if (ip) {
     if (ip.version !== version) return -libc.abi.errno.EINVAL;
     if (version === 4) return { address: ip.bytes, index: 0 };
     return { index: ip.zone ? Math.max(interfaceIndex(libc, ip.zone), 0) : 0 };
   }
   // Text that is no address is the name of an interface; if there is none, it is a bad address, as in Node.
-  const index = interfaceNamed(libc, interface_);
+  const index = interfaceNamed(libc, iface);
   return index < 0 ? -libc.abi.errno.EINVAL : { index };
 }

@@ -103,12 +103,12 @@ export function unblockSource(
   return setSource(socket, "unblock", sourceAddress, groupAddress, multicastInterface);
 }
 
-function setMembership(socket: AnySocket, join: boolean, group: string, interface_: string | undefined): true {
+function setMembership(socket: AnySocket, join: boolean, group: string, iface: string | undefined): true {
   const endpoint = runningUdpEndpoint(socket);
   const { libc } = engineOf(socket).runtime;
   if (!group) throw missingArg("multicastAddress");
   checkImplicitBind(endpoint);
-  const result = endpoint.setMembership(encodeMembership(libc, join, `${group}`, optionalText(interface_)));
+  const result = endpoint.setMembership(encodeMembership(libc, join, `${group}`, optionalText(iface)));
   return check(socket, result, join ? "addMembership" : "dropMembership");
 }
 
@@ -125,7 +125,7 @@ function setSource(
   operation: SourceOperation,
   source: string,
   group: string,
-  interface_: string | undefined,
+  iface: string | undefined,
 ): true {
   const endpoint = runningUdpEndpoint(socket);
   const { libc } = engineOf(socket).runtime;
@@ -133,7 +133,7 @@ function setSource(
   validateString(group, "groupAddress");
   checkImplicitBind(endpoint);
   const result = endpoint.setMembership(
-    encodeSourceMembership(libc, operation, source, group, optionalText(interface_)),
+    encodeSourceMembership(libc, operation, source, group, optionalText(iface)),
   );
   return check(socket, result, SOURCE_METHODS[operation]);
 }

@@ -436,7 +436,7 @@ const ARGUMENTS: readonly Arguments[] = [
     states: ["bound"],
     lists: [
       ...NOT_STRINGS.map((group) => [group, LOOPBACK_INTERFACE]),
-      ...NOT_STRINGS.slice(2).map((interface_) => [GROUP, interface_]),
+      ...NOT_STRINGS.slice(2).map((iface) => [GROUP, iface]),
       [""],
       ["x", LOOPBACK_INTERFACE],
       [LOOPBACK, LOOPBACK_INTERFACE],
@@ -478,7 +478,7 @@ const ARGUMENTS: readonly Arguments[] = [
       [],
       ...NOT_STRINGS.map((source) => [source, SSM_GROUP, LOOPBACK_INTERFACE]),
       ...NOT_STRINGS.map((group) => [LOOPBACK, group, LOOPBACK_INTERFACE]),
-      ...NOT_STRINGS.slice(2).map((interface_) => [LOOPBACK, SSM_GROUP, interface_]),
+      ...NOT_STRINGS.slice(2).map((iface) => [LOOPBACK, SSM_GROUP, iface]),
       ["", SSM_GROUP, LOOPBACK_INTERFACE],
       [LOOPBACK, "", LOOPBACK_INTERFACE],
       ["x", SSM_GROUP, LOOPBACK_INTERFACE],
