@@ -16,18 +16,18 @@ interface BlockLists {
 }
 
 /** Those of sockets without block lists, which have them in common: there may be ten thousand. */
-const withoutLists = new WeakMap<NetworkPermission, Permissions>();
+const withoutLists = new WeakMap<NetworkPermission, AddressPolicy>();
 
 /** One socket's rules. */
-export function permissionsOf(network: NetworkPermission, lists: BlockLists): Permissions {
-  if (lists.sendBlockList || lists.receiveBlockList) return new Permissions(network, lists);
+export function addressPolicyOf(network: NetworkPermission, lists: BlockLists): AddressPolicy {
+  if (lists.sendBlockList || lists.receiveBlockList) return new AddressPolicy(network, lists);
   let shared = withoutLists.get(network);
-  if (!shared) withoutLists.set(network, shared = new Permissions(network, lists));
+  if (!shared) withoutLists.set(network, shared = new AddressPolicy(network, lists));
   return shared;
 }
 
-/** See {@linkcode permissionsOf}. */
-export class Permissions {
+/** See {@linkcode addressPolicyOf}. */
+export class AddressPolicy {
   readonly #network: NetworkPermission;
   readonly #sendBlockList: BlockList | undefined;
   readonly #receiveBlockList: BlockList | undefined;

@@ -21,7 +21,7 @@ import { type ControlledSocket, isMappedName, SendControlsEncoder } from "../sen
 import { type Path, Paths, pathTo } from "../sending/path.ts";
 import { NO_OFFLOAD, type Offload } from "../sending/segments.ts";
 import { type Fragmentation, Sender, type UdpSendingSocket } from "../sending/sender.ts";
-import type { Permissions } from "./address_policy.ts";
+import type { AddressPolicy } from "./address_policy.ts";
 import { AncillaryData, type AncillaryOwner } from "./ancillary_data.ts";
 import { DatagramEndpoint, type Listeners } from "./endpoint.ts";
 import type { Engine } from "./engine.ts";
@@ -43,7 +43,7 @@ export type ApartReason = "filter" | "portFilter" | "dropCount";
 export class UdpEndpoint extends DatagramEndpoint
   implements UdpSendingSocket, ErrorReceivingSocket, ControlledSocket, AncillaryOwner {
   readonly version: IpVersion;
-  readonly #permissions: Permissions;
+  readonly #policy: AddressPolicy;
   readonly #offload: Offload;
   // Made when they are first used, as there may be ten thousand idle sockets.
   #errorReceiver: ErrorReceiver | undefined;
@@ -70,12 +70,12 @@ export class UdpEndpoint extends DatagramEndpoint
     engine: Engine,
     version: IpVersion,
     offload: Offload,
-    permissions: Permissions,
+    policy: AddressPolicy,
     listeners: Listeners,
   ) {
     super(engine, version, listeners);
     this.version = version;
-    this.#permissions = permissions;
+    this.#policy = policy;
     this.#offload = engine.runtime.offload ? offload : NO_OFFLOAD;
   }
 
@@ -155,7 +155,7 @@ export class UdpEndpoint extends DatagramEndpoint
 
   /** The runtime's error if binding without being asked is not permitted: joining a multicast group does that. */
   implicitBindRefusal(): Error | undefined {
-    return this.wasBound ? undefined : this.#permissions.refused(ANY[this.version], 0);
+    return this.wasBound ? undefined : this.#policy.refused(ANY[this.version], 0);
   }
 
   protected override receiveWith(call: () => number): number {
@@ -262,7 +262,7 @@ export class UdpEndpoint extends DatagramEndpoint
 
   /** For the receiver. */
   override drops(sender: SocketAddress): boolean {
-    return this.#permissions.drops(sender);
+    return this.#policy.drops(sender);
   }
 
   /** For the receiver. */

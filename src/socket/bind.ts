@@ -240,11 +240,11 @@ function bindingOver(socket: UdpSocket, failure: Error | undefined): void {
 
 /** The workers of a cluster share a descriptor; where the runtime cannot do that, a port, by SO_REUSEPORT. */
 function bindShared(socket: UdpSocket, endpoint: UdpEndpoint, ip: unknown, port: unknown): void {
-  const { engine: { errors, runtime }, options: { reuseAddr, ipv6Only }, permissions } = udpStateOf(socket);
+  const { engine: { errors, runtime }, options: { reuseAddr, ipv6Only }, policy } = udpStateOf(socket);
   let wanted: WantedAddress | undefined;
   const failure = thrownBy(() => {
     wanted = { address: addressText(ip), port: lowBits(port), reuseAddr, ipv6Only };
-  }) ?? permissions.refused(wanted!.address, wanted!.port);
+  }) ?? policy.refused(wanted!.address, wanted!.port);
   if (failure) return bindingOver(socket, failure);
   share(socket, endpoint, wanted!, (result) => {
     const alone = result === -runtime.libc.abi.errno.ENOTSUP;
@@ -283,11 +283,11 @@ function bindNow(
   port: unknown,
   sharesPort = false,
 ): Error | undefined {
-  const { engine, options: { reuseAddr, reusePort, ipv6Only }, permissions } = udpStateOf(socket);
+  const { engine, options: { reuseAddr, reusePort, ipv6Only }, policy } = udpStateOf(socket);
   let failure: Error | undefined;
   const thrown = thrownBy(() => {
     const [address, port16] = [addressText(ip), lowBits(port)];
-    failure = permissions.refused(address, port16);
+    failure = policy.refused(address, port16);
     if (failure) return;
     const flags = { reuseAddr, reusePort: reusePort || sharesPort, ipv6Only };
     const result = endpoint.bindAndReceive(address, port16, flags);

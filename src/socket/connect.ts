@@ -102,10 +102,10 @@ function connectNow(
   port: number,
   given: unknown,
 ): Error | undefined {
-  const { engine, permissions } = udpStateOf(socket);
+  const { engine, policy } = udpStateOf(socket);
   try {
     const address = addressText(ip);
-    const refusal = permissions.blocked(address) ?? permissions.refused(address, port);
+    const refusal = policy.blocked(address) ?? policy.refused(address, port);
     if (refusal) return refusal;
     const result = endpoint.connect(address, port);
     return result < 0 ? engine.errors.ofAddress(-result, "connect", given, port) : undefined;

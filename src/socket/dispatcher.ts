@@ -9,7 +9,7 @@ import { nextTick } from "../../ffi/runtimes/process.ts";
 import type { EncodedControls } from "../../ffi/wire/control.ts";
 import { LOOPBACK } from "../../ffi/wire/inet.ts";
 import type { EncodedAddress } from "../../ffi/wire/sockaddr.ts";
-import type { Permissions } from "../endpoint/address_policy.ts";
+import type { AddressPolicy } from "../endpoint/address_policy.ts";
 import type { Engine } from "../endpoint/engine.ts";
 import type { UdpEndpoint } from "../endpoint/udp_endpoint.ts";
 import { addressText, defaultLookup, type LookupFunction, needsNoLookup, resolve } from "../integration/lookup.ts";
@@ -51,7 +51,7 @@ export class Dispatcher implements OperationOwner {
   readonly #socket: DispatchingSocket;
   readonly #engine: Engine;
   readonly #lookup: LookupFunction;
-  readonly #permissions: Permissions;
+  readonly #policy: AddressPolicy;
   readonly #destinations: Destinations;
   /** For the operations. Nothing is sent by a socket that is closed. */
   readonly asyncId: number;
@@ -59,12 +59,12 @@ export class Dispatcher implements OperationOwner {
   /** With which permissions the peer was found to be permitted last. */
   #peerRevision = UNCHANGING;
 
-  constructor(socket: DispatchingSocket, engine: Engine, lookup: LookupFunction, permissions: Permissions) {
+  constructor(socket: DispatchingSocket, engine: Engine, lookup: LookupFunction, policy: AddressPolicy) {
     this.#socket = socket;
     this.#engine = engine;
     this.#lookup = lookup;
-    this.#permissions = permissions;
-    this.#destinations = new Destinations(permissions.network);
+    this.#policy = policy;
+    this.#destinations = new Destinations(policy.network);
     this.asyncId = socket.endpoint?.asyncId ?? 0;
   }
 
@@ -100,7 +100,7 @@ export class Dispatcher implements OperationOwner {
     const canTake = endpoint !== undefined && isBytes(message) &&
       typeof port === "number" && typeof address === "string" &&
       (callback === undefined || typeof callback === "function") && !rest &&
-      !this.#permissions.hasSendBlockList && this.#lookup === defaultLookup;
+      !this.#policy.hasSendBlockList && this.#lookup === defaultLookup;
     if (!canTake) return false;
     const destination = this.#destinations.find(address, port);
     if (destination === undefined) return false;
@@ -212,20 +212,20 @@ export class Dispatcher implements OperationOwner {
 
   /** Why nothing may be sent to the peer any more. Asked if permissions may have changed since the last message. */
   #peerRefusal(endpoint: UdpEndpoint): Error | undefined {
-    const { revision } = this.#permissions.network;
+    const { revision } = this.#policy.network;
     if (revision === this.#peerRevision) return undefined;
     const peer = endpoint.remoteAddress();
-    const refused = typeof peer === "number" ? undefined : this.#permissions.refused(peer.address, peer.port);
+    const refused = typeof peer === "number" ? undefined : this.#policy.refused(peer.address, peer.port);
     if (!refused) this.#peerRevision = revision;
     return refused;
   }
 
   #destinationOf(endpoint: UdpEndpoint, ip: string, port: number): EncodedAddress | NoRoute {
-    const blocked = this.#permissions.blocked(ip);
+    const blocked = this.#policy.blocked(ip);
     if (blocked) return blocked;
     const known = this.#destinations.find(ip, port);
     if (known) return known;
-    const refused = this.#permissions.refused(ip, port);
+    const refused = this.#policy.refused(ip, port);
     if (refused) return refused;
     const encoded = endpoint.encode(ip, port);
     if (encoded) this.#destinations.remember(ip, port, encoded);

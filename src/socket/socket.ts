@@ -9,7 +9,7 @@ import { channel } from "node:diagnostics_channel";
 import { EventEmitter } from "node:events";
 import { nextTick } from "../../ffi/runtimes/process.ts";
 import type { FilterInstruction } from "../../ffi/wire/packet_filter.ts";
-import { permissionsOf } from "../endpoint/address_policy.ts";
+import { addressPolicyOf } from "../endpoint/address_policy.ts";
 import { adoptableVersion } from "../endpoint/adoption.ts";
 import { currentEngine } from "../endpoint/engine.ts";
 import type { SocketEvents } from "../endpoint/events.ts";
@@ -1066,9 +1066,9 @@ function initialize(
   const version = fd === undefined ? checked.version! : adoptableVersion(libc, fd, checked.version);
   // An assignment, as in Node: a setter in a prototype is called.
   (socket as { type: SocketType }).type = typeOf(version);
-  const permissions = permissionsOf(network, checked);
-  const endpoint = new UdpEndpoint(engine, version, checked.offload, permissions, socket);
-  attach(socket, new UdpState(socket, engine, endpoint, checked, permissions));
+  const policy = addressPolicyOf(network, checked);
+  const endpoint = new UdpEndpoint(engine, version, checked.offload, policy, socket);
+  attach(socket, new UdpState(socket, engine, endpoint, checked, policy));
   for (const detail of checked.details) endpoint.ancillaryData.setDetail(detail, true);
   if (checked.sendTimestamp) socket.setSendTimestamp(true);
   if (typeof listener === "function") socket.on("message", listener);

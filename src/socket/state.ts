@@ -4,7 +4,7 @@
  * @module
  */
 import type { EventEmitter } from "node:events";
-import type { Permissions } from "../endpoint/address_policy.ts";
+import type { AddressPolicy } from "../endpoint/address_policy.ts";
 import type { Engine } from "../endpoint/engine.ts";
 import type { SocketEvents } from "../endpoint/events.ts";
 import { type SocketState, stateOf } from "../endpoint/socket_state.ts";
@@ -33,7 +33,7 @@ export class UdpState implements SocketState, DispatchingSocket {
   readonly engine: Engine;
   endpoint: UdpEndpoint | undefined;
   readonly options: CheckedOptions;
-  readonly permissions: Permissions;
+  readonly policy: AddressPolicy;
   bindState: BindState = "unbound";
   connectState: ConnectState = "disconnected";
   /** What waits until the socket is bound. */
@@ -48,13 +48,13 @@ export class UdpState implements SocketState, DispatchingSocket {
     engine: Engine,
     endpoint: UdpEndpoint,
     options: CheckedOptions,
-    permissions: Permissions,
+    policy: AddressPolicy,
   ) {
     this.socket = socket;
     this.engine = engine;
     this.endpoint = endpoint;
     this.options = options;
-    this.permissions = permissions;
+    this.policy = policy;
   }
 
   /** For the dispatcher. */
@@ -71,7 +71,7 @@ export function udpStateOf(socket: UdpSocket): UdpState {
 /** What sends for a socket. */
 export function dispatcherOf(socket: UdpSocket): Dispatcher {
   const state = udpStateOf(socket);
-  return state.dispatcher ??= new Dispatcher(state, state.engine, state.options.lookup, state.permissions);
+  return state.dispatcher ??= new Dispatcher(state, state.engine, state.options.lookup, state.policy);
 }
 
 /** Emits an event of an operation that has ended, unless the socket was closed meanwhile. */
