@@ -9,16 +9,17 @@
 import { now as monotonicNow } from "../../ffi/runtimes/process.ts";
 
 /** How long to look on after activity, in milliseconds. */
-const LONGEST = 0.1;
-/** Where activities are further apart than this, in milliseconds, looking on is in vain. Once is an accident. */
-const NEAR = 0.3;
-const ACCIDENTS = 1;
-/** How much shorter the times have to become. */
-const GAIN = 0.9;
+const MAX_SPIN_MS = 0.1;
+/** If activities are further apart than this, in milliseconds, looking on is pointless. */
+const MAX_GAP_MS = 0.3;
+/** So many longer gaps in a row change nothing. */
+const TOLERATED_GAPS = 1;
+/** Looking on must make the times shorter at least by this factor. */
+const REQUIRED_SPEEDUP = 0.9;
 /** How many values a mean is of. */
-const ENOUGH = 8;
+const SAMPLE_SIZE = 8;
 /** After so many activities the other way is tried once. */
-const TRIAL = 512;
+const EXPLORE_EVERY = 512;
 
 /** The mean of the last values, more or less. */
 class Mean {
@@ -26,7 +27,7 @@ class Mean {
   count = 0;
 
   add(value: number): void {
-    if (this.count < ENOUGH) this.count++;
+    if (this.count < SAMPLE_SIZE) this.count++;
     this.value += (value - this.value) / this.count;
   }
 }
@@ -39,9 +40,9 @@ export class Spin {
   #isOn = false;
   /** Whether it had to wait, or to look on, since then. */
   #isIdle = false;
-  #untilTrial = TRIAL;
-  /** How many of the last activities were not near the one before. */
-  #far = 0;
+  #untilExploration = EXPLORE_EVERY;
+  /** How many of the last activities in a row came after a longer gap. */
+  #gaps = 0;
   // The times between activities with and without it, in milliseconds.
   #on = new Mean();
   #off = new Mean();
@@ -73,26 +74,26 @@ export class Spin {
   /** Nobody was ready. @returns Whether to look again. */
   idle(): boolean {
     this.#isIdle = true;
-    return this.#isOn && this.#now() - this.#lastActive < LONGEST;
+    return this.#isOn && this.#now() - this.#lastActive < MAX_SPIN_MS;
   }
 
   #learn(time: number): void {
-    if (time > NEAR) {
-      this.#far++;
+    if (time > MAX_GAP_MS) {
+      this.#gaps++;
       return;
     }
     // After a pause it is other traffic than before.
-    if (this.#far > ACCIDENTS) [this.#on, this.#off] = [new Mean(), new Mean()];
-    this.#far = 0;
+    if (this.#gaps > TOLERATED_GAPS) [this.#on, this.#off] = [new Mean(), new Mean()];
+    this.#gaps = 0;
     (this.#isOn ? this.#on : this.#off).add(time);
   }
 
   #choose(): boolean {
-    if (this.#far > ACCIDENTS || this.#off.count < ENOUGH) return false;
-    if (this.#on.count < ENOUGH) return true;
-    const pays = this.#on.value < this.#off.value * GAIN;
-    if (--this.#untilTrial > 0) return pays;
-    this.#untilTrial = TRIAL;
+    if (this.#gaps > TOLERATED_GAPS || this.#off.count < SAMPLE_SIZE) return false;
+    if (this.#on.count < SAMPLE_SIZE) return true;
+    const pays = this.#on.value < this.#off.value * REQUIRED_SPEEDUP;
+    if (--this.#untilExploration > 0) return pays;
+    this.#untilExploration = EXPLORE_EVERY;
     return !pays;
   }
 }
