@@ -11,8 +11,8 @@ import { test } from "./support/harness.ts";
 function simulate(spin: Spin, clock: { now: number }, rounds: number, spinning: number, waiting: number): number {
   let looked = 0;
   for (let i = 0; i < rounds; i++) {
-    spin.active();
-    const looksOn = spin.idle();
+    spin.recordActivity();
+    const looksOn = spin.shouldSpin();
     if (looksOn) looked++;
     clock.now += looksOn ? spinning : waiting;
   }
@@ -69,9 +69,9 @@ test("the loop asks no more after an activity where datagrams are far apart, and
 test("the loop looks on for a tenth of a millisecond at most", () => {
   const [spin, clock] = spinWithClock();
   simulate(spin, clock, 100, 0.06, 0.13);
-  spin.active();
+  spin.recordActivity();
   clock.now += 0.09;
-  assertEquals(spin.idle(), true);
+  assertEquals(spin.shouldSpin(), true);
   clock.now += 0.02;
-  assertEquals(spin.idle(), false);
+  assertEquals(spin.shouldSpin(), false);
 });

@@ -317,7 +317,7 @@ export class PollLoop {
     requested.clear();
     this.#wasActive = this.#due.length > 0;
     if (!this.#wasActive) return this.#endTurns();
-    this.#spin.active();
+    this.#spin.recordActivity();
     this.#running = true;
     this.#budget.start();
     this.#runtime.runSteps(this.#step);
@@ -393,7 +393,7 @@ export class PollLoop {
     this.#due.length = this.#turn = 0;
     this.#running = false;
     // Unreferenced, only the waiter will do: Node runs an immediate that keeps nothing alive when something else wakes it.
-    const looksAgain = this.#isReferenced && (this.#wasActive ? this.#spin.expectsMore() : this.#spin.idle());
+    const looksAgain = this.#isReferenced && (this.#wasActive ? this.#spin.expectsMore() : this.#spin.shouldSpin());
     if (looksAgain || this.#requested.size > 0) this.#lookAgain();
     else this.#open?.waiter.arm();
   }

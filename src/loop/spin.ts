@@ -53,7 +53,7 @@ export class Spin {
   }
 
   /** Somebody was ready. */
-  active(): void {
+  recordActivity(): void {
     const now = this.#now();
     if (this.#isIdle) {
       this.#learn(now - this.#lastActive);
@@ -72,7 +72,7 @@ export class Spin {
   }
 
   /** Nobody was ready. @returns Whether to look again. */
-  idle(): boolean {
+  shouldSpin(): boolean {
     this.#isIdle = true;
     return this.#isOn && this.#now() - this.#lastActive < MAX_SPIN_MS;
   }
