@@ -7,7 +7,7 @@ import module from "node:module";
 import process from "node:process";
 import { whyUnsupported } from "./ffi/support.ts";
 import { acceptByChildProcesses } from "./src/integration/child_processes.ts";
-import builtin, { type Builtin, createSocket, Socket } from "./stand_in.ts";
+import builtin, { type Builtin, createSocket, Socket } from "./deno_dgram.ts";
 
 /** How to take this module out of the built-in's place. */
 interface Registration {
@@ -73,7 +73,7 @@ function redirectImports(): () => void {
   const { registerHooks } = module as ModuleHooks;
   const isFile = Boolean(import.meta.url); // A bundle may not know where it is.
   if (!process.versions.deno || !registerHooks || !isFile) return () => {};
-  const url = new URL(import.meta.url.endsWith(".ts") ? "./stand_in.ts" : "./stand_in.js", import.meta.url).href;
+  const url = new URL(import.meta.url.endsWith(".ts") ? "./deno_dgram.ts" : "./deno_dgram.js", import.meta.url).href;
   const hooks = registerHooks({
     resolve(specifier, context, next) {
       const isDgram = specifier === "dgram" || specifier === "node:dgram";

@@ -10,7 +10,7 @@
 import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { run } from "./command.ts";
-import { CODE, CORE, entries, fileName, STAND_IN } from "./package.ts";
+import { CODE, CORE, DENO_DGRAM, entries, fileName } from "./package.ts";
 
 /** The parts of the core, by the modules they come from. `register.js` does something when it is loaded, so it is an entry only. */
 const PARTS: Readonly<Record<string, string>> = {
@@ -43,16 +43,16 @@ export function bundle(out: string): void {
   writeFileSync(
     source,
     `${parts.join("\n")}
-export * as standIn from "./stand_in.js";
+export * as denoDgram from "./deno_dgram.js";
 export { moduleUrls } from "./ffi/runtimes/koffi.js";
 `,
   );
   writeFileSync(join(out, CORE), core(source));
   writeFileSync(
-    join(out, STAND_IN),
+    join(out, DENO_DGRAM),
     `import core from "./${CORE}";
-export const { createSocket, Socket } = core.standIn;
-export default core.standIn.default;
+export const { createSocket, Socket } = core.denoDgram;
+export default core.denoDgram.default;
 `,
   );
   for (const [name, path] of Object.entries(entries)) writeEntry(out, fileName(name), path);
@@ -70,9 +70,9 @@ function core(source: string): string {
   ]);
   const withBuiltins = text.replaceAll(/\brequire\("node:/g, 'builtinModule("node:');
   if (/\brequire\(/.test(withBuiltins)) throw new Error("the core requires something that is not built in");
-  const withStandIn = withBuiltins.replace('"./stand_in.js"', `"./${STAND_IN}"`);
-  if (withStandIn === withBuiltins) throw new Error("the core does not name its stand-in");
-  writeFileSync(source, PROLOGUE + withStandIn);
+  const withDenoDgram = withBuiltins.replace('"./deno_dgram.js"', `"./${DENO_DGRAM}"`);
+  if (withDenoDgram === withBuiltins) throw new Error("the core does not name deno_dgram");
+  writeFileSync(source, PROLOGUE + withDenoDgram);
   // In a step by itself, as a script: so the names at the top stay, which stack traces and `util.inspect` show.
   const minified = run("esbuild", [source, "--minify", "--target=es2022", "--line-limit=120", "--log-level=warning"]);
   return joinStrings(minified);

@@ -35,7 +35,7 @@ export const CODE = "esm";
 export const CORE = "core.js";
 
 /** The package's file that Deno imports as `dgram` after `register`. */
-export const STAND_IN = "stand_in.mjs";
+export const DENO_DGRAM = "deno_dgram.mjs";
 
 /** What an entry's files are called, without their extensions: so `dgram-ffi/jsre` is found by tools that do not know `exports`. */
 export const fileName = (entry: string): string => entry === "." ? "mod" : entry.slice("./".length);
@@ -91,7 +91,7 @@ export const manifest = {
   files: [
     ...files.flatMap((file) => [`${file}.js`, `${file}.mjs`, `${file}.d.ts`, `${file}.d.mts`]),
     CORE,
-    STAND_IN,
+    DENO_DGRAM,
     // What the declarations of register show.
     "registration.d.ts",
     ...deno.publish.include.filter((path) => isCode(path) && !path.endsWith(".ts")).map((path) => `${path}/**/*.d.ts`),

@@ -12,7 +12,7 @@ import { now as monotonicNow } from "../../ffi/runtimes/process.ts";
 const MAX_SPIN_MS = 0.1;
 /** If activities are further apart than this, in milliseconds, looking on is pointless. */
 const MAX_GAP_MS = 0.3;
-/** So many longer gaps in a row change nothing. */
+/** Up to this many longer gaps in a row change nothing. */
 const TOLERATED_GAPS = 1;
 /** Looking on must make the times shorter at least by this factor. */
 const REQUIRED_SPEEDUP = 0.9;
