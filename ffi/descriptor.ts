@@ -185,13 +185,13 @@ export class Descriptor {
     if (!abi.linux) return this.setOption(version === 4 ? "IP_BOUND_IF" : "IPV6_BOUND_IF", index);
     const value = new Uint8Array(abi.constants.IF_NAMESIZE);
     value.set(new TextEncoder().encode(name).subarray(0, abi.constants.IF_NAMESIZE - 1));
-    return this.setEncodedOption({ level: abi.constants.SOL_SOCKET, name: abi.linux.SO_BINDTODEVICE, value });
+    return this.setEncodedOption({ level: abi.levels.SOL_SOCKET, name: abi.linux.options.SO_BINDTODEVICE, value });
   }
 
   /** Whether its protocol is UDP (SO_PROTOCOL): Linux has datagram sockets for ICMP's echo requests, too. macOS cannot tell. */
   get isUdp(): boolean {
-    const { linux } = this.#libc.abi;
-    return !linux || this.getOption("SO_PROTOCOL") === linux.SOL_UDP;
+    const { linux, levels } = this.#libc.abi;
+    return !linux || this.getOption("SO_PROTOCOL") === levels.IPPROTO_UDP;
   }
 
   /** Another descriptor of the same socket, for somebody else to close; or a negative errno. */

@@ -185,7 +185,7 @@ testBoth("a datagram longer than its slot is cut and marked", (t, family) => {
 
 test("setsockopt and getsockopt write and read an option", (t) => {
   const { fd } = boundSocket(t, FAMILIES[0]);
-  const { SOL_SOCKET, SO_BROADCAST } = constants;
+  const { levels: { SOL_SOCKET }, options: { SO_BROADCAST } } = libc.abi;
   const read = (): number => {
     const value = pointerToInt(-1);
     assertEquals(libc.getsockopt(fd, SOL_SOCKET, SO_BROADCAST, value, pointerToInt(4)), 0);
@@ -349,7 +349,8 @@ function failures(t: Tools): [name: string, errno: string, call: () => number][]
   const distant = encodeAddress(libc, 4, "192.0.2.1", 0)!;
   const vector = outgoing(["x"], undefined);
   const event = libc.pointer(libc.allocate(linux.epoll_event.size));
-  const { SOL_SOCKET, SOCK_DGRAM, AF_INET, F_GETFL } = constants;
+  const { SOL_SOCKET } = libc.abi.levels;
+  const { SOCK_DGRAM, AF_INET, F_GETFL } = constants;
   return [
     ["socket of an unknown family", "EAFNOSUPPORT", () => libc.socket(77, SOCK_DGRAM, 0)],
     ["socket of an unknown type", "EINVAL", () => libc.socket(AF_INET, 77, 0)],
@@ -416,7 +417,7 @@ test("a call that would touch more memory than there is never reaches C", (t) =>
   const calls: Record<string, () => number> = {
     bind: () => libc.bind(fd, eight, 9),
     connect: () => libc.connect(fd, eight, 16),
-    setsockopt: () => libc.setsockopt(fd, constants.SOL_SOCKET, constants.SO_RCVBUF, eight, 9),
+    setsockopt: () => libc.setsockopt(fd, libc.abi.levels.SOL_SOCKET, libc.abi.options.SO_RCVBUF, eight, 9),
     sendto: () => libc.sendto(fd, eight, 9, 0, null, 0),
     "sendto's address": () => libc.sendto(fd, eight, 8, 0, eight, 16),
     recvfrom: () => libc.recvfrom(fd, eight, 9, 0, null, null),

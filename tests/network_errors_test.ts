@@ -234,7 +234,7 @@ test("an error of sending that is the message's own is told", async (t) => {
 
 test("an error queue may say anything, and what is no error is left out", (t) => {
   const { libc: real } = currentRuntime();
-  const { constants, linux, layouts } = real.abi;
+  const { levels, linux, layouts } = real.abi;
   const faults = new FaultyLibc(real);
   const queue = new ErrorQueue(faults.libc);
   const { msghdr } = layouts;
@@ -253,8 +253,8 @@ test("an error queue may say anything, and what is no error is left out", (t) =>
   };
   t.cleanup(() => faults.assertUsedUp());
   const whole = encodeControls(real.abi, [{
-    level: constants.IPPROTO_IP,
-    type: linux!.IP_RECVERR,
+    level: levels.IPPROTO_IP,
+    type: linux!.options.IP_RECVERR,
     data: new Uint8Array(32),
   }]);
   for (let length = 0; length < whole.length; length++) give(whole, length);

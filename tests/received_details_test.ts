@@ -226,8 +226,9 @@ async function until(condition: () => boolean): Promise<void> {
 
 const { abi } = currentRuntime().libc;
 const { msghdr, mmsghdr } = abi.layouts;
-const { constants } = abi;
+const { constants, levels } = abi;
 const linux = abi.linux!;
+const { options } = linux;
 
 /** One received message, as the kernel has left it. */
 interface Slot {
@@ -282,7 +283,7 @@ test("hardware timestamps are told where a device makes them", async (t) => {
   const view = new DataView(stamps.buffer);
   view.setBigInt64(32, 1_700_000_000n, true);
   view.setBigInt64(40, 123_456_789n, true);
-  const data = encodeControls(abi, [{ level: constants.SOL_SOCKET, type: linux.SO_TIMESTAMPING, data: stamps }]);
+  const data = encodeControls(abi, [{ level: levels.SOL_SOCKET, type: options.SO_TIMESTAMPING, data: stamps }]);
   rewrite(t, (slot) => put(slot, data));
   const socket = await t.bound({ type: "udp4", recvTimestamp: true });
   const { remote } = await told(t, socket);
@@ -312,10 +313,10 @@ function ask(socket: Socket, options: readonly (readonly [level: number, name: n
   }
 }
 
-const { SOL_SOCKET } = constants;
+const { SOL_SOCKET } = levels;
 const TIMESTAMPS = [
-  [SOL_SOCKET, linux.SO_TIMESTAMPNS, 1],
-  [SOL_SOCKET, linux.SO_TIMESTAMPING, linux.SOF_TIMESTAMPING_RX_SOFTWARE | linux.SOF_TIMESTAMPING_SOFTWARE],
+  [SOL_SOCKET, options.SO_TIMESTAMPNS, 1],
+  [SOL_SOCKET, options.SO_TIMESTAMPING, linux.SOF_TIMESTAMPING_RX_SOFTWARE | linux.SOF_TIMESTAMPING_SOFTWARE],
 ] as const;
 
 test("control data for which there is no room is cut, and said to be", async (t) => {
@@ -347,13 +348,13 @@ test("what somebody else asked the kernel to tell does not run datagrams togethe
 test("control data of any kind neither ends nor confuses receiving", async (t) => {
   const random = randomIntegers(66);
   const known = [
-    [constants.IPPROTO_IP, constants.IP_PKTINFO],
-    [constants.IPPROTO_IP, constants.IP_TTL],
-    [constants.IPPROTO_IP, constants.IP_TOS],
-    [constants.IPPROTO_IPV6, constants.IPV6_PKTINFO],
-    [constants.SOL_SOCKET, linux.SO_TIMESTAMPNS],
-    [constants.SOL_SOCKET, linux.SO_RXQ_OVFL],
-    [constants.SOL_SOCKET, linux.SO_TIMESTAMPING],
+    [levels.IPPROTO_IP, options.IP_PKTINFO],
+    [levels.IPPROTO_IP, options.IP_TTL],
+    [levels.IPPROTO_IP, options.IP_TOS],
+    [levels.IPPROTO_IPV6, options.IPV6_PKTINFO],
+    [levels.SOL_SOCKET, options.SO_TIMESTAMPNS],
+    [levels.SOL_SOCKET, options.SO_RXQ_OVFL],
+    [levels.SOL_SOCKET, options.SO_TIMESTAMPING],
     [random(1 << 16), random(1 << 16)],
   ];
   rewrite(t, (slot) => {
@@ -385,7 +386,10 @@ test("control data of any kind neither ends nor confuses receiving", async (t) =
 test("a segment size that cannot be is none", async (t) => {
   const sizes = [0, -1, -(2 ** 31), 2 ** 31 - 1];
   rewrite(t, (slot) => {
-    put(slot, encodeControls(abi, [{ level: linux.SOL_UDP, type: linux.UDP_GRO, data: intData(sizes.shift()!) }]));
+    put(
+      slot,
+      encodeControls(abi, [{ level: levels.IPPROTO_UDP, type: options.UDP_GRO, data: intData(sizes.shift()!) }]),
+    );
   });
   const socket = await t.bound({ type: "udp4", recvSegmentSize: true });
   const found = [];
@@ -418,7 +422,7 @@ test("an option that the kernel refuses makes bind() fail, and the method throw"
   const faults = injectFaults(t);
   const socket = t.socket({ type: "udp4", recvTTL: true });
   faults.answer("setsockopt", (real, _, level, name) => {
-    const isIt = level === constants.IPPROTO_IP && name === constants.IP_RECVTTL;
+    const isIt = level === levels.IPPROTO_IP && name === options.IP_RECVTTL;
     return isIt ? -real.abi.errno.ENOPROTOOPT : 0;
   });
   const error = new Promise<Error & { code?: string }>((resolve) => socket.once("error", resolve));
@@ -441,8 +445,8 @@ test("macOS tells of TTL and TOS in bytes, and of time in microseconds", () => {
   new DataView(time.buffer).setBigInt64(0, 1_700_000_000n, true);
   new DataView(time.buffer).setInt32(8, 654_321, true);
   const data = encodeControls(DARWIN, [
-    { level: 0, type: DARWIN.constants.IP_RECVTTL, data: Uint8Array.of(63) },
-    { level: 0, type: DARWIN.constants.IP_RECVTOS, data: Uint8Array.of(0xb9) },
+    { level: 0, type: DARWIN.options.IP_RECVTTL, data: Uint8Array.of(63) },
+    { level: 0, type: DARWIN.options.IP_RECVTOS, data: Uint8Array.of(0xb9) },
     { level: 0xffff, type: darwin!.SCM_TIMESTAMP, data: time },
   ]);
   const there = new Proxy(libc, {

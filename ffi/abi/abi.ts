@@ -5,6 +5,8 @@
  * @module
  */
 
+import type { Levels, LinuxOptions, Options } from "./socket_options.ts";
+
 /** Numbers from the headers, under the names the headers give them. */
 export interface Constants {
   // <sys/socket.h>
@@ -13,50 +15,11 @@ export interface Constants {
   readonly AF_INET: number;
   readonly AF_INET6: number;
   readonly SOCK_DGRAM: number;
-  readonly SOL_SOCKET: number;
-  readonly SO_TYPE: number;
-  readonly SO_ERROR: number;
-  readonly SO_BROADCAST: number;
-  readonly SO_REUSEADDR: number;
-  readonly SO_REUSEPORT: number;
-  readonly SO_SNDBUF: number;
-  readonly SO_RCVBUF: number;
   readonly MSG_TRUNC: number;
   readonly MSG_CTRUNC: number;
   readonly SCM_RIGHTS: number;
-  readonly MSG_DONTWAIT: number;
   // <netinet/in.h>
-  readonly IPPROTO_IP: number;
-  readonly IPPROTO_IPV6: number;
-  readonly IP_TTL: number;
-  readonly IP_MULTICAST_IF: number;
-  readonly IP_MULTICAST_TTL: number;
-  readonly IP_MULTICAST_LOOP: number;
-  readonly IP_ADD_MEMBERSHIP: number;
-  readonly IP_DROP_MEMBERSHIP: number;
-  readonly IP_ADD_SOURCE_MEMBERSHIP: number;
-  readonly IP_DROP_SOURCE_MEMBERSHIP: number;
-  readonly IPV6_UNICAST_HOPS: number;
-  readonly IPV6_MULTICAST_IF: number;
-  readonly IPV6_MULTICAST_HOPS: number;
-  readonly IPV6_MULTICAST_LOOP: number;
-  readonly IPV6_JOIN_GROUP: number;
-  readonly IPV6_LEAVE_GROUP: number;
-  readonly IPV6_V6ONLY: number;
-  readonly MCAST_JOIN_SOURCE_GROUP: number;
-  readonly MCAST_LEAVE_SOURCE_GROUP: number;
   // <netinet/in.h>: control messages and the options that ask for them (RFC 3542 for IPv6)
-  readonly IP_TOS: number;
-  readonly IP_PKTINFO: number;
-  readonly IP_RECVTTL: number;
-  readonly IP_RECVTOS: number;
-  readonly IPV6_RECVPKTINFO: number;
-  readonly IPV6_PKTINFO: number;
-  readonly IPV6_RECVHOPLIMIT: number;
-  readonly IPV6_HOPLIMIT: number;
-  readonly IPV6_RECVTCLASS: number;
-  readonly IPV6_TCLASS: number;
-  readonly IPV6_DONTFRAG: number;
   // <fcntl.h>
   readonly F_GETFL: number;
   readonly F_SETFL: number;
@@ -155,22 +118,14 @@ export interface Layouts {
 
 /** What only Linux has. */
 export interface LinuxConstants {
+  /** Its socket options; the same as those of the {@linkcode Abi}. */
+  readonly options: LinuxOptions;
   readonly SOCK_NONBLOCK: number;
   readonly SOCK_CLOEXEC: number;
-  readonly SO_BINDTODEVICE: number;
-  readonly SO_DOMAIN: number;
-  readonly SO_PROTOCOL: number;
   readonly MSG_ERRQUEUE: number;
   readonly MSG_CMSG_CLOEXEC: number;
   readonly SCM_CREDENTIALS: number;
-  /** As many descriptors as one message takes; in the kernel's own <net/scm.h>. */
-  readonly SCM_MAX_FD: number;
   readonly ucred: { readonly size: number; readonly pid: number; readonly uid: number; readonly gid: number };
-  readonly SCM_TIMESTAMPING: number;
-  readonly IP_RECVERR: number;
-  readonly IPV6_RECVERR: number;
-  readonly IP_ORIGDSTADDR: number;
-  readonly IPV6_ORIGDSTADDR: number;
   // <linux/in.h>, and the same in <linux/in6.h>
   readonly IP_PMTUDISC_DONT: number;
   readonly IP_PMTUDISC_WANT: number;
@@ -224,10 +179,6 @@ export interface LinuxConstants {
   // <time.h>
   readonly CLOCK_TAI: number;
   // <asm/socket.h>: as option and as type of the control message
-  readonly SO_TIMESTAMPNS: number;
-  readonly SO_TIMESTAMPING: number;
-  readonly SO_RXQ_OVFL: number;
-  readonly SO_TXTIME: number;
   // <linux/net_tstamp.h>
   readonly SOF_TIMESTAMPING_TX_HARDWARE: number;
   readonly SOF_TIMESTAMPING_TX_SOFTWARE: number;
@@ -240,9 +191,6 @@ export interface LinuxConstants {
   readonly scm_timestamping: { readonly size: number; readonly ts: number };
   readonly sock_txtime: { readonly size: number; readonly clockid: number; readonly flags: number };
   // <linux/udp.h>
-  readonly SOL_UDP: number;
-  readonly UDP_SEGMENT: number;
-  readonly UDP_GRO: number;
   /** As many segments as a payload can have. */
   readonly UDP_MAX_SEGMENTS: number;
   /** The same for older kernels, since 4.18, where there were none before. */
@@ -264,9 +212,6 @@ export interface LinuxConstants {
 
 /** What only macOS has. */
 export interface DarwinConstants {
-  readonly IP_BOUND_IF: number;
-  readonly IPV6_BOUND_IF: number;
-  readonly SO_TIMESTAMP: number;
   readonly SCM_TIMESTAMP: number;
   /** More descriptors than one message can have; in the kernel's own uipc_usrreq.c. */
   readonly UIPC_MAX_CMSG_FD: number;
@@ -317,8 +262,8 @@ export interface Abi {
   /** Present on macOS only. */
   readonly darwin?: DarwinConstants;
   /** Levels of socket options by name, and options by name. */
-  readonly levels: Readonly<Record<string, number>>;
-  readonly options: Readonly<Record<string, number>>;
+  readonly levels: Levels;
+  readonly options: Options;
   /** errno numbers by name, as in `<errno.h>`. */
   readonly errno: Readonly<Record<string, number>>;
 }

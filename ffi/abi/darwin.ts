@@ -4,7 +4,9 @@
  * @module
  */
 import type { Abi, Constants, DarwinConstants, Layouts } from "./abi.ts";
-import { DARWIN_LEVELS, DARWIN_OPTIONS } from "./darwin_options.ts";
+import { DARWIN_LEVELS, optionNumbers } from "./socket_options.ts";
+
+const options = optionNumbers("darwin");
 
 const constants: Constants = {
   AF_UNSPEC: 0,
@@ -12,49 +14,9 @@ const constants: Constants = {
   AF_INET: 2,
   AF_INET6: 30,
   SOCK_DGRAM: 2,
-  SOL_SOCKET: 0xffff,
-  SO_TYPE: 0x1008,
-  SO_ERROR: 0x1007,
-  SO_BROADCAST: 0x20,
-  SO_REUSEADDR: 0x4,
-  SO_REUSEPORT: 0x200,
-  SO_SNDBUF: 0x1001,
-  SO_RCVBUF: 0x1002,
   MSG_TRUNC: 0x10,
   MSG_CTRUNC: 0x20,
   SCM_RIGHTS: 0x1,
-  MSG_DONTWAIT: 0x80,
-  IPPROTO_IP: 0,
-  IPPROTO_IPV6: 41,
-  IP_TTL: 4,
-  IP_MULTICAST_IF: 9,
-  IP_MULTICAST_TTL: 10,
-  IP_MULTICAST_LOOP: 11,
-  IP_ADD_MEMBERSHIP: 12,
-  IP_DROP_MEMBERSHIP: 13,
-  IP_ADD_SOURCE_MEMBERSHIP: 70,
-  IP_DROP_SOURCE_MEMBERSHIP: 71,
-  IPV6_UNICAST_HOPS: 4,
-  IPV6_MULTICAST_IF: 9,
-  IPV6_MULTICAST_HOPS: 10,
-  IPV6_MULTICAST_LOOP: 11,
-  IPV6_JOIN_GROUP: 12,
-  IPV6_LEAVE_GROUP: 13,
-  IPV6_V6ONLY: 27,
-  MCAST_JOIN_SOURCE_GROUP: 82,
-  MCAST_LEAVE_SOURCE_GROUP: 83,
-  IP_TOS: 3,
-  IP_PKTINFO: 26,
-  IP_RECVTTL: 24,
-  IP_RECVTOS: 27,
-  // Those of IPv6 are in the header where __APPLE_USE_RFC_3542 is defined.
-  IPV6_RECVPKTINFO: 61,
-  IPV6_PKTINFO: 46,
-  IPV6_RECVHOPLIMIT: 37,
-  IPV6_HOPLIMIT: 47,
-  IPV6_RECVTCLASS: 35,
-  IPV6_TCLASS: 36,
-  IPV6_DONTFRAG: 62,
   F_GETFL: 3,
   F_SETFL: 4,
   F_GETFD: 1,
@@ -124,9 +86,6 @@ const layouts: Layouts = {
 };
 
 const darwin: DarwinConstants = {
-  IP_BOUND_IF: 25,
-  IPV6_BOUND_IF: 125,
-  SO_TIMESTAMP: 0x400,
   SCM_TIMESTAMP: 0x2,
   UIPC_MAX_CMSG_FD: 512,
   EVFILT_READ: -1,
@@ -172,6 +131,6 @@ export const DARWIN: Abi = {
   layouts,
   darwin,
   levels: DARWIN_LEVELS,
-  options: DARWIN_OPTIONS,
+  options,
   errno,
 };

@@ -4,7 +4,12 @@
  * @module
  */
 import type { Abi, Constants, Layouts, LinuxConstants } from "./abi.ts";
-import { LINUX_LEVELS, LINUX_OPTIONS } from "./linux_options.ts";
+import { LINUX_LEVELS, optionNumbers } from "./socket_options.ts";
+
+const options = optionNumbers("linux");
+
+/** As many descriptors as one message takes; in the kernel's own <net/scm.h>. */
+export const SCM_MAX_FD = 253;
 
 const constants: Constants = {
   AF_UNSPEC: 0,
@@ -12,48 +17,9 @@ const constants: Constants = {
   AF_INET: 2,
   AF_INET6: 10,
   SOCK_DGRAM: 2,
-  SOL_SOCKET: 1,
-  SO_TYPE: 3,
-  SO_ERROR: 4,
-  SO_BROADCAST: 6,
-  SO_REUSEADDR: 2,
-  SO_REUSEPORT: 15,
-  SO_SNDBUF: 7,
-  SO_RCVBUF: 8,
   MSG_TRUNC: 0x20,
   MSG_CTRUNC: 0x8,
   SCM_RIGHTS: 1,
-  MSG_DONTWAIT: 0x40,
-  IPPROTO_IP: 0,
-  IPPROTO_IPV6: 41,
-  IP_TTL: 2,
-  IP_MULTICAST_IF: 32,
-  IP_MULTICAST_TTL: 33,
-  IP_MULTICAST_LOOP: 34,
-  IP_ADD_MEMBERSHIP: 35,
-  IP_DROP_MEMBERSHIP: 36,
-  IP_ADD_SOURCE_MEMBERSHIP: 39,
-  IP_DROP_SOURCE_MEMBERSHIP: 40,
-  IPV6_UNICAST_HOPS: 16,
-  IPV6_MULTICAST_IF: 17,
-  IPV6_MULTICAST_HOPS: 18,
-  IPV6_MULTICAST_LOOP: 19,
-  IPV6_JOIN_GROUP: 20,
-  IPV6_LEAVE_GROUP: 21,
-  IPV6_V6ONLY: 26,
-  MCAST_JOIN_SOURCE_GROUP: 46,
-  MCAST_LEAVE_SOURCE_GROUP: 47,
-  IP_TOS: 1,
-  IP_PKTINFO: 8,
-  IP_RECVTTL: 12,
-  IP_RECVTOS: 13,
-  IPV6_RECVPKTINFO: 49,
-  IPV6_PKTINFO: 50,
-  IPV6_RECVHOPLIMIT: 51,
-  IPV6_HOPLIMIT: 52,
-  IPV6_RECVTCLASS: 66,
-  IPV6_TCLASS: 67,
-  IPV6_DONTFRAG: 62,
   F_GETFL: 3,
   F_SETFL: 4,
   F_GETFD: 1,
@@ -121,22 +87,14 @@ const layouts: Layouts = {
 };
 
 const linux: Omit<LinuxConstants, "epoll_event"> = {
+  options,
   SOCK_NONBLOCK: 0o4000,
   SOCK_CLOEXEC: 0o2000000,
-  SO_BINDTODEVICE: 25,
-  SO_DOMAIN: 39,
-  SO_PROTOCOL: 38,
   MSG_CMSG_CLOEXEC: 0x40000000,
   SCM_CREDENTIALS: 2,
-  SCM_MAX_FD: 253,
   // struct ucred { pid_t pid; uid_t uid; gid_t gid; };
   ucred: { size: 12, pid: 0, uid: 4, gid: 8 },
   MSG_ERRQUEUE: 0x2000,
-  SCM_TIMESTAMPING: 37,
-  IP_RECVERR: 11,
-  IPV6_RECVERR: 25,
-  IP_ORIGDSTADDR: 20,
-  IPV6_ORIGDSTADDR: 74,
   IP_PMTUDISC_DONT: 0,
   IP_PMTUDISC_WANT: 1,
   IP_PMTUDISC_DO: 2,
@@ -173,10 +131,6 @@ const linux: Omit<LinuxConstants, "epoll_event"> = {
   //                            union { __u32 ee_data; struct sock_ee_data_rfc4884 ee_rfc4884; }; };
   sock_extended_err: { size: 16, ee_errno: 0, ee_origin: 4, ee_type: 5, ee_code: 6, ee_info: 8, ee_data: 12 },
   CLOCK_TAI: 11,
-  SO_TIMESTAMPNS: 35,
-  SO_TIMESTAMPING: 37,
-  SO_RXQ_OVFL: 40,
-  SO_TXTIME: 61,
   SOF_TIMESTAMPING_TX_HARDWARE: 0x1,
   SOF_TIMESTAMPING_TX_SOFTWARE: 0x2,
   SOF_TIMESTAMPING_RX_HARDWARE: 0x4,
@@ -189,9 +143,6 @@ const linux: Omit<LinuxConstants, "epoll_event"> = {
   scm_timestamping: { size: 48, ts: 0 },
   // struct sock_txtime { __kernel_clockid_t clockid; __u32 flags; };
   sock_txtime: { size: 8, clockid: 0, flags: 4 },
-  SOL_UDP: 17,
-  UDP_SEGMENT: 103,
-  UDP_GRO: 104,
   // Of the kernel's own <linux/udp.h>.
   UDP_MAX_SEGMENTS: 128,
   UDP_MAX_SEGMENTS_AT_FIRST: 64,
@@ -254,7 +205,7 @@ export function linuxAbi(arch: "x64" | "arm64"): Abi {
     layouts,
     linux: { ...linux, epoll_event: epoll_event[arch] },
     levels: LINUX_LEVELS,
-    options: LINUX_OPTIONS,
+    options,
     errno,
   };
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Abi } from "../abi/abi.ts";
+import { SCM_MAX_FD } from "../abi/linux.ts";
 import { type ControlMessage, type ControlReader, controlSpace } from "./control.ts";
 
 /** Who a process is. */
@@ -16,8 +17,8 @@ export interface UnixCredentials {
   gid: number;
 }
 
-/** The most descriptors that one message takes. macOS has a limit of its own, which is higher. */
-export const MAX_DESCRIPTORS = 253;
+/** The most descriptors that one message takes: Linux's limit. That of macOS is higher. */
+export const MAX_DESCRIPTORS = SCM_MAX_FD;
 
 /** Bytes of control data that may come with a message: any number of descriptors, and credentials. */
 export function ancillarySpace(abi: Abi): number {
@@ -26,22 +27,22 @@ export function ancillarySpace(abi: Abi): number {
 }
 
 /** Descriptors to be passed: `int[]` (SCM_RIGHTS). */
-export function rightsMessage({ constants }: Abi, fds: readonly number[]): ControlMessage {
+export function rightsMessage({ constants, levels }: Abi, fds: readonly number[]): ControlMessage {
   const data = new Uint8Array(4 * fds.length);
   const view = new DataView(data.buffer);
   for (const [i, fd] of fds.entries()) view.setInt32(4 * i, fd, true);
-  return { level: constants.SOL_SOCKET, type: constants.SCM_RIGHTS, data };
+  return { level: levels.SOL_SOCKET, type: constants.SCM_RIGHTS, data };
 }
 
 /** Credentials to be shown: `struct ucred` (SCM_CREDENTIALS; Linux). */
-export function credentialsMessage({ constants, linux }: Abi, { pid, uid, gid }: UnixCredentials): ControlMessage {
+export function credentialsMessage({ levels, linux }: Abi, { pid, uid, gid }: UnixCredentials): ControlMessage {
   const { ucred, SCM_CREDENTIALS } = linux!;
   const data = new Uint8Array(ucred.size);
   const view = new DataView(data.buffer);
   view.setInt32(ucred.pid, pid, true);
   view.setUint32(ucred.uid, uid, true);
   view.setUint32(ucred.gid, gid, true);
-  return { level: constants.SOL_SOCKET, type: SCM_CREDENTIALS, data };
+  return { level: levels.SOL_SOCKET, type: SCM_CREDENTIALS, data };
 }
 
 /** Decodes a `struct ucred` (Linux). */
@@ -63,7 +64,7 @@ export interface Ancillary {
 
 /** Reads what came with one message. */
 export function readAncillary(abi: Abi, reader: ControlReader): Ancillary {
-  const { SOL_SOCKET, SCM_RIGHTS } = abi.constants;
+  const { levels: { SOL_SOCKET }, constants: { SCM_RIGHTS } } = abi;
   const fds: number[] = [];
   let credentials: UnixCredentials | undefined;
   while (reader.next()) {

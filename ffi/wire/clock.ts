@@ -37,8 +37,8 @@ export function readTimespec({ layouts: { timespec } }: Abi, view: DataView, at:
 
 /** The option that has transmit times be of a clock: SO_TXTIME, on Linux. */
 export function encodeTxTime(abi: Abi, clockid: number): EncodedOption {
-  const { SO_TXTIME, sock_txtime } = abi.linux!;
+  const { options: { SO_TXTIME }, sock_txtime } = abi.linux!;
   const value = new Uint8Array(sock_txtime.size);
   new DataView(value.buffer).setInt32(sock_txtime.clockid, clockid, true);
-  return { level: abi.constants.SOL_SOCKET, name: SO_TXTIME, value };
+  return { level: abi.levels.SOL_SOCKET, name: SO_TXTIME, value };
 }

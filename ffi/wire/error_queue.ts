@@ -84,17 +84,18 @@ export class ErrorQueue {
 
   /** @returns Undefined where the kernel did not say what it is about. */
   #decode(vector: MessageVector, slot: number): QueuedError | undefined {
-    const { constants, linux } = this.#libc.abi;
+    const { levels, linux } = this.#libc.abi;
+    const { options } = linux!;
     let parts: Parts | undefined;
     let timestamps: QueuedError["timestamps"];
     for (const reader = vector.controlsAt(slot); reader.next();) {
       const { level, type } = reader;
       if (
-        (level === constants.IPPROTO_IP && type === linux!.IP_RECVERR) ||
-        (level === constants.IPPROTO_IPV6 && type === linux!.IPV6_RECVERR)
+        (level === levels.IPPROTO_IP && type === options.IP_RECVERR) ||
+        (level === levels.IPPROTO_IPV6 && type === options.IPV6_RECVERR)
       ) {
         parts = this.#decodeError(reader) ?? parts;
-      } else if (level === constants.SOL_SOCKET && type === linux!.SCM_TIMESTAMPING) {
+      } else if (level === levels.SOL_SOCKET && type === options.SO_TIMESTAMPING) {
         timestamps = decodeTimestamps(this.#libc.abi, reader) ?? timestamps;
       }
     }

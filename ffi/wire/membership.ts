@@ -37,7 +37,7 @@ export function encodeMembership(
   group: string,
   iface: string | undefined,
 ): EncodedOption | number {
-  const { constants, layouts, errno } = libc.abi;
+  const { levels, options, layouts, errno } = libc.abi;
   const ip = parseIp(group);
   if (!ip) return -errno.EINVAL;
   const where = findInterface(libc, ip.version, iface);
@@ -49,16 +49,16 @@ export function encodeMembership(
     value.set(ip.bytes, imr_multiaddr);
     if (where.address) value.set(where.address, imr_address);
     new DataView(value.buffer).setInt32(imr_ifindex, where.index, true);
-    const name = join ? constants.IP_ADD_MEMBERSHIP : constants.IP_DROP_MEMBERSHIP;
-    return { level: constants.IPPROTO_IP, name, value };
+    const name = join ? options.IP_ADD_MEMBERSHIP : options.IP_DROP_MEMBERSHIP;
+    return { level: levels.IPPROTO_IP, name, value };
   }
   const { size, ipv6mr_multiaddr, ipv6mr_interface } = layouts.ipv6_mreq;
   const value = new Uint8Array(size);
   value.set(ip.bytes, ipv6mr_multiaddr);
   const index = where.index || Math.max(ip.zone ? interfaceIndex(libc, ip.zone) : 0, 0);
   new DataView(value.buffer).setUint32(ipv6mr_interface, index, true);
-  const name = join ? constants.IPV6_JOIN_GROUP : constants.IPV6_LEAVE_GROUP;
-  return { level: constants.IPPROTO_IPV6, name, value };
+  const name = join ? options.IPV6_JOIN_GROUP : options.IPV6_LEAVE_GROUP;
+  return { level: levels.IPPROTO_IPV6, name, value };
 }
 
 /** MCAST_JOIN_GROUP and its counterpart (RFC 3678): macOS reads no index with IP_ADD_MEMBERSHIP. */
@@ -68,7 +68,7 @@ function encodeGroupRequest(libc: Libc, join: boolean, group: string, index: num
   new DataView(value.buffer).setUint32(gr_interface, index, true);
   value.set(encodeAddress(libc, 4, group, 0)!, gr_group);
   const { name } = optionOf(libc.abi, join ? "MCAST_JOIN_GROUP" : "MCAST_LEAVE_GROUP")!;
-  return { level: libc.abi.constants.IPPROTO_IP, name, value };
+  return { level: libc.abi.levels.IPPROTO_IP, name, value };
 }
 
 /** What can be done about one source of a group: the option with an ip_mreq_source, and that with a group_source_req. */
@@ -95,7 +95,7 @@ export function encodeSourceMembership(
   group: string,
   iface: string | undefined,
 ): EncodedOption | number {
-  const { constants, layouts, errno } = libc.abi;
+  const { levels, layouts, errno } = libc.abi;
   const numberOf = (name: OptionName): number => optionOf(libc.abi, name)!.name;
   const version = parseIp(group)?.version ?? 4;
   const sourceAddress = encodeAddress(libc, version, source, 0);
@@ -110,7 +110,7 @@ export function encodeSourceMembership(
     value.set(groupAddress.subarray(sin_addr, sin_addr + 4), imr_multiaddr);
     value.set(sourceAddress.subarray(sin_addr, sin_addr + 4), imr_sourceaddr);
     if (where.address) value.set(where.address, imr_interface);
-    return { level: constants.IPPROTO_IP, name: numberOf(SOURCE_OPTIONS[operation][0]), value };
+    return { level: levels.IPPROTO_IP, name: numberOf(SOURCE_OPTIONS[operation][0]), value };
   }
   const { size, gsr_interface, gsr_group, gsr_source } = layouts.group_source_req;
   const value = new Uint8Array(size);
@@ -118,7 +118,7 @@ export function encodeSourceMembership(
   value.set(groupAddress, gsr_group);
   value.set(sourceAddress, gsr_source);
   return {
-    level: version === 4 ? constants.IPPROTO_IP : constants.IPPROTO_IPV6,
+    level: version === 4 ? levels.IPPROTO_IP : levels.IPPROTO_IPV6,
     name: numberOf(SOURCE_OPTIONS[operation][1]),
     value,
   };
@@ -136,22 +136,22 @@ export function encodeMulticastInterface(
   socketVersion: IpVersion,
   iface: string,
 ): EncodedOption | number {
-  const { constants, layouts } = libc.abi;
+  const { levels, options, layouts } = libc.abi;
   const version = parseIp(iface)?.version ?? socketVersion;
   const where = findInterface(libc, version, iface);
   if (typeof where === "number") return where;
   if (version === 4) {
-    const name = constants.IP_MULTICAST_IF;
-    if (libc.abi.darwin && where.address) return { level: constants.IPPROTO_IP, name, value: where.address.slice() };
+    const name = options.IP_MULTICAST_IF;
+    if (libc.abi.darwin && where.address) return { level: levels.IPPROTO_IP, name, value: where.address.slice() };
     const { size, imr_address, imr_ifindex } = layouts.ip_mreqn;
     const value = new Uint8Array(size);
     if (where.address) value.set(where.address, imr_address);
     new DataView(value.buffer).setInt32(imr_ifindex, where.index, true);
-    return { level: constants.IPPROTO_IP, name, value };
+    return { level: levels.IPPROTO_IP, name, value };
   }
   const value = new Uint8Array(4);
   new DataView(value.buffer).setUint32(0, where.index, true);
-  return { level: constants.IPPROTO_IPV6, name: constants.IPV6_MULTICAST_IF, value };
+  return { level: levels.IPPROTO_IPV6, name: options.IPV6_MULTICAST_IF, value };
 }
 
 /** An address without a zone says nothing of an IPv6 interface: the kernel chooses, as with libuv. */

@@ -44,6 +44,10 @@ export class MessageVector {
   readonly #controllen: number;
   readonly #flags: number;
   readonly #len: number;
+  readonly #IPPROTO_UDP: number;
+  /** Undefined if the system does not coalesce datagrams, nor cut payloads to segments. */
+  readonly #UDP_GRO: number | undefined;
+  readonly #UDP_SEGMENT: number | undefined;
   /** Whether an address or control data of no length has to be NULL: XNU refuses others, Linux does not look at them. */
   readonly #needsNull: boolean;
   /** How many slots have been used so far: before that a slot's pointers are not set. */
@@ -76,6 +80,9 @@ export class MessageVector {
     this.#controllen = msghdr.msg_controllen / 4;
     this.#flags = msghdr.msg_flags / 4;
     this.#len = mmsghdr.msg_len / 4;
+    this.#IPPROTO_UDP = libc.abi.levels.IPPROTO_UDP;
+    this.#UDP_GRO = libc.abi.options.UDP_GRO;
+    this.#UDP_SEGMENT = libc.abi.options.UDP_SEGMENT;
     this.#needsNull = libc.abi.platform === "darwin";
   }
 
@@ -176,11 +183,11 @@ export class MessageVector {
 
   /** For a payload of several received datagrams: the size of each but the last (UDP_GRO). 0: it is one. */
   segmentSizeAt(slot: number): number {
-    const { linux } = this.#abi;
-    if (this.#headerWords[slot * this.#wordsPerHeader + this.#controllen] === 0 || !linux) return 0;
+    const UDP_GRO = this.#UDP_GRO;
+    if (this.#headerWords[slot * this.#wordsPerHeader + this.#controllen] === 0 || UDP_GRO === undefined) return 0;
     const reader = this.controlsAt(slot);
     while (reader.next()) {
-      const isWanted = reader.level === linux.SOL_UDP && reader.type === linux.UDP_GRO;
+      const isWanted = reader.level === this.#IPPROTO_UDP && reader.type === UDP_GRO;
       if (isWanted && reader.size >= 4) return Math.max(reader.view.getInt32(reader.at, true), 0);
     }
     return 0;
@@ -213,9 +220,8 @@ export class MessageVector {
     const start = slot * this.#controlSize;
     if (controls) this.#controls.bytes.set(controls, start);
     if (segmentSize > 0) {
-      const { SOL_UDP, UDP_SEGMENT } = this.#abi.linux!;
       const { view } = this.#controls;
-      const at = writeControlHeader(this.#abi, view, start + given, SOL_UDP, UDP_SEGMENT, 2);
+      const at = writeControlHeader(this.#abi, view, start + given, this.#IPPROTO_UDP, this.#UDP_SEGMENT!, 2);
       view.setUint16(at, segmentSize, true);
     }
     return length;

@@ -179,14 +179,14 @@ function keyOf(level: number, type: number): number {
 }
 
 function commonReceivables(libc: Libc, addresses: LocalAddresses): Receivable[] {
-  const { constants: c, layouts, platform } = libc.abi;
+  const { levels, options, layouts, platform } = libc.abi;
   const { in_pktinfo, in6_pktinfo } = layouts;
   const isLinux = platform === "linux";
   return [
     {
       detail: "destination",
-      level: c.IPPROTO_IP,
-      type: c.IP_PKTINFO,
+      level: levels.IPPROTO_IP,
+      type: options.IP_PKTINFO,
       size: in_pktinfo.size,
       least: in_pktinfo.size,
       decode(view, at, into) {
@@ -196,8 +196,8 @@ function commonReceivables(libc: Libc, addresses: LocalAddresses): Receivable[] 
     },
     {
       detail: "destination",
-      level: c.IPPROTO_IPV6,
-      type: c.IPV6_PKTINFO,
+      level: levels.IPPROTO_IPV6,
+      type: options.IPV6_PKTINFO,
       size: in6_pktinfo.size,
       least: in6_pktinfo.size,
       decode(view, at, into) {
@@ -206,11 +206,11 @@ function commonReceivables(libc: Libc, addresses: LocalAddresses): Receivable[] 
       },
     },
     // An int on Linux, a byte (and the option's number as its type) on macOS.
-    small("ttl", c.IPPROTO_IP, isLinux ? c.IP_TTL : c.IP_RECVTTL),
-    small("ttl", c.IPPROTO_IPV6, c.IPV6_HOPLIMIT),
+    small("ttl", levels.IPPROTO_IP, isLinux ? options.IP_TTL : options.IP_RECVTTL),
+    small("ttl", levels.IPPROTO_IPV6, options.IPV6_HOPLIMIT),
     // A byte on both.
-    small("tos", c.IPPROTO_IP, isLinux ? c.IP_TOS : c.IP_RECVTOS),
-    small("tos", c.IPPROTO_IPV6, c.IPV6_TCLASS),
+    small("tos", levels.IPPROTO_IP, isLinux ? options.IP_TOS : options.IP_RECVTOS),
+    small("tos", levels.IPPROTO_IPV6, options.IPV6_TCLASS),
   ];
 }
 
@@ -222,16 +222,17 @@ function small(detail: "ttl" | "tos", level: number, type: number): Receivable {
 
 function linuxReceivables(libc: Libc): Receivable[] {
   const { abi } = libc;
-  const { constants: { SOL_SOCKET, IPPROTO_IP, IPPROTO_IPV6 }, layouts: { timespec }, linux } = abi;
+  const { levels, layouts: { timespec }, linux } = abi;
   if (!linux) return [];
-  const { SOL_UDP, UDP_GRO, SO_TIMESTAMPNS, SO_TIMESTAMPING, SO_RXQ_OVFL, scm_timestamping } = linux;
-  const { IP_ORIGDSTADDR, IPV6_ORIGDSTADDR } = linux;
+  const { SOL_SOCKET, IPPROTO_IP, IPPROTO_IPV6, IPPROTO_UDP } = levels;
+  const { options: { UDP_GRO, SO_TIMESTAMPNS, SO_TIMESTAMPING, SO_RXQ_OVFL }, scm_timestamping } = linux;
+  const { IP_ORIGDSTADDR, IPV6_ORIGDSTADDR } = linux.options;
   return [
     originalDestination(libc, IPPROTO_IP, IP_ORIGDSTADDR, 4),
     originalDestination(libc, IPPROTO_IPV6, IPV6_ORIGDSTADDR, 6),
     {
       detail: "segmentSize",
-      level: SOL_UDP,
+      level: IPPROTO_UDP,
       type: UDP_GRO,
       size: 4,
       least: 4,
@@ -279,7 +280,7 @@ function originalDestination(libc: Libc, level: number, type: number, version: I
   return { detail: "originalDestination", level, type, size, least: size, decode };
 }
 
-function darwinReceivables({ constants: { SOL_SOCKET }, layouts: { timeval }, darwin }: Abi): Receivable[] {
+function darwinReceivables({ levels: { SOL_SOCKET }, layouts: { timeval }, darwin }: Abi): Receivable[] {
   if (!darwin) return [];
   return [{
     detail: "timestamp",

@@ -33,7 +33,7 @@ export function encodeSentControls(abi: Abi, wire: IpVersion, controls: SentCont
   if (controls.txTime !== undefined && abi.linux) {
     const data = new Uint8Array(8);
     new DataView(data.buffer).setBigUint64(0, controls.txTime, true);
-    messages.push({ level: abi.constants.SOL_SOCKET, type: abi.linux.SO_TXTIME, data });
+    messages.push({ level: abi.levels.SOL_SOCKET, type: abi.linux.options.SO_TXTIME, data });
   }
   return messages.length > 0 ? encodeControls(abi, messages) : undefined;
 }
@@ -54,8 +54,9 @@ export function missingMessage(abi: Abi, wire: IpVersion, controls: SentControls
   return controls.tos !== undefined ? "IP_TOS for single datagrams" : undefined;
 }
 
-function ipv4Messages({ constants, layouts }: Abi, controls: SentControls): ControlMessage[] {
-  const { IPPROTO_IP, IP_PKTINFO, IP_TTL, IP_TOS } = constants;
+function ipv4Messages({ levels, options, layouts }: Abi, controls: SentControls): ControlMessage[] {
+  const { IPPROTO_IP } = levels;
+  const { IP_PKTINFO, IP_TTL, IP_TOS } = options;
   const { source, interfaceIndex, ttl, tos } = controls;
   const messages: ControlMessage[] = [];
   if (source || interfaceIndex > 0) {
@@ -70,8 +71,9 @@ function ipv4Messages({ constants, layouts }: Abi, controls: SentControls): Cont
   return messages;
 }
 
-function ipv6Messages({ constants, layouts }: Abi, controls: SentControls): ControlMessage[] {
-  const { IPPROTO_IPV6, IPV6_PKTINFO, IPV6_HOPLIMIT, IPV6_TCLASS, IPV6_DONTFRAG } = constants;
+function ipv6Messages({ levels, options, layouts }: Abi, controls: SentControls): ControlMessage[] {
+  const { IPPROTO_IPV6 } = levels;
+  const { IPV6_PKTINFO, IPV6_HOPLIMIT, IPV6_TCLASS, IPV6_DONTFRAG } = options;
   const { source, interfaceIndex, ttl, tos, dontFragment } = controls;
   const messages: ControlMessage[] = [];
   if (source || interfaceIndex > 0) {

@@ -4,11 +4,9 @@
  * @module
  */
 import type { Abi } from "../abi/abi.ts";
-import { DARWIN_OPTIONS } from "../abi/darwin_options.ts";
-import { LINUX_OPTIONS } from "../abi/linux_options.ts";
+import { type LevelName, type OptionName, SOCKET_OPTIONS, type SocketOption } from "../abi/socket_options.ts";
 
-/** The options of the tables. */
-export type OptionName = keyof typeof LINUX_OPTIONS | keyof typeof DARWIN_OPTIONS;
+export type { OptionName };
 
 /** How one option is reached. */
 export interface Option {
@@ -19,7 +17,7 @@ export interface Option {
 }
 
 /** What an option's name begins with, and the levels that have such options. */
-const LEVELS: readonly { readonly prefix: string; readonly levels: readonly string[] }[] = [
+const LEVELS: readonly { readonly prefix: string; readonly levels: readonly LevelName[] }[] = [
   { prefix: "SO_", levels: ["SOL_SOCKET"] },
   { prefix: "IP_", levels: ["IPPROTO_IP"] },
   { prefix: "IPV6_", levels: ["IPPROTO_IPV6"] },
@@ -28,23 +26,25 @@ const LEVELS: readonly { readonly prefix: string; readonly levels: readonly stri
 ];
 
 /** The names of the levels that have an option of that name, likeliest first. */
-export function levelsOf(name: string): readonly string[] {
+export function levelsOf(name: string): readonly LevelName[] {
   return LEVELS.find(({ prefix }) => name.startsWith(prefix))?.levels ?? [];
 }
 
 /** Whether some system that is supported has an option of that name. */
 export function isOptionName(name: string): name is OptionName {
-  return Object.hasOwn(LINUX_OPTIONS, name) || Object.hasOwn(DARWIN_OPTIONS, name);
+  return Object.hasOwn(SOCKET_OPTIONS, name);
 }
 
-/** BSD takes these two as `u_char`; Linux takes either. */
-const BYTES_ON_DARWIN: readonly OptionName[] = ["IP_MULTICAST_TTL", "IP_MULTICAST_LOOP"];
+/** What is known of an option. Of one that is given by number, nothing is. */
+export function knownOf(name: string): SocketOption {
+  return isOptionName(name) ? SOCKET_OPTIONS[name] : {};
+}
 
 /** The option of that name, or undefined where the system has none. */
 export function optionOf(abi: Abi, name: OptionName): Option | undefined {
   const number = abi.options[name];
   if (number === undefined) return undefined;
-  const size = abi.platform === "darwin" && BYTES_ON_DARWIN.includes(name) ? 1 : 4;
+  const size = abi.darwin ? knownOf(name).darwinSize ?? 4 : 4;
   return { level: abi.levels[levelsOf(name)[0]], name: number, size };
 }
 

@@ -64,9 +64,10 @@ interface LevelAndNumber {
 
 /** The numbers of a level and an option. */
 function find(abi: Abi, level: unknown, name: unknown, call: string): LevelAndNumber {
-  const levelNumber = typeof level === "string" ? abi.levels[level] : level;
-  if (typeof level === "string" && !Object.hasOwn(abi.levels, level)) {
-    throw invalidArgValue("level", `must be one of ${Object.keys(abi.levels).join(", ")}, or a number`, level);
+  const levels: Readonly<Record<string, number>> = abi.levels;
+  const levelNumber = typeof level === "string" ? levels[level] : level;
+  if (typeof level === "string" && !Object.hasOwn(levels, level)) {
+    throw invalidArgValue("level", `must be one of ${Object.keys(levels).join(", ")}, or a number`, level);
   }
   checkNumber(levelNumber, "level");
   const number = typeof name === "string" ? numberOf(abi, levelNumber, name, call) : name;
@@ -90,8 +91,9 @@ function numberOf(abi: Abi, level: number, name: string, call: string): number {
   if (!levels.some((other) => abi.levels[other] === level)) {
     throw invalidArgValue("name", `must be an option of that level; this one is of ${levels.join(" and ")}`, name);
   }
-  if (!Object.hasOwn(abi.options, name)) throw missingOption(abi, call, name);
-  return abi.options[name];
+  const number = abi.options[name];
+  if (number === undefined) throw missingOption(abi, call, name);
+  return number;
 }
 
 function bytesOf(value: unknown): Uint8Array<ArrayBuffer> {

@@ -844,7 +844,7 @@ export class Socket extends EventEmitter<SocketEvents> {
 
   /**
    * The address and port that each datagram's sender gave: `originalAddress`, `originalPort` (IP_RECVORIGDSTADDR,
-   * IPV6_RECVORIGDSTADDR; Linux 2.6.29). A transparent proxy ({@linkcode Socket.setTransparent}) learns from it where the datagram was to
+   * IPV6_RECVORIGDSTADDR; Linux 2.6.29, for IPv6 2.6.37). A transparent proxy ({@linkcode Socket.setTransparent}) learns from it where the datagram was to
    * go, for its own address tells only the rule that brought it here.
    *
    * @returns True.

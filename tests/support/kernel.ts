@@ -47,10 +47,11 @@ export function setKernelOption(port: number, name: OptionName, value: number): 
 /** The interface that the socket bound to a port uses (SO_BINDTODEVICE); empty: any. */
 export function kernelDevice(port: number): string {
   const { libc } = currentRuntime();
-  const { SOL_SOCKET, IF_NAMESIZE } = libc.abi.constants;
+  const { SOL_SOCKET } = libc.abi.levels;
+  const { IF_NAMESIZE } = libc.abi.constants;
   const [name, length] = [libc.allocate(IF_NAMESIZE), libc.allocate(4)];
   length.view.setInt32(0, IF_NAMESIZE, true);
-  const option = libc.abi.linux!.SO_BINDTODEVICE;
+  const option = libc.abi.linux!.options.SO_BINDTODEVICE;
   const result = libc.getsockopt(descriptorAt(port), SOL_SOCKET, option, libc.pointer(name), libc.pointer(length));
   if (result < 0) throw new Error(`getsockopt: errno ${-result}`);
   return new TextDecoder().decode(name.bytes).split("\0")[0];
