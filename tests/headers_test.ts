@@ -16,6 +16,7 @@ import {
   type CType,
   DARWIN_PROTOTYPES,
   LINUX_PROTOTYPES,
+  POLL_PROTOTYPE,
   type Prototype,
   prototypesOf,
 } from "../ffi/libc/prototypes.ts";
@@ -160,7 +161,7 @@ int main(void) { printf("%zu %zu %zu %zu", ${expression("packed")}, ${expression
 }, { skip });
 
 test("the header agrees with the declaration of each function", () => {
-  for (const [name, { declaration }] of Object.entries(prototypesOf("linux"))) {
+  for (const [name, { declaration }] of Object.entries({ ...prototypesOf("linux"), poll: POLL_PROTOTYPE })) {
     assertEquals(compileAndRun(`${PREAMBLE}${declaration};\nint main(void) { return 0; }`).errors, "", name);
   }
 }, { skip });
@@ -199,7 +200,7 @@ function parse(declaration: string): { name: string; result: CType; parameters: 
 }
 
 test("the types of each function are those of its declaration", () => {
-  const tables = { COMMON_PROTOTYPES, LINUX_PROTOTYPES, DARWIN_PROTOTYPES };
+  const tables = { COMMON_PROTOTYPES, LINUX_PROTOTYPES, DARWIN_PROTOTYPES, others: { poll: POLL_PROTOTYPE } };
   for (const [table, prototypes] of Object.entries(tables)) {
     for (const [name, prototype] of Object.entries<Prototype>(prototypes)) {
       const declared = parse(prototype.declaration);

@@ -12,12 +12,12 @@ import type { Pointer } from "../ffi/libc/memory.ts";
 import { currentRuntime } from "../ffi/load.ts";
 import { EpollPoller } from "../ffi/poll/epoll.ts";
 import { READABLE, WRITABLE } from "../ffi/poll/poller.ts";
-import { readablePollfd } from "../ffi/poll/pollfd.ts";
 import { interfaceIndex, interfaceName } from "../ffi/wire/interfaces.ts";
 import { MessageVector } from "../ffi/wire/message_vector.ts";
 import { decodeAddress, encodeAddress, familyNumber, type SocketAddress } from "../ffi/wire/sockaddr.ts";
 import { collectGarbage } from "./support/garbage.ts";
 import { FAMILIES, type Family, test, testBoth, type Tools } from "./support/harness.ts";
+import { receiveOne, sendOne } from "./support/single_messages.ts";
 
 const { libc } = currentRuntime();
 const { abi } = libc;
@@ -84,31 +84,31 @@ testBoth("connect and getpeername agree on the peer", (t, family) => {
   assertEquals(length, peer.length);
 });
 
-testBoth("sendto and recvfrom carry a datagram and its sender", (t, family) => {
+testBoth("sendmsg and recvmsg carry a datagram and its sender", (t, family) => {
   const [receiver, sender] = [boundSocket(t, family), boundSocket(t, family)];
-  assertEquals(libc.sendto(sender.fd, pointerTo("hello"), 5, 0, receiver.address, receiver.length), 5);
+  assertEquals(sendOne(libc, sender.fd, pointerTo("hello"), 5, receiver), 5);
   const [buffer, from] = [pointerTo(new Uint8Array(64)), pointerTo(new Uint8Array(128))];
-  assertEquals(libc.recvfrom(receiver.fd, buffer, 64, 0, from, pointerToInt(128)), 5);
+  assertEquals(receiveOne(libc, receiver.fd, buffer, 64, from), 5);
   assertEquals(textOf(buffer, 5), "hello");
   assertEquals(decodeAddress(libc, from.memory, 0)?.port, sender.port);
 });
 
-testBoth("sendto and recvfrom take no address on a connected socket", (t, family) => {
+testBoth("sendmsg and recvmsg take no address on a connected socket", (t, family) => {
   const [receiver, sender] = [boundSocket(t, family), boundSocket(t, family)];
   assertEquals(libc.connect(sender.fd, receiver.address, receiver.length), 0);
-  assertEquals(libc.sendto(sender.fd, pointerTo("hi"), 2, 0, null, 0), 2);
+  assertEquals(sendOne(libc, sender.fd, pointerTo("hi"), 2), 2);
   const buffer = pointerTo(new Uint8Array(8));
-  assertEquals(libc.recvfrom(receiver.fd, buffer, 8, 0, null, null), 2);
+  assertEquals(receiveOne(libc, receiver.fd, buffer, 8), 2);
   assertEquals(textOf(buffer, 2), "hi");
 });
 
 testBoth("an empty datagram differs from no datagram", (t, family) => {
   const [receiver, sender] = [boundSocket(t, family), boundSocket(t, family)];
   const buffer = pointerTo(new Uint8Array(8));
-  assertEquals(libc.recvfrom(receiver.fd, buffer, 8, 0, null, null), -errno.EAGAIN);
-  assertEquals(libc.sendto(sender.fd, pointerTo(""), 0, 0, receiver.address, receiver.length), 0);
-  assertEquals(libc.recvfrom(receiver.fd, buffer, 8, 0, null, null), 0);
-  assertEquals(libc.recvfrom(receiver.fd, buffer, 8, 0, null, null), -errno.EAGAIN);
+  assertEquals(receiveOne(libc, receiver.fd, buffer, 8), -errno.EAGAIN);
+  assertEquals(sendOne(libc, sender.fd, pointerTo(""), 0, receiver), 0);
+  assertEquals(receiveOne(libc, receiver.fd, buffer, 8), 0);
+  assertEquals(receiveOne(libc, receiver.fd, buffer, 8), -errno.EAGAIN);
 });
 
 /** A vector whose slots hold texts for one destination. */
@@ -172,7 +172,7 @@ testBoth("a slot used again has no trace of its last address", (t, family) => {
 
 testBoth("a datagram longer than its slot is cut and marked", (t, family) => {
   const [receiver, sender] = [boundSocket(t, family), boundSocket(t, family)];
-  libc.sendto(sender.fd, pointerTo("0123456789"), 10, 0, receiver.address, receiver.length);
+  sendOne(libc, sender.fd, pointerTo("0123456789"), 10, receiver);
   const vector = new MessageVector(libc, 1, 64);
   vector.setPayload(0, 0, 4);
   vector.setIncoming(0);
@@ -202,15 +202,6 @@ test("fcntl reads and writes a descriptor's flags", (t) => {
   assertEquals(libc.fcntl(fd, F_GETFD, 0), 0);
   assertEquals(libc.fcntl(fd, F_SETFD, FD_CLOEXEC), 0);
   assertEquals(libc.fcntl(fd, F_GETFD, 0), FD_CLOEXEC);
-});
-
-test("poll says whether there is something to read", (t) => {
-  const { fd, address, length } = boundSocket(t, FAMILIES[0]);
-  const pollfd = readablePollfd(libc, fd);
-  assertEquals(libc.poll(pollfd, 1, 0), 0);
-  libc.sendto(fd, pointerTo("x"), 1, 0, address, length);
-  assertEquals(libc.poll(pollfd, 1, 1000), 1);
-  assertEquals(pollfd.memory.view.getInt16(layouts.pollfd.revents, true), constants.POLLIN);
 });
 
 test("if_nametoindex and if_indextoname are each other's inverse", () => {
@@ -245,7 +236,7 @@ test("epoll_create1, epoll_ctl and epoll_wait watch a descriptor", (t) => {
   assertEquals(libc.epoll_ctl(epoll, linux.EPOLL_CTL_ADD, fd, libc.pointer(event)), 0);
   const found = libc.allocate(2 * size);
   assertEquals(libc.epoll_wait(epoll, libc.pointer(found), 2, 0), 0);
-  libc.sendto(fd, pointerTo("x"), 1, 0, address, length);
+  sendOne(libc, fd, pointerTo("x"), 1, { address, length });
   assertEquals(libc.epoll_wait(epoll, libc.pointer(found), 2, 1000), 1);
   assertEquals(found.view.getUint32(events, true), linux.EPOLLIN);
   assertEquals(found.view.getBigUint64(data, true), 0x0123_4567_89ab_cdefn);
@@ -262,7 +253,7 @@ test("a poller tells who is ready for what", (t) => {
   const large = 2 ** 52 + 1;
   assertEquals([set.add(first.fd, 1, READABLE), set.add(second.fd, large, READABLE | WRITABLE)], [0, 0]);
   assertEquals(ready(), [[large, WRITABLE]]);
-  libc.sendto(first.fd, pointerTo("x"), 1, 0, first.address, first.length);
+  sendOne(libc, first.fd, pointerTo("x"), 1, first);
   assertEquals(ready(), [[1, READABLE], [large, WRITABLE]]);
   assertEquals(set.modify(second.fd, large, READABLE), 0);
   assertEquals(ready(), [[1, READABLE]]);
@@ -274,7 +265,11 @@ test("a poller tells who is ready for what", (t) => {
 test("a poller that is woken becomes readable, once", (t) => {
   const set = EpollPoller.open(libc) as EpollPoller;
   t.cleanup(() => set.close());
-  const isReadable = (): number => libc.poll(readablePollfd(libc, set.fd), 1, 0);
+  // A poller watches another.
+  const outer = EpollPoller.open(libc) as EpollPoller;
+  t.cleanup(() => outer.close());
+  assertEquals(outer.add(set.fd, 1, READABLE), 0);
+  const isReadable = (): number => outer.collect();
   assertEquals(isReadable(), 0);
   set.wake();
   set.wake();
@@ -369,10 +364,9 @@ function failures(t: Tools): [name: string, errno: string, call: () => number][]
     ["getsockopt of a file", "ENOTSOCK", () => libc.getsockopt(file, SOL_SOCKET, 3, word, pointerToInt(4))],
     ["sendmsg without a destination", "EDESTADDRREQ", () => libc.sendmsg(unbound, vector.at(0), 0)],
     ["sendmmsg without a destination", "EDESTADDRREQ", () => libc.sendmmsg(unbound, vector.at(0), 1, 0)],
-    ["sendto without a destination", "EDESTADDRREQ", () => libc.sendto(unbound, room, 1, 0, null, 0)],
     ["recvmsg of nothing", "EAGAIN", () => libc.recvmsg(bound.fd, incoming().at(0), 0)],
     ["recvmmsg of nothing", "EAGAIN", () => libc.recvmmsg(bound.fd, incoming().at(0), 4, 0)],
-    ["recvfrom of a file", "ENOTSOCK", () => libc.recvfrom(file, room, 1, 0, null, null)],
+    ["recvmsg of a file", "ENOTSOCK", () => libc.recvmsg(file, incoming().at(0), 0)],
     ["close of no descriptor", "EBADF", () => libc.close(NO_FD)],
     ["fcntl of no descriptor", "EBADF", () => libc.fcntl(NO_FD, F_GETFL, 0)],
     ["fcntl with no command", "EINVAL", () => libc.fcntl(bound.fd, 9999, 0)],
@@ -394,7 +388,7 @@ test("errno stays exact with successful calls, other failures and garbage collec
   const bound = boundSocket(t, FAMILIES[0]);
   for (let round = 0; round < 100; round++) {
     for (const [i, [name, expected, call]] of calls.entries()) {
-      assertEquals(libc.poll(readablePollfd(libc, bound.fd), 1, 0), 0);
+      assertEquals(libc.fcntl(bound.fd, constants.F_GETFD, 0), 0);
       assertEquals(call(), -errno[expected], name);
       if (round % 25 === 0 && i % 5 === 0) collectGarbage();
     }
@@ -418,12 +412,10 @@ test("a call that would touch more memory than there is never reaches C", (t) =>
     bind: () => libc.bind(fd, eight, 9),
     connect: () => libc.connect(fd, eight, 16),
     setsockopt: () => libc.setsockopt(fd, libc.abi.levels.SOL_SOCKET, libc.abi.options.SO_RCVBUF, eight, 9),
-    sendto: () => libc.sendto(fd, eight, 9, 0, null, 0),
-    "sendto's address": () => libc.sendto(fd, eight, 8, 0, eight, 16),
-    recvfrom: () => libc.recvfrom(fd, eight, 9, 0, null, null),
+    read: () => libc.read(fd, eight, 9),
+    write: () => libc.write(fd, eight, 9),
     sendmmsg: () => libc.sendmmsg(fd, header, 2, 0),
     recvmmsg: () => libc.recvmmsg(fd, header, 2, 0),
-    poll: () => libc.poll(eight, 2, 0),
     epoll_wait: () => libc.epoll_wait(fd, eight, 1, 0),
     if_indextoname: () => libc.if_indextoname(1, eight),
     "a negative length": () => libc.bind(fd, eight, -1),
@@ -474,9 +466,9 @@ test("thousands of short-lived blocks do not disturb each other", (t) => {
   const socket = boundSocket(t, FAMILIES[1]);
   for (let i = 0; i < 3000; i++) {
     const text = `${i}`.repeat(1 + i % 30);
-    assertEquals(libc.sendto(socket.fd, pointerTo(text), text.length, 0, socket.address, socket.length), text.length);
+    assertEquals(sendOne(libc, socket.fd, pointerTo(text), text.length, socket), text.length);
     const buffer = pointerTo(new Uint8Array(256));
-    assertEquals(libc.recvfrom(socket.fd, buffer, 256, 0, null, null), text.length);
+    assertEquals(receiveOne(libc, socket.fd, buffer, 256), text.length);
     assertEquals(textOf(buffer, text.length), text);
     if (i % 300 === 0) collectGarbage();
   }
@@ -489,9 +481,9 @@ test("a pointer alone keeps its memory", (t) => {
     collectGarbage();
     for (const [i, pointer] of pointers.entries()) {
       const { length } = `block ${i}`;
-      assertEquals(libc.sendto(socket.fd, pointer, length, 0, socket.address, socket.length), length);
+      assertEquals(sendOne(libc, socket.fd, pointer, length, socket), length);
       const buffer = pointerTo(new Uint8Array(32));
-      libc.recvfrom(socket.fd, buffer, 32, 0, null, null);
+      receiveOne(libc, socket.fd, buffer, 32);
       assertEquals(textOf(buffer, length), `block ${i}`);
     }
   }

@@ -16,6 +16,7 @@ import { closedPort, test, testBoth, type Tools } from "./support/harness.ts";
 import { randomIntegers } from "./support/random.ts";
 import { testAlike, testBothAlike } from "./support/reference.ts";
 
+import { sendOne } from "./support/single_messages.ts";
 import { boundUnix } from "./support/unix.ts";
 import { linuxOnly, runFixture, runtime } from "./support/runtime.ts";
 
@@ -304,7 +305,7 @@ function floodWhenRead(t: Tools, faults: FaultyLibc, fd: number, port: number): 
   const flood = faults.answer(
     "recvmmsg",
     (real, ...values) => {
-      real.sendto(sender, payload, 8, 0, to, address.length);
+      sendOne(real, sender, payload, 8, { address: to, length: address.length });
       return real.recvmmsg(...values);
     },
     Infinity,

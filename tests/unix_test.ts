@@ -15,6 +15,7 @@ import { createSocket, Socket, socketpair, UnixSocket } from "../mod.ts";
 import { test, type Tools, unixDescriptors } from "./support/harness.ts";
 import { linesOf } from "./support/process.ts";
 import { ended, runFixture, startFixture } from "./support/runtime.ts";
+import { sendOne } from "./support/single_messages.ts";
 import { boundUnix, folder, nextUnixEvent, received, sentUnix, unixSocket } from "./support/unix.ts";
 
 /** The code and message of what a call throws. */
@@ -308,8 +309,8 @@ test("a message that is larger than any of ours arrives cut, and says so", async
   own.setOption("SO_SNDBUF", 2 ** 21);
   own.connect(encodePath(libc.abi, server.address().path)!);
   const datagrams = received(server, 2);
-  assertEquals(libc.sendto(fd, libc.pointer(bytes), size, 0, null, 0), size);
-  assertEquals(libc.sendto(fd, libc.pointer(bytes), size - 1, 0, null, 0), size - 1);
+  assertEquals(sendOne(libc, fd, libc.pointer(bytes), size), size);
+  assertEquals(sendOne(libc, fd, libc.pointer(bytes), size - 1), size - 1);
   assertEquals((await datagrams).map(({ remote }) => remote), [
     { family: "unix", path: "", size: 2 ** 20, truncated: true },
     { family: "unix", path: "", size: 2 ** 20 },

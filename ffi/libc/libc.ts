@@ -57,10 +57,6 @@ export interface Libc {
    * timeout. On macOS, and where the system call is missing or refused, a loop of `recvmsg` with the same result.
    */
   recvmmsg(fd: number, msgvec: Pointer, vlen: number, flags: number): number;
-  /** `ssize_t sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *addr, socklen_t len)` */
-  sendto(fd: number, buf: Pointer, n: number, flags: number, addr: Pointer | null, len: number): number;
-  /** `ssize_t recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *addr, socklen_t *len)` */
-  recvfrom(fd: number, buf: Pointer, n: number, flags: number, addr: Pointer | null, len: Pointer | null): number;
   /** `ssize_t read(int fd, void *buf, size_t n)` */
   read(fd: number, buf: Pointer, n: number): number;
   /** `ssize_t write(int fd, const void *buf, size_t n)` */
@@ -69,8 +65,6 @@ export interface Libc {
   close(fd: number): number;
   /** `int fcntl(int fd, int cmd, int arg)` */
   fcntl(fd: number, cmd: number, arg: number): number;
-  /** `int poll(struct pollfd *fds, nfds_t nfds, int timeout)` */
-  poll(fds: Pointer, nfds: number, timeout: number): number;
   /** `int clock_gettime(clockid_t clockid, struct timespec *tp)` */
   clock_gettime(clockid: number, tp: Pointer): number;
   /** `unsigned int if_nametoindex(const char *ifname)`: the index, or a negative errno. */

@@ -119,18 +119,6 @@ export class NativeLibc implements Libc {
     return this.recvmmsg(fd, msgvec, vlen, flags);
   }
 
-  sendto(fd: number, buf: Pointer, n: number, flags: number, addr: Pointer | null, len: number): number {
-    const address = addr === null ? this.#null : checkedPointer(addr, len);
-    return this.#result(this.#c.sendto(fd, checkedPointer(buf, n), this.#binding.toSizeT(n), flags, address, len));
-  }
-
-  recvfrom(fd: number, buf: Pointer, n: number, flags: number, addr: Pointer | null, len: Pointer | null): number {
-    const room = this.#binding.toSizeT(n);
-    return this.#result(
-      this.#c.recvfrom(fd, checkedPointer(buf, n), room, flags, addr?.value ?? this.#null, len?.value ?? this.#null),
-    );
-  }
-
   read(fd: number, buf: Pointer, n: number): number {
     return this.#result(this.#c.read(fd, checkedPointer(buf, n), this.#binding.toSizeT(n)));
   }
@@ -147,11 +135,6 @@ export class NativeLibc implements Libc {
 
   fcntl(fd: number, cmd: number, arg: number): number {
     return this.#result(this.#c.fcntl(fd, cmd, arg));
-  }
-
-  poll(fds: Pointer, nfds: number, timeout: number): number {
-    const set = checkedPointer(fds, nfds * this.abi.layouts.pollfd.size);
-    return this.#result(this.#c.poll(set, this.#binding.toSizeT(nfds), timeout));
   }
 
   clock_gettime(clockid: number, tp: Pointer): number {

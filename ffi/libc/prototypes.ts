@@ -68,31 +68,6 @@ export const COMMON_PROTOTYPES = {
     result: "ssize_t",
     parameters: [["int", "fd"], ["pointer", "msg"], ["int", "flags"]],
   },
-  sendto: {
-    declaration:
-      "ssize_t sendto(int fd, const void *buf, size_t n, int flags, const struct sockaddr *addr, socklen_t len)",
-    result: "ssize_t",
-    parameters: [
-      ["int", "fd"],
-      ["pointer", "buf"],
-      ["size_t", "n"],
-      ["int", "flags"],
-      ["pointer", "addr"],
-      ["socklen_t", "len"],
-    ],
-  },
-  recvfrom: {
-    declaration: "ssize_t recvfrom(int fd, void *buf, size_t n, int flags, struct sockaddr *addr, socklen_t *len)",
-    result: "ssize_t",
-    parameters: [
-      ["int", "fd"],
-      ["pointer", "buf"],
-      ["size_t", "n"],
-      ["int", "flags"],
-      ["pointer", "addr"],
-      ["pointer", "len"],
-    ],
-  },
   read: {
     declaration: "ssize_t read(int fd, void *buf, size_t n)",
     result: "ssize_t",
@@ -107,11 +82,6 @@ export const COMMON_PROTOTYPES = {
     declaration: "int close(int fd)",
     result: "int",
     parameters: [["int", "fd"]],
-  },
-  poll: {
-    declaration: "int poll(struct pollfd *fds, nfds_t nfds, int timeout)",
-    result: "int",
-    parameters: [["pointer", "fds"], ["unsigned long", "nfds"], ["int", "timeout"]],
   },
   clock_gettime: {
     declaration: "int clock_gettime(clockid_t clockid, struct timespec *tp)",
@@ -129,6 +99,13 @@ export const COMMON_PROTOTYPES = {
     parameters: [["unsigned int", "ifindex"], ["pointer", "ifname"]],
   },
 } as const satisfies Record<string, Prototype>;
+
+/** What a thread waits in. Runtimes call it by other ways than the rest, each with its own. */
+export const POLL_PROTOTYPE = {
+  declaration: "int poll(struct pollfd *fds, nfds_t nfds, int timeout)",
+  result: "int",
+  parameters: [["pointer", "fds"], ["unsigned long", "nfds"], ["int", "timeout"]],
+} as const satisfies Prototype;
 
 /** What Linux adds. */
 export const LINUX_PROTOTYPES = {

@@ -13,7 +13,7 @@ import {
   translatePrototypes,
 } from "../libc/binding.ts";
 import { Memory } from "../libc/memory.ts";
-import { COMMON_PROTOTYPES, type CType, type Prototype } from "../libc/prototypes.ts";
+import { type CType, POLL_PROTOTYPE, type Prototype } from "../libc/prototypes.ts";
 import type { AsyncContexts, EventContext } from "./async_context.ts";
 import { type NetworkPermission, UNCHANGING } from "./network_permission.ts";
 import process from "./process.ts";
@@ -222,7 +222,7 @@ export function denoBinding(deno: DenoNamespace, abi: Abi): DenoBinding {
     (some) => openIn(abi.libraries, some),
   );
   const pollElsewhere = new deno.UnsafeFnPointer(symbols.pollAddress, {
-    ...symbolOf(COMMON_PROTOTYPES.poll),
+    ...symbolOf(POLL_PROTOTYPE),
     nonblocking: true,
   });
   const errno = new Int32Array(UnsafePointerView.getArrayBuffer(symbols[abi.errnoLocation](), 4));

@@ -169,19 +169,3 @@ ssize_t d_recvmsg(int fd, struct d_msghdr *message, int flags) {
     message->msg_controllen = controls_out(message->msg_control, message->msg_controllen, &made, &message->msg_flags, state->domain);
   return result;
 }
-
-ssize_t d_sendto(int fd, void *from, size_t n, int flags, void *to, uint32_t length) EXPORT(sendto);
-ssize_t d_sendto(int fd, void *from, size_t n, int flags, void *to, uint32_t length) {
-  struct d_iovec part = { from, n };
-  struct d_msghdr message = { .msg_name = to, .msg_namelen = length, .msg_iov = &part, .msg_iovlen = 1 };
-  return d_sendmsg(fd, &message, flags);
-}
-
-ssize_t d_recvfrom(int fd, void *to, size_t n, int flags, void *from, uint32_t *length) EXPORT(recvfrom);
-ssize_t d_recvfrom(int fd, void *to, size_t n, int flags, void *from, uint32_t *length) {
-  struct d_iovec part = { to, n };
-  struct d_msghdr message = { .msg_name = from, .msg_namelen = from ? *length : 0, .msg_iov = &part, .msg_iovlen = 1 };
-  ssize_t result = d_recvmsg(fd, &message, flags);
-  if (result >= 0 && from) *length = message.msg_namelen;
-  return result;
-}

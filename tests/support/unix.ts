@@ -13,6 +13,7 @@ import { createSocket, type UnixRemoteInfo, type UnixSocket, type UnixSocketOpti
 import type { Tools } from "./harness.ts";
 import { until } from "./process.ts";
 import { isDarwin } from "./runtime.ts";
+import { receiveOne } from "./single_messages.ts";
 
 /** A folder for sockets that is gone after the test. Its path is short enough for any of them. */
 export function folder(tools: Tools): string {
@@ -96,7 +97,7 @@ export class IdlePeer {
   read(atMost = Infinity): string[] {
     const messages: string[] = [];
     while (messages.length < atMost) {
-      const size = this.#libc.recvfrom(this.fd, this.#libc.pointer(this.#room), this.#room.size, 0, null, null);
+      const size = receiveOne(this.#libc, this.fd, this.#libc.pointer(this.#room), this.#room.size);
       if (size < 0) break;
       messages.push(new TextDecoder().decode(this.#room.bytes.subarray(0, size)));
     }
