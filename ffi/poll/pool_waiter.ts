@@ -1,6 +1,18 @@
 /**
  * Deno: `poll` on a thread of the runtime's pool, as a non-blocking FFI call.
  *
+ * | state | what happens | becomes |
+ * |---|---|---|
+ * | idle | `arm()` | waits in a call |
+ * | idle | `arm()`, unreferenced, in a Deno whose calls cannot be unreferenced | looks after 10 ms |
+ * | waits | the call finds the set ready: the callback, at the next tick | idle |
+ * | waits | the call times out after 2 s | waits in another call |
+ * | waits | `unref()` | waits; or, if calls cannot be unreferenced, the call is ended, and it looks after 10 ms |
+ * | looks | the timer fires: the callback | idle |
+ * | looks | `ref()` | waits |
+ * | waits, looks | `park()`: the call is ended | idle, once the call has returned |
+ * | any | `close()` | closed, once the call has returned: then the set and the pollfd are released |
+ *
  * @module
  */
 import type { Libc } from "../libc/libc.ts";

@@ -6,6 +6,20 @@
  * from `setImmediate`, so that no datagram waits for it. When its poller is closed the thread is kept for a moment, as programs
  * often open the next socket at once.
  *
+ * | state | what happens | becomes |
+ * |---|---|---|
+ * | idle | `arm()` for the first time, referenced, no thread | looks soon (`setImmediate`) |
+ * | idle | `arm()` after a look, or unreferenced | waits, once the thread is up; until then it looks soon |
+ * | idle | `arm()`, and there is no room for a thread | looks every 10 ms |
+ * | looks, or waits | a look is due, or the thread reports: the callback | idle |
+ * | looks | `unref()` | as before, and a thread is started |
+ * | waits | the thread ends by an error | looks every 10 ms |
+ * | looks, or waits | `park()` | idle; the thread goes on waiting for a set without members |
+ * | any | `close()` | closed; the thread is parked, and stopped after 250 ms if no other waiter takes it |
+ *
+ * The thread: starting, then parked, then waits for a descriptor until that is ready or a new command comes, then stopped. COMMAND
+ * holds its last command, POLLING whether it uses the descriptor, LOADED whether it is up.
+ *
  * @module
  */
 import { Worker } from "node:worker_threads";

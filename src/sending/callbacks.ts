@@ -1,14 +1,17 @@
 /**
  * When the callbacks of `send()` and `sendMany()` are called, and with what.
  *
- * | what happens to the message | `send()` | `sendMany()` |
+ * | what happens to the message | callback of `send()` | callback of `sendMany()` |
  * |---|---|---|
- * | the kernel takes it | `callback(null, bytes)` | counts as sent |
- * | the kernel, a permission or a block list refuses it | `callback(error)` | its error, if it is the first |
- * | the look-up fails | `callback(error)`; without a callback `'error'` | does not happen: it takes IP addresses |
- * | it waits for room when the socket is closed | ECANCELED | ECANCELED |
- * | the socket is closed in the same turn, unconnected | it leaves, the callback is never called, as in Node | called |
- * | binding fails | never called, `'error'`, as in Node | never called, `'error'` |
+ * | the kernel takes it | `(null, bytes)` | counts it as sent |
+ * | the kernel, a permission or a block list refuses it | `(error)` | has its error, if it is the first to fail |
+ * | the lookup fails | `(error)`; without a callback `'error'` | there is no lookup |
+ * | it waits for room when the socket is closed | `(ECANCELED)` | has ECANCELED |
+ * | the socket is closed in the same turn, and has a peer | `(null, bytes)` | is called |
+ * | the socket is closed in the same turn, without a peer | never called, as in Node; unlike in Node the message leaves | is called |
+ * | the socket is closed during the lookup | never called, and the message does not leave, as in Node | there is no lookup |
+ * | binding fails | never called; `'error'`, as in Node | never called; `'error'` |
+ * | the program ends first | never called; the message leaves | never called; the messages leave |
  *
  * Node calls back one tick after the message was handed to the kernel, which on a connected socket is done in `send()` and
  * otherwise a tick later, after the look-up. Here the hand-over is at the end of the turn; the ticks are the same.

@@ -6,6 +6,19 @@
  * has it tried again. A queueing discipline may also refuse one message for ever, as it is too large: it must not hold up the others
  * for ever.
  *
+ * | state | what happens | becomes |
+ * |---|---|---|
+ * | nothing waits | the kernel takes or refuses each message | nothing waits |
+ * | nothing waits | EAGAIN | waits for POLLOUT |
+ * | nothing waits | ENOBUFS | waits for the timer |
+ * | waits for POLLOUT | there is room: the messages leave, 256 at most in a turn | nothing waits, or as their result says |
+ * | waits for POLLOUT | three times in a row there is room and none leaves | waits for the timer |
+ * | waits for the timer | it fires, after 1 to 64 ms: some messages leave | nothing waits, or as their result says |
+ * | waits for the timer | the first message had ENOBUFS for 250 ms, and nothing of the socket left: it fails | the next is tried |
+ * | any | more messages are sent | as before; they wait behind those that wait |
+ * | any | the program ends: those that wait are tried once | as before |
+ * | any | `close()`: those that wait fail with ECANCELED | nothing waits |
+ *
  * @module
  */
 import { type Libc, retryOnEintr } from "../../ffi/libc/libc.ts";

@@ -1,6 +1,32 @@
 /**
  * The state of a UDP socket.
  *
+ * | `bindState` | what happens | becomes |
+ * |---|---|---|
+ * | unbound | `bind()`; `send()`, `sendMany()` or `connect()`, which call it | binding |
+ * | unbound | `bindSync()` succeeds; `createSocket()` adopts a descriptor with a port | bound |
+ * | unbound | `bindSync()` fails, and throws | unbound |
+ * | binding | the descriptor is bound and receives: `'listening'` | bound |
+ * | binding | the lookup, bind(2) or an option fails: `'error'` | unbound |
+ * | binding | something throws before the lookup has answered, out of `bind()` | unbound |
+ * | binding, bound | `bind()` or `bindSync()` throws ERR_SOCKET_ALREADY_BOUND | as before |
+ *
+ * What joins a multicast group binds the descriptor and leaves this at unbound, as in Node.
+ *
+ * | `connectState` | what happens | becomes |
+ * |---|---|---|
+ * | disconnected | `connect()` | connecting |
+ * | disconnected | `connectSync()` succeeds; the adopted descriptor has a peer | connected |
+ * | connecting | connect(2) succeeds: `'connect'` | connected |
+ * | connecting | the lookup or connect(2) fails: the callback or `'error'` | disconnected |
+ * | connecting | something throws before the lookup has answered | disconnected |
+ * | connecting | binding fails: `'error'` | connecting, for good, as in Node |
+ * | connected | `disconnect()` | disconnected |
+ * | connecting, connected | `connect()` or `connectSync()` throws ERR_SOCKET_DGRAM_IS_CONNECTED | as before |
+ *
+ * What is called while binding waits in `queue`: it runs at `'listening'`, and is dropped at `'error'`. `close()` waits there as well,
+ * if anything does. A closed socket has no endpoint; its other states no longer matter.
+ *
  * @module
  */
 import type { EventEmitter } from "node:events";
