@@ -7,7 +7,7 @@ import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { run } from "./command.ts";
-import { CODE, documents } from "./package.ts";
+import { CODE, documents, onlyOnJsr } from "./package.ts";
 
 /** Writes the modules and their declarations to a folder of `out`. It checks their types. */
 export function buildWithDenoPack(out: string): void {
@@ -22,5 +22,7 @@ export function buildWithDenoPack(out: string): void {
     rmSync(scratch, { recursive: true });
   }
   // These stand at the package's top.
-  for (const name of ["package.json", ...documents]) rmSync(join(out, CODE, name), { recursive: true, force: true });
+  for (const name of ["package.json", ...documents, ...onlyOnJsr]) {
+    rmSync(join(out, CODE, name), { recursive: true, force: true });
+  }
 }

@@ -25,8 +25,16 @@ const deno: DenoJson = JSON.parse(readFileSync(join(root, "deno.json"), "utf8"))
 /** The entries by their names in the package: `{ ".": "./mod.ts" }`. */
 export const entries: Readonly<Record<string, string>> = deno.exports;
 
+/** What JSR has as well, for the links of its texts. The npm package's lead to the repository. */
+const ONLY_JSR = /^(bench|examples)\b|^CONTRIBUTING/;
+
+const included = deno.publish.include.filter((path) => !ONLY_JSR.test(path));
+
+/** What is published, but not by npm. */
+export const onlyOnJsr: readonly string[] = deno.publish.include.filter((path) => ONLY_JSR.test(path));
+
 /** Texts, and folders of texts, that go into the package as they are. */
-export const documents: readonly string[] = deno.publish.include.filter((path) => !isCode(path));
+export const documents: readonly string[] = included.filter((path) => !isCode(path));
 
 /** The folder in which the modules and their declarations are built, and from which the package's files are made. */
 export const CODE = "esm";
@@ -94,7 +102,7 @@ export const manifest = {
     DENO_DGRAM,
     // What the declarations of register show.
     "registration.d.ts",
-    ...deno.publish.include.filter((path) => isCode(path) && !path.endsWith(".ts")).map((path) => `${path}/**/*.d.ts`),
+    ...included.filter((path) => isCode(path) && !path.endsWith(".ts")).map((path) => `${path}/**/*.d.ts`),
     ...documents,
   ],
   sideEffects: ["./register.js", "./register.mjs"],
