@@ -15,13 +15,13 @@
  * @module
  */
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { join, posix } from "node:path";
+import { join, posix, relative } from "node:path";
 import process from "node:process";
 import { bundle } from "./bundle.ts";
 import { run } from "./command.ts";
 import { buildWithDenoPack } from "./deno_pack.ts";
 import { buildWithDnt, loadDnt } from "./dnt.ts";
-import { CODE, documents, manifest, repository, root } from "./package.ts";
+import { CODE, documents, isOnlyOnJsr, manifest, repository, root } from "./package.ts";
 
 /** As much of npm's report as is printed. */
 interface Packed {
@@ -50,10 +50,11 @@ async function buildCode(): Promise<string> {
 
 /** Copies a text, or a folder of texts. */
 function copyDocument(name: string): void {
-  cpSync(join(root, name), join(out, name), { recursive: true });
+  const isWanted = (path: string): boolean => !isOnlyOnJsr(relative(root, path));
+  cpSync(join(root, name), join(out, name), { recursive: true, filter: isWanted });
   const inFolder = statSync(join(root, name)).isDirectory();
   const texts = inFolder ? readdirSync(join(root, name)).map((file) => `${name}/${file}`) : [name];
-  for (const path of texts.filter((path) => path.endsWith(".md"))) {
+  for (const path of texts.filter((path) => path.endsWith(".md") && !isOnlyOnJsr(path))) {
     writeFileSync(join(out, path), withLinks(readFileSync(join(root, path), "utf8"), path));
   }
 }
@@ -64,7 +65,9 @@ function withLinks(text: string, path: string): string {
     /(!?)\[([^\]]*)\]\((?!\w+:|#)([^)#\s]+)(#[^)]*)?\)/g,
     (link, image, words, target, anchor = "") => {
       const full = posix.join(posix.dirname(path), target);
-      if (documents.some((document) => full === document || full.startsWith(`${document}/`))) return link;
+      if (!isOnlyOnJsr(full) && documents.some((document) => full === document || full.startsWith(`${document}/`))) {
+        return link;
+      }
       if (!repository) return image ? "" : words;
       const url = image ? `${repository}/raw/v${manifest.version}` : `${repository}/blob/v${manifest.version}`;
       return `${image}[${words}](${url}/${full}${anchor})`;

@@ -25,13 +25,14 @@ const deno: DenoJson = JSON.parse(readFileSync(join(root, "deno.json"), "utf8"))
 /** The entries by their names in the package: `{ ".": "./mod.ts" }`. */
 export const entries: Readonly<Record<string, string>> = deno.exports;
 
-/** What JSR has as well, for the links of its texts. The npm package's lead to the repository. */
-const ONLY_JSR = /^(bench|examples)\b|^CONTRIBUTING/;
+/** Whether only JSR has a file, for the links of its texts. Links of the npm package lead to the repository. */
+export const isOnlyOnJsr = (path: string): boolean =>
+  /^(bench|examples)\b|^CONTRIBUTING|^docs\/architecture/.test(path);
 
-const included = deno.publish.include.filter((path) => !ONLY_JSR.test(path));
+const included = deno.publish.include.filter((path) => !isOnlyOnJsr(path));
 
 /** What is published, but not by npm. */
-export const onlyOnJsr: readonly string[] = deno.publish.include.filter((path) => ONLY_JSR.test(path));
+export const onlyOnJsr: readonly string[] = deno.publish.include.filter(isOnlyOnJsr);
 
 /** Texts, and folders of texts, that go into the package as they are. */
 export const documents: readonly string[] = included.filter((path) => !isCode(path));
