@@ -1,6 +1,6 @@
 /**
- * How a UDP socket comes to its address: bind(2), a descriptor taken over, or one that a cluster's primary opened. Whatever fails,
- * and whatever throws, leaves the socket as it was: `bind()` can be repeated.
+ * Binding of a UDP socket: by bind(2), by adopting a descriptor, or with one that a cluster's primary opened. Whatever fails or
+ * throws leaves the socket as it was, so `bind()` can be called again.
  *
  * @module
  */
@@ -22,7 +22,7 @@ import * as solSocket from "../options/sol_socket.ts";
 import { emitIfOpen, type UdpSocket, udpStateOf } from "./state.ts";
 import type { BindSyncOptions } from "./types.ts";
 
-/** Where to bind, as it was given: of any type. */
+/** Where to bind, as the caller gave it: of any type. */
 interface Wanted {
   /** A descriptor to take over. */
   readonly fd: number | undefined;
@@ -71,12 +71,12 @@ export function bindSync(socket: UdpSocket, options: BindSyncOptions): void {
   nowBound(socket, () => nextTick(emitIfOpen, socket, "listening"));
 }
 
-/** Binds to a port of the system's choice, unless that was done or is under way. */
+/** Binds to a port that the system chooses, unless the socket is bound or being bound. */
 export function bindIfUnbound(socket: UdpSocket): void {
   if (udpStateOf(socket).bindState === "unbound") socket.bind({ port: 0, exclusive: true });
 }
 
-/** Has something wait until the socket is bound. If binding fails, all that waits is dropped, as in Node. */
+/** Runs an action when the socket is bound. If binding fails, all waiting actions are dropped, as in Node. */
 export function enqueue(socket: UdpSocket, action: () => void): void {
   const state = udpStateOf(socket);
   if (!state.queue) {
@@ -87,7 +87,7 @@ export function enqueue(socket: UdpSocket, action: () => void): void {
   state.queue.push(action);
 }
 
-// Listeners that all sockets have in common: `once` and closures would take a short-lived one as long as all else here.
+// The same listeners for all sockets: `once` and closures would cost a short-lived socket as much as everything else here.
 function takeQueue(this: object): readonly (() => void)[] {
   const state = udpStateOf(this as UdpSocket);
   const { socket, queue } = state;
@@ -101,7 +101,7 @@ function runQueue(this: object): void {
   for (const action of takeQueue.call(this)) action();
 }
 
-/** Takes over the descriptor that `createSocket()` was given. It receives if anybody can send to it. */
+/** Takes over the descriptor that `createSocket()` was given. It starts to receive if it has a port. */
 export function adoptAtCreation(socket: UdpSocket, endpoint: UdpEndpoint, fd: number): void {
   takeOver(socket, endpoint, fd);
   if (typeof endpoint.remoteAddress() !== "number") udpStateOf(socket).connectState = "connected";
@@ -111,7 +111,7 @@ export function adoptAtCreation(socket: UdpSocket, endpoint: UdpEndpoint, fd: nu
   nowBound(socket, () => nextTick(emitIfOpen, socket, "listening"));
 }
 
-/** Sets the options that hold from before `bind()` on. To be called for each descriptor. */
+/** Sets the options that apply before `bind()`. Must be called for each descriptor. */
 export function applyOptions(socket: UdpSocket): void {
   const { freebind, transparent, mark, recvErrors } = udpStateOf(socket).options;
   if (freebind) ip.setFreebind(socket, true);
@@ -120,7 +120,7 @@ export function applyOptions(socket: UdpSocket): void {
   if (recvErrors) ip.setRecvErrors(socket, true);
 }
 
-/** What was thrown, or nothing. */
+/** Returns what an action throws, or undefined. */
 function thrownBy(action: () => void): Error | undefined {
   try {
     action();
@@ -129,7 +129,7 @@ function thrownBy(action: () => void): Error | undefined {
   }
 }
 
-/** A descriptor that an option cannot be set on stays its owner's. */
+/** Takes over a descriptor. If an option cannot be set on it, it is given back. */
 function takeOver(socket: UdpSocket, endpoint: UdpEndpoint, fd: number): void {
   const failure = thrownBy(() => {
     endpoint.adopt(fd);
@@ -149,7 +149,7 @@ function receiveFromAdopted(socket: UdpSocket, endpoint: UdpEndpoint): void {
   throw failure ?? errors.ofCall(-result, "open");
 }
 
-/** Adds the callback of `bind()`. @returns Takes it away. */
+/** Adds the callback of `bind()`. @returns A function that removes it. */
 function onceListening(socket: UdpSocket, callback: () => void): () => void {
   const forget = (): void => {
     socket.removeListener(errorMonitor as never, forget);
@@ -164,7 +164,7 @@ function onceListening(socket: UdpSocket, callback: () => void): () => void {
   return forget;
 }
 
-/** In a cluster worker the number is the primary's, unless the socket is not to be shared. */
+/** In a cluster worker the number is the primary's, unless the socket is exclusive. */
 function bindDescriptor(
   socket: UdpSocket,
   endpoint: UdpEndpoint,
@@ -193,7 +193,7 @@ function adopt(socket: UdpSocket, endpoint: UdpEndpoint, fd: number, giveUp: () 
   nowBound(socket, () => socket.emit("listening"));
 }
 
-/** As the runtime's own `child_process` has a socket bound that was sent to this process. */
+/** Binds a socket that was sent to this process by `child_process`. */
 function receiveFromShared(socket: UdpSocket, endpoint: UdpEndpoint, shared: SharedDescriptor): void {
   const { errors } = udpStateOf(socket).engine;
   const result = takeShared(socket, endpoint, shared);
@@ -201,7 +201,7 @@ function receiveFromShared(socket: UdpSocket, endpoint: UdpEndpoint, shared: Sha
   else bindingOver(socket, result < 0 ? errors.ofCall(-result, "open") : undefined);
 }
 
-/** Receives from a shared descriptor. @returns 0; or a negative errno or the error of an option, and the descriptor is given back. */
+/** Receives from a shared descriptor. If it fails, the descriptor is given back. @returns 0, a negative errno, or an option's error. */
 function takeShared(socket: UdpSocket, endpoint: UdpEndpoint, shared: SharedDescriptor): number | Error {
   let result = 0;
   const failure = thrownBy(() => {
@@ -238,7 +238,7 @@ function bindingOver(socket: UdpSocket, failure: Error | undefined): void {
   socket.emit("error", failure);
 }
 
-/** The workers of a cluster share a descriptor; where the runtime cannot do that, a port, by SO_REUSEPORT. */
+/** The workers of a cluster share a descriptor; if the runtime does not support that, a port, by SO_REUSEPORT. */
 function bindShared(socket: UdpSocket, endpoint: UdpEndpoint, ip: unknown, port: unknown): void {
   const { engine: { errors, runtime }, options: { reuseAddr, ipv6Only }, policy } = udpStateOf(socket);
   let wanted: WantedAddress | undefined;
@@ -253,7 +253,7 @@ function bindShared(socket: UdpSocket, endpoint: UdpEndpoint, ip: unknown, port:
   });
 }
 
-/** Receives from a descriptor that the cluster's primary opened. @param done Gets 0, or a negative errno. */
+/** Receives from a descriptor that the cluster's primary opened. @param done Called with 0, or with a negative errno. */
 function share(
   socket: UdpSocket,
   endpoint: UdpEndpoint,
@@ -272,8 +272,8 @@ function share(
 }
 
 /**
- * @param ip As the lookup gave it: of any type.
- * @param port As it was given. Only its low 16 bits count, as in Node.
+ * @param ip The lookup's answer, of any type.
+ * @param port The port as the caller gave it. Only its low 16 bits count, as in Node.
  * @returns The error, if it fails.
  */
 function bindNow(
@@ -305,12 +305,12 @@ function nowBound(socket: UdpSocket, announce: () => void): void {
   announce();
 }
 
-/** As Node takes them: what is no number is 0, but for a bigint and a symbol, which throw. */
+/** The low 16 bits, as in Node: what is not a number is 0, except a bigint and a symbol, which throw. */
 function lowBits(port: unknown): number {
   return +((port || 0) as number) & 0xffff;
 }
 
-/** `bind`'s forms brought into one. */
+/** Brings the forms of `bind()` into one. */
 function wantedOf([port, address]: readonly unknown[], leastFd: 0 | 1): Wanted {
   if (port === null || typeof port !== "object") {
     return {
@@ -321,7 +321,7 @@ function wantedOf([port, address]: readonly unknown[], leastFd: 0 | 1): Wanted {
     };
   }
   const options = port as { readonly [Name in keyof Wanted]?: unknown };
-  // As Node finds out: other numbers are ignored.
+  // Node's test. Other numbers are ignored.
   const fd = options.fd as number;
   const adopts = fd === (fd | 0) && fd >= leastFd;
   return {

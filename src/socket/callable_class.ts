@@ -1,5 +1,5 @@
 /**
- * Classes that can be called without `new`, as the functions were that ES5 classes are made of.
+ * Classes that can be called without `new`, as the constructor functions of ES5 can.
  *
  * @module
  */
@@ -11,9 +11,9 @@ interface EmitterClass<Options, Listener, Emitter> {
 }
 
 /**
- * The constructor to put in the place of a class of event emitters: it can also be called on an object that inherits from the
- * class's prototype, as ES5 classes call that of their parent (`Socket.call(this, "udp4")` with `util.inherits`). In all else it
- * is the class: name, prototype, static members, `instanceof`, `extends`.
+ * Makes a constructor that replaces a class of event emitters. It can also be called on an object that inherits from the class's
+ * prototype, as ES5 classes call their parent (`Socket.call(this, "udp4")` with `util.inherits`). In everything else it is the
+ * class: name, prototype, static members, `instanceof`, `extends`.
  *
  * @param Class The class. Its instances have no private fields.
  * @param initialize What the class's constructor does after `super()`.

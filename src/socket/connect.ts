@@ -1,5 +1,5 @@
 /**
- * How a UDP socket comes to a peer: connect(2), after binding and looking up.
+ * Connecting a UDP socket: connect(2), after binding and the lookup.
  *
  * @module
  */
@@ -50,7 +50,7 @@ export function connectSync(socket: UdpSocket, port: unknown, address: unknown):
   nextTick(emitIfOpen, socket, "connect");
 }
 
-/** What throws before there is an answer leaves the socket without a peer, and free to have one. */
+/** If the action throws before the lookup has answered, the socket is disconnected again. */
 function resetIfItThrows(socket: UdpSocket, action: () => void): void {
   try {
     action();
@@ -91,7 +91,7 @@ function lookUpAndConnect(
 }
 
 /**
- * @param ip As the lookup gave it: of any type.
+ * @param ip The lookup's answer, of any type.
  * @param given The address as the caller wrote it, for the error.
  * @returns The error, if it fails.
  */

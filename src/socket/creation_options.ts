@@ -21,7 +21,7 @@ import type { AdoptOptions, SocketOptions, SocketType } from "./types.ts";
 
 /** Checked options. */
 export interface CheckedOptions {
-  /** Undefined where it is the descriptor's to say. */
+  /** Undefined if the descriptor determines it. */
   readonly version: IpVersion | undefined;
   readonly fd: number | undefined;
   readonly reuseAddr: boolean;
@@ -43,10 +43,10 @@ export interface CheckedOptions {
   readonly offload: Offload;
 }
 
-/** Options of ours that are true or false, and nothing that only looks like it. */
+/** Options that Node does not have, which must be booleans. */
 const FLAGS = ["gso", "gro", "freebind", "transparent", "recvErrors", "sendTimestamp"] as const;
 
-/** The options of sockets that were given a type only: they share them, as there may be ten thousand. */
+/** The options of sockets that were created with a type only. The sockets share them, as there may be ten thousand. */
 const ofType = new Map<unknown, CheckedOptions>();
 
 /** Checks what `createSocket` was given, with Node's errors. */
@@ -60,7 +60,7 @@ export function checkOptions(given: SocketType | SocketOptions | AdoptOptions): 
   return options;
 }
 
-/** The type, where nothing else was given. */
+/** The type, if nothing else was given. */
 function onlyType(given: unknown): unknown {
   if (given === null || typeof given !== "object") return given ?? undefined;
   for (const name in given) if (name !== "type") return undefined;
@@ -99,7 +99,7 @@ function check(given: SocketType | SocketOptions | AdoptOptions): CheckedOptions
     mark: options.mark,
     recvErrors: options.recvErrors ?? false,
     sendTimestamp: options.sendTimestamp ?? false,
-    // Who made a descriptor that is adopted may not know UDP_GRO.
+    // Whoever opened an adopted descriptor may not know UDP_GRO.
     offload: { gso: options.gso ?? true, gro: options.gro ?? (fd === undefined || fd === null) },
   };
 }

@@ -1,12 +1,12 @@
 /**
- * Where a socket has sent before: addresses that need not be looked up, checked and encoded again.
+ * The addresses that a socket has sent to: they need not be looked up, checked and encoded again.
  *
  * @module
  */
 import type { NetworkPermission } from "../../ffi/runtimes/network_permission.ts";
 import type { EncodedAddress } from "../../ffi/wire/sockaddr.ts";
 
-/** Addresses remembered at most; beyond that all are forgotten. */
+/** The maximum number of addresses. If there are more, all are forgotten. */
 const MAX_ADDRESSES = 4096;
 
 /** One socket's destinations. All are forgotten if the program may have given up a permission. */
@@ -26,7 +26,7 @@ export class Destinations {
     this.#revision = network.revision;
   }
 
-  /** The encoded form of an address, where it is known. The same object each time. */
+  /** The encoded form of an address, if it is known. It is the same object each time. */
   find(address: string, port: number): EncodedAddress | undefined {
     if (this.#network.revision !== this.#revision) this.#forget();
     if (port === this.#port && address === this.#address) return this.#encoded;

@@ -1,5 +1,5 @@
 /**
- * From checked arguments of `send` to the endpoint: finds the destination, and has the callback called when it is due.
+ * The way from the checked arguments of `send()` to the endpoint: finds the destination and schedules the callback.
  *
  * @module
  */
@@ -28,22 +28,22 @@ import type { Segments } from "../sending/segments.ts";
 import type { SendCallback, SendManyCallback } from "../sending/types.ts";
 import { Destinations } from "./destinations.ts";
 
-/** What a dispatcher needs of its socket. */
+/** What a dispatcher needs from its socket. */
 export interface DispatchingSocket {
   /** Undefined once closed. */
   readonly endpoint: UdpEndpoint | undefined;
-  /** For an error that no callback hears of. */
+  /** For an error if there is no callback. */
   emitError(error: Error): void;
 }
 
-/** How messages leave. */
+/** Where messages go, and with which control data. */
 interface Route {
-  /** Undefined: to the peer. */
+  /** Undefined for the peer of a connected socket. */
   readonly destination: EncodedAddress | undefined;
   readonly controls: EncodedControls | undefined;
 }
 
-/** Why they cannot: an error, or a negative errno. */
+/** Why they cannot be sent: an error, or a negative errno. */
 type NoRoute = Error | number;
 
 /** One socket's way from `send` to the kernel. */
@@ -56,7 +56,7 @@ export class Dispatcher implements OperationOwner {
   /** For the operations. Nothing is sent by a socket that is closed. */
   readonly asyncId: number;
   #encoder: SendControlsEncoder | undefined;
-  /** With which policy the peer was found to be permitted last. */
+  /** The revision of the permissions under which the peer was last found to be permitted. */
   #peerRevision = UNCHANGING;
 
   constructor(socket: DispatchingSocket, engine: Engine, lookup: LookupFunction, policy: AddressPolicy) {
@@ -89,11 +89,11 @@ export class Dispatcher implements OperationOwner {
   }
 
   /**
-   * The short way, for `send(bytes, port, address, callback?)` on a bound socket without a peer, to a destination that was sent
-   * to before.
+   * The fast path, for `send(bytes, port, address, callback?)` on a bound socket without a peer, to a destination that was used
+   * before.
    *
-   * @param rest What stands behind, which must not be there.
-   * @returns Whether it could be taken.
+   * @param rest The next argument, which must not be given.
+   * @returns Whether the message was sent this way.
    */
   sendToKnown(message: unknown, port: unknown, address: unknown, callback: unknown, rest: unknown): boolean {
     const endpoint = this.#socket.endpoint;
@@ -110,12 +110,12 @@ export class Dispatcher implements OperationOwner {
     return true;
   }
 
-  /** Checks what can be told of a message's controls before it is sent. @throws What {@linkcode Socket.send} throws. */
+  /** Checks as much of a message's controls as can be checked before it is sent. @throws What {@linkcode Socket.send} throws. */
   check({ controls }: SendArguments | MessageGroup): void {
     if (controls) this.#encoderOf(this.#socket.endpoint!).check(controls);
   }
 
-  /** @param connecting Whether `connect()` is under way: then what it does to the socket comes before this message. */
+  /** @param connecting Whether `connect()` is under way: then the message waits for the lookup, and the socket may be connected by then. */
   send(message: SendArguments, connecting: boolean): void {
     const { payload, port, address = "", callback, controls } = message;
     const operation = callback ? new SendOperation(this, callback, message.address, port) : undefined;
@@ -165,14 +165,14 @@ export class Dispatcher implements OperationOwner {
     }
   }
 
-  /** At the end of the turn the messages leave first. */
+  /** Schedules the callback, after the messages leave at the end of the turn. */
   #schedule(operation: SendOperation | undefined): void {
     if (!operation) return;
     this.#engine.outbox.schedule();
     operation.schedule();
   }
 
-  /** What was sent to before is an IP address. */
+  /** Known destinations are IP addresses. */
   #needsNoLookup({ version }: UdpEndpoint, address: string, port: number): boolean {
     const isKnown = this.#lookup === defaultLookup && this.#destinations.find(address, port) !== undefined;
     return isKnown || needsNoLookup(this.#lookup, version, address);
@@ -182,7 +182,7 @@ export class Dispatcher implements OperationOwner {
     return this.#encoder ??= endpoint.controlsEncoder();
   }
 
-  /** @param ip What a lookup gave, of any type. */
+  /** @param ip The lookup's answer, of any type. */
   #routeToAnswer(
     endpoint: UdpEndpoint,
     ip: unknown,
@@ -210,7 +210,7 @@ export class Dispatcher implements OperationOwner {
     return typeof encoded === "number" ? encoded : { destination, controls: encoded };
   }
 
-  /** Why nothing may be sent to the peer any more. Asked if policy may have changed since the last message. */
+  /** The error if sending to the peer is no longer permitted. Checked if permissions may have changed since the last message. */
   #peerRefusal(endpoint: UdpEndpoint): Error | undefined {
     const { revision } = this.#policy.network;
     if (revision === this.#peerRevision) return undefined;

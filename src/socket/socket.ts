@@ -58,16 +58,16 @@ const socketChannel = channel("udp.socket");
  * Options that Node does not have can be set at any time, also before `bind()`. If one fails, the error is an {@linkcode OptionError}.
  *
  * The methods `setRecv...` ask for metadata of each datagram that is received from then on: it is in `rinfo`
- * ({@linkcode ReceiveDetails}) and in {@linkcode MessageBatch.details}. All is off by default, and each is an option of
- * {@linkcode createSocket}, too. They throw ERR_INVALID_ARG_TYPE if `flag` is not a boolean, and the errno of the failed call. What
- * goes with a datagram that is sent is an option of `send()`: {@linkcode SendControls}.
+ * ({@linkcode ReceiveDetails}) and in {@linkcode MessageBatch.details}. All are off by default, and each is also an option of
+ * {@linkcode createSocket}. They throw ERR_INVALID_ARG_TYPE if `flag` is not a boolean, and the errno of the failed call. The
+ * metadata of datagrams that are sent are options of `send()`: {@linkcode SendControls}.
  */
 export class Socket extends EventEmitter<SocketEvents> {
   /** `udp4` or `udp6`. */
   declare readonly type: SocketType;
 
   /**
-   * See {@linkcode createSocket}, which is the way to make one.
+   * Use {@linkcode createSocket}.
    *
    * @param options The type, or options.
    * @param listener Added as a listener for `'message'`.
@@ -81,12 +81,12 @@ export class Socket extends EventEmitter<SocketEvents> {
   }
 
   /**
-   * Binds the socket to a local address, upon which it receives. Emits `'listening'` (bind(2)), or `'error'`: with the
-   * failed call's errno, with the lookup's error, or with the runtime's own where the network is not permitted.
+   * Binds the socket to a local address (bind(2)) and starts to receive. Emits `'listening'`; or `'error'`, with the errno of the
+   * failed call, the lookup's error, or the runtime's own error if the network is not permitted.
    *
-   * @param port 0 or left out: one that the system chooses. As in Node only the low 16 bits count.
-   * @param address An IP address or a host name; left out: all local addresses.
-   * @param callback Added as a listener for `'listening'`, once; dropped if an error comes first.
+   * @param port Defaults to 0: the system chooses a port. As in Node only the low 16 bits count.
+   * @param address An IP address or a host name. Defaults to all local addresses.
+   * @param callback Added as a one-time listener for `'listening'`; removed if an error comes first.
    * @throws {Error} ERR_SOCKET_ALREADY_BOUND, also while a first `bind()` is under way.
    */
   bind(port?: number, address?: string, callback?: () => void): this;
@@ -95,10 +95,10 @@ export class Socket extends EventEmitter<SocketEvents> {
   /** Binds to all local addresses and a port that the system chooses. */
   bind(callback: () => void): this;
   /**
-   * Binds with options. With `fd` the socket takes over an open datagram socket instead, whatever its own address.
+   * Binds with options. With `fd` the socket takes over an open datagram socket instead.
    *
-   * @throws {TypeError} ERR_INVALID_FD_TYPE where `fd` is no UDP socket.
-   * @throws {Error} EEXIST where it belongs to another socket of this module; EAFNOSUPPORT where it is of the other family.
+   * @throws {TypeError} ERR_INVALID_FD_TYPE if `fd` is not a UDP socket.
+   * @throws {Error} EEXIST if it belongs to another socket of this module; EAFNOSUPPORT if it is of the other family.
    */
   bind(options: BindOptions, callback?: () => void): this;
   bind(...values: unknown[]): this {
@@ -109,8 +109,8 @@ export class Socket extends EventEmitter<SocketEvents> {
   /**
    * Binds at once. `'listening'` is emitted at the next tick.
    *
-   * @param options.port 0 to 65535; 0 or left out: one that the system chooses.
-   * @param options.address An IP address, not a host name; left out: all local addresses.
+   * @param options.port 0 to 65535. Defaults to 0: the system chooses a port.
+   * @param options.address An IP address, not a host name. Defaults to all local addresses.
    * @returns The bound address.
    * @throws {Error} ERR_SOCKET_ALREADY_BOUND; the failed call's errno; ERR_INVALID_ARG_VALUE for a host name.
    */
@@ -120,12 +120,12 @@ export class Socket extends EventEmitter<SocketEvents> {
   }
 
   /**
-   * Gives the socket a peer: what it sends goes there, and it receives from there only (connect(2)). Binds first if need be.
-   * Emits `'connect'`. A failure goes to the callback, or else to `'error'`.
+   * Connects the socket to a peer (connect(2)): it sends to that address, and receives from it only. An unbound socket is bound
+   * first. Emits `'connect'`. An error goes to the callback, or to `'error'` if there is none.
    *
    * @param port 1 to 65535.
-   * @param address An IP address or a host name; left out: the loopback address.
-   * @param callback Called when it is done or has failed.
+   * @param address An IP address or a host name. Defaults to the loopback address.
+   * @param callback Called when the socket is connected, or with the error.
    * @throws {RangeError} ERR_SOCKET_BAD_PORT.
    * @throws {Error} ERR_SOCKET_DGRAM_IS_CONNECTED, also while a first `connect()` is under way.
    */
@@ -137,10 +137,10 @@ export class Socket extends EventEmitter<SocketEvents> {
   }
 
   /**
-   * Gives the socket a peer at once. `'connect'` is emitted at the next tick.
+   * Connects the socket to a peer at once. `'connect'` is emitted at the next tick.
    *
    * @param port 1 to 65535.
-   * @param address An IP address, not a host name; left out: the loopback address.
+   * @param address An IP address, not a host name. Defaults to the loopback address.
    * @throws {Error} ERR_SOCKET_DGRAM_IS_CONNECTED; ERR_SOCKET_ALREADY_BOUND while `bind()` is under way; the failed
    * call's errno.
    */
@@ -149,9 +149,9 @@ export class Socket extends EventEmitter<SocketEvents> {
   }
 
   /**
-   * Takes the peer away again.
+   * Disconnects the socket from its peer.
    *
-   * @throws {Error} ERR_SOCKET_DGRAM_NOT_CONNECTED where there is none.
+   * @throws {Error} ERR_SOCKET_DGRAM_NOT_CONNECTED if it has none.
    */
   disconnect(): void {
     const state = udpStateOf(this);
@@ -161,27 +161,28 @@ export class Socket extends EventEmitter<SocketEvents> {
   }
 
   /**
-   * Sends a datagram. Messages leave in the order of their `send()`. An unbound socket is bound first, to a port of the
-   * system's choice; messages wait until then, and while the kernel's buffer is full.
+   * Sends a datagram. Messages leave in the order of their `send()` calls. An unbound socket is bound first, to a port that the
+   * system chooses; messages wait until then, and while the kernel's buffer is full.
    *
-   * The bytes are copied before `send()` returns, once the socket is bound and no host name has to be resolved; otherwise
-   * they must not be changed until the callback is called. Unlike in Node, a message that was sent before `close()` leaves.
+   * If the socket is bound and no host name has to be resolved, the bytes are copied before `send()` returns. Otherwise
+   * they must not be changed until the callback is called. Unlike in Node, a message that was sent before `close()` leaves; but if
+   * `close()` is called in the same turn, its callback is not called, as in Node.
    *
-   * Messages of one turn leave together at its end. On a connected socket the first one leaves before `send()` returns. Before the
-   * program ends, by itself, by `process.exit()` or by an exception, in a Worker too, what was sent leaves; what still waits for room is
-   * tried once more.
+   * Messages of one turn leave together at its end. On a connected socket the first one leaves before `send()` returns. Messages
+   * also leave before the program or a Worker ends, be it by itself, by `process.exit()` or by an exception; those that wait for room
+   * are tried once more.
    *
    * @param message Bytes, text (as UTF-8), or an array of both, whose pieces make one datagram; at most 65,507 bytes over IPv4
    * and 65,527 over IPv6.
-   * @param offset Where in `message` the datagram starts, in bytes.
-   * @param length How many bytes it has.
+   * @param offset The offset in `message` at which the datagram starts, in bytes.
+   * @param length The number of bytes.
    * @param port The destination's port, 1 to 65535; not on a connected socket.
-   * @param address The destination: an IP address or a host name; left out: the loopback address.
-   * @param callback Called with null and the number of bytes once the kernel has the message, or with the error. Without it
-   * an error of the lookup is emitted as `'error'`, one of sending goes unnoticed, as in Node.
+   * @param address The destination: an IP address or a host name. Defaults to the loopback address.
+   * @param callback Called with null and the number of bytes when the kernel has taken the message, or with the error. Without a
+   * callback an error of the lookup is emitted as `'error'`, and an error of sending is ignored, as in Node.
    * @throws {TypeError} ERR_INVALID_ARG_TYPE.
    * @throws {RangeError} ERR_SOCKET_BAD_PORT, ERR_BUFFER_OUT_OF_BOUNDS.
-   * @throws {Error} ERR_SOCKET_DGRAM_IS_CONNECTED where a destination is given on a connected socket.
+   * @throws {Error} ERR_SOCKET_DGRAM_IS_CONNECTED if a destination is given on a connected socket.
    */
   send(
     message: Bytes | readonly Bytes[],
@@ -194,11 +195,11 @@ export class Socket extends EventEmitter<SocketEvents> {
   /** Sends to the peer of a connected socket. */
   send(message: Bytes | readonly Bytes[], callback?: SendCallback): void;
   /**
-   * Sends with options, of which the destination is one. Not in Node. All are checked before anything is sent.
+   * Sends with options, the destination among them. Not in Node. All are checked before anything is sent.
    *
    * @param options See {@linkcode SendOptions}.
    * @throws {TypeError} ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE; ERR_INCOMPATIBLE_OPTION_PAIR;
-   * ERR_FEATURE_UNAVAILABLE_ON_PLATFORM where the system can do it for whole sockets only.
+   * ERR_FEATURE_UNAVAILABLE_ON_PLATFORM if the system supports it for whole sockets only.
    * @throws {RangeError} ERR_OUT_OF_RANGE, ERR_SOCKET_BAD_PORT.
    */
   send(message: Bytes | readonly Bytes[], options: SendOptions, callback?: SendCallback): void;
@@ -236,14 +237,14 @@ export class Socket extends EventEmitter<SocketEvents> {
   }
 
   /**
-   * Sends several datagrams with one callback. Not in Node. Otherwise as {@linkcode Socket.send}: order, copying, implicit binding.
+   * Sends several datagrams with one callback. Not in Node. Order, copying and implicit binding are as in {@linkcode Socket.send}.
    *
    * @param messages The datagrams: bytes, text, or either with a destination or options ({@linkcode AddressedMessage}); or a batch
-   * as `'messages'` gave it, to pass it on as it came.
+   * of `'messages'`, which is passed on as it was received.
    * @param port The destination of those with neither a port nor an address; not on a connected socket.
    * @param address Its IP address, not a host name. Defaults to the loopback address.
-   * @param callback Called once, with the first message's error that has one ({@linkcode SendManyError}) or null, and the number
-   * of messages that were handed to the kernel. It may stand in place of `port` or `address`.
+   * @param callback Called once, with the error of the first message that failed ({@linkcode SendManyError}) or null, and the number
+   * of messages that the kernel has taken. It may stand in place of `port` or `address`.
    * @throws What `send` throws, before anything is sent; ERR_INVALID_ARG_VALUE for a host name.
    *
    * @example A forwarder.
@@ -295,11 +296,11 @@ export class Socket extends EventEmitter<SocketEvents> {
   }
 
   /**
-   * Closes the socket. Messages already handed to `send()` on a bound socket leave first; those the kernel has no room for fail
+   * Closes the socket. Messages that were sent on a bound socket leave first; those that the kernel has no room for fail
    * with ECANCELED. `'close'` is emitted at the next tick.
    *
    * @param callback Added as a listener for `'close'`.
-   * @throws {Error} ERR_SOCKET_DGRAM_NOT_RUNNING where it is closed already.
+   * @throws {Error} ERR_SOCKET_DGRAM_NOT_RUNNING if it is closed already.
    */
   close(callback?: () => void): this {
     if (typeof callback === "function") this.on("close", callback);
@@ -337,7 +338,7 @@ export class Socket extends EventEmitter<SocketEvents> {
   /**
    * The peer's address (getpeername(2)).
    *
-   * @throws {Error} ERR_SOCKET_DGRAM_NOT_CONNECTED where there is none.
+   * @throws {Error} ERR_SOCKET_DGRAM_NOT_CONNECTED if it has none.
    */
   remoteAddress(): AddressInfo {
     const endpoint = runningUdpEndpoint(this);
@@ -347,24 +348,24 @@ export class Socket extends EventEmitter<SocketEvents> {
     return address;
   }
 
-  /** From now on the bound socket keeps the process alive. That is how it starts. */
+  /** Lets the bound socket keep the process alive. This is the default. */
   ref(): this {
     setReferenced(this, true);
     return this;
   }
 
-  /** From now on the socket does not keep the process alive. */
+  /** Lets the process end while the socket is open. */
   unref(): this {
     setReferenced(this, false);
     return this;
   }
 
-  /** Bytes that `send()` was given and the kernel has no room for yet. */
+  /** The number of bytes that were sent and that the kernel has not taken yet. */
   getSendQueueSize(): number {
     return runningUdpEndpoint(this).sendQueue.size;
   }
 
-  /** Messages that `send()` was given and the kernel has no room for yet. */
+  /** The number of messages that were sent and that the kernel has not taken yet. */
   getSendQueueCount(): number {
     return runningUdpEndpoint(this).sendQueue.count;
   }
@@ -382,12 +383,12 @@ export class Socket extends EventEmitter<SocketEvents> {
   }
 
   /**
-   * Has the socket use one interface only (SO_BINDTODEVICE; IP_BOUND_IF and IPV6_BOUND_IF on macOS). Best called before
+   * Binds the socket to one interface (SO_BINDTODEVICE; IP_BOUND_IF and IPV6_BOUND_IF on macOS). Best called before
    * `bind()`. Not in Node.
    *
-   * @param device The interface's name; left out, null or empty: any interface again.
+   * @param device The interface's name. Undefined, null or empty: any interface.
    * @returns True.
-   * @throws {Error} ENODEV without such an interface; EPERM where the system wants a privilege (Linux: CAP_NET_RAW, to change
+   * @throws {Error} ENODEV if there is no such interface; EPERM if the system requires a privilege (Linux: CAP_NET_RAW, to change
    * an interface that is set).
    */
   bindToDevice(device?: string | null): true {
@@ -395,8 +396,8 @@ export class Socket extends EventEmitter<SocketEvents> {
   }
 
   /**
-   * Sets the priority of what is sent (SO_PRIORITY, Linux), by which the device's queueing discipline sorts packets, and which
-   * becomes the priority of a VLAN's frames. Not in Node. {@linkcode Socket.setTypeOfService} changes it, too.
+   * Sets the priority of what is sent (SO_PRIORITY, Linux), by which the device's queueing discipline sorts packets. It
+   * is also the priority of a VLAN's frames. Not in Node. {@linkcode Socket.setTypeOfService} also changes it.
    *
    * @param priority 0 to 6; with CAP_NET_ADMIN up to 2147483647.
    * @returns True.
@@ -413,7 +414,7 @@ export class Socket extends EventEmitter<SocketEvents> {
   }
 
   /**
-   * Marks what is sent (SO_MARK, Linux): routing rules (`ip rule add fwmark`) and packet filters tell packets by it. Not in Node.
+   * Sets the mark of what is sent (SO_MARK, Linux), which routing rules (`ip rule add fwmark`) and firewalls can match. Not in Node.
    *
    * @param mark 0 to 4294967295; 0: none.
    * @returns True.
@@ -430,10 +431,10 @@ export class Socket extends EventEmitter<SocketEvents> {
   }
 
   /**
-   * Has the kernel look into the device's queue itself for a while, when there is nothing to receive, instead of waiting for an
-   * interrupt (SO_BUSY_POLL, Linux 3.11): less delay for more load. It takes a device that can do it. Not in Node.
+   * Lets the kernel poll the device's queue for a while if there is nothing to receive, instead of waiting for an
+   * interrupt (SO_BUSY_POLL, Linux 3.11): less delay for more load. Requires support by the driver. Not in Node.
    *
-   * @param microseconds For how long, 0 to 2147483647; 0: not at all.
+   * @param microseconds How long to poll, 0 to 2147483647; 0 turns it off.
    * @returns True.
    * @throws {RangeError} ERR_OUT_OF_RANGE.
    * @throws {Error} EPERM for more than net.core.busy_read without CAP_NET_ADMIN.
@@ -442,44 +443,44 @@ export class Socket extends EventEmitter<SocketEvents> {
     return solSocket.setBusyPoll(this, microseconds);
   }
 
-  /** For how many microseconds the kernel looks into the device's queue itself (SO_BUSY_POLL, Linux 3.11). Not in Node. */
+  /** How many microseconds the kernel polls the device's queue (SO_BUSY_POLL, Linux 3.11). Not in Node. */
   getBusyPoll(): number {
     return solSocket.getBusyPoll(this);
   }
 
   /**
-   * What the kernel's buffers of the socket hold (SO_MEMINFO, Linux 4.12). Not in Node.
+   * The sizes and contents of the socket's buffers in the kernel (SO_MEMINFO, Linux 4.12). Not in Node.
    *
-   * @throws {Error} ENOPROTOOPT where the system has no such option.
+   * @throws {Error} ENOPROTOOPT if the system has no such option.
    */
   getMemoryInfo(): MemoryInfo {
     return solSocket.getMemoryInfo(this);
   }
 
   /**
-   * How many datagrams the kernel has dropped that were for this socket, since it was made: for want of room in its receive buffer,
-   * for a wrong checksum, or by a filter (SO_MEMINFO, Linux 4.12). Not in Node.
+   * The number of datagrams for this socket that the kernel has dropped since the socket was created: because the receive buffer was
+   * full, the checksum was wrong, or a filter said so (SO_MEMINFO, Linux 4.12). Not in Node.
    *
-   * Datagrams that the kernel hands over together (`gro`) and drops together count once; with `gro: false` the count is exact.
+   * Datagrams that the kernel has coalesced (`gro`) and drops together count once. With `gro: false` the count is exact.
    *
-   * @returns 0 to 4294967295, after which it starts again.
-   * @throws {Error} ENOPROTOOPT where the system has no such option.
+   * @returns 0 to 4294967295, then 0 again.
+   * @throws {Error} ENOPROTOOPT if the system has no such option.
    */
   getDropCount(): number {
     return solSocket.getDropCount(this);
   }
 
   /**
-   * The size in bytes of the datagram that waits to be received first (SIOCINQ; SO_NREAD on macOS); 0 where none waits, or an empty
-   * one. Not in Node.
+   * The size in bytes of the datagram that is received next (SIOCINQ; SO_NREAD on macOS). 0 if none waits, or if it is empty.
+   * Not in Node.
    */
   getInputQueueSize(): number {
     return solSocket.getInputQueueSize(this);
   }
 
   /**
-   * The bytes that the kernel has taken and the device has not sent yet, on Linux with the kernel's own overhead for each packet
-   * (SIOCOUTQ; SO_NWRITE on macOS). Not in Node. What the kernel has not taken yet is {@linkcode Socket.getSendQueueSize}.
+   * The number of bytes that the kernel has taken and the device has not sent yet (SIOCOUTQ; SO_NWRITE on macOS). On Linux it
+   * includes the kernel's overhead for each packet. Not in Node. See {@linkcode Socket.getSendQueueSize} for what the kernel has not taken yet.
    */
   getOutputQueueSize(): number {
     return solSocket.getOutputQueueSize(this);
@@ -530,7 +531,7 @@ export class Socket extends EventEmitter<SocketEvents> {
   // Options of IP: ip(7), ipv6(7).
 
   /**
-   * How many routers a datagram may pass (IP_TTL, IPV6_UNICAST_HOPS).
+   * Sets the TTL, in IPv6 called hop limit: how many routers a datagram may pass (IP_TTL, IPV6_UNICAST_HOPS).
    *
    * @param ttl 1 to 255.
    * @returns `ttl`.
@@ -542,7 +543,8 @@ export class Socket extends EventEmitter<SocketEvents> {
 
   /**
    * Sets the type of service of what is sent, in IPv6 called traffic class (IP_TOS, IPV6_TCLASS): the DSCP in the upper six bits
-   * (RFC 2474) and the ECN in the lower two (RFC 3168). Node has it on sockets of `net` only. Linux sets {@linkcode Socket.setPriority} after it.
+   * (RFC 2474) and the ECN in the lower two (RFC 3168). Node has it on sockets of `net` only. Linux also
+   * sets the priority ({@linkcode Socket.setPriority}) from it.
    *
    * @param tos 0 to 255.
    * @returns True.
@@ -559,7 +561,7 @@ export class Socket extends EventEmitter<SocketEvents> {
 
   /**
    * Sets the differentiated services codepoint of what is sent (RFC 2474): the upper six bits of {@linkcode Socket.setTypeOfService}, whose
-   * other two stay. Not in Node.
+   * other two bits do not change. Not in Node.
    *
    * @param dscp 0 to 63: 46 is expedited forwarding (RFC 3246).
    * @returns True.
@@ -576,9 +578,9 @@ export class Socket extends EventEmitter<SocketEvents> {
 
   /**
    * Sets the explicit congestion notification of what is sent (RFC 3168): the lower two bits of {@linkcode Socket.setTypeOfService}, whose
-   * other six stay. Not in Node.
+   * other six bits do not change. Not in Node.
    *
-   * @param ecn 0: not capable of it; 1: ECT(1); 2: ECT(0); 3: congestion experienced.
+   * @param ecn 0: not ECN-capable; 1: ECT(1); 2: ECT(0); 3: congestion experienced.
    * @returns True.
    * @throws {RangeError} ERR_OUT_OF_RANGE.
    */
@@ -592,26 +594,26 @@ export class Socket extends EventEmitter<SocketEvents> {
   }
 
   /**
-   * Says what to do with datagrams that are larger than the path's MTU (IP_MTU_DISCOVER, IPV6_MTU_DISCOVER; Linux). Not in Node.
+   * Sets what happens to datagrams that are larger than the path's MTU (IP_MTU_DISCOVER, IPV6_MTU_DISCOVER; Linux). Not in Node.
    *
-   * @param mode What stands behind IP_PMTUDISC_ in the header: {@linkcode PathMtuDiscovery}.
+   * @param mode The header's name without IP_PMTUDISC_: {@linkcode PathMtuDiscovery}.
    * @returns True.
    * @throws {TypeError} ERR_INVALID_ARG_VALUE.
-   * @throws {Error} ENOPROTOOPT on macOS, where {@linkcode Socket.setDontFragment} is all there is.
+   * @throws {Error} ENOPROTOOPT on macOS, which has only {@linkcode Socket.setDontFragment}.
    */
   setMTUDiscover(mode: PathMtuDiscovery): true {
     return ip.setMTUDiscover(this, mode);
   }
 
-  /** What is done with datagrams that are larger than the path's MTU (IP_MTU_DISCOVER, IPV6_MTU_DISCOVER; Linux). Not in Node. */
+  /** What happens to datagrams that are larger than the path's MTU (IP_MTU_DISCOVER, IPV6_MTU_DISCOVER; Linux). Not in Node. */
   getMTUDiscover(): PathMtuDiscovery {
     return ip.getMTUDiscover(this);
   }
 
   /**
-   * Forbids to fragment what is sent: the don't-fragment bit of IPv4, and no fragment header in IPv6. A datagram that is larger than
-   * the path's MTU, as far as that is known, then fails with EMSGSIZE. The mode `DO` of {@linkcode Socket.setMTUDiscover}, or `WANT`
-   * where `flag` is false; on macOS IP_DONTFRAG and IPV6_DONTFRAG. Not in Node.
+   * Sets whether fragmentation is forbidden: then IPv4 datagrams have the don't-fragment bit, and IPv6 ones no fragment header. A
+   * datagram that is larger than the path's MTU, if that is known, fails with EMSGSIZE. Sets the mode `DO` of
+   * {@linkcode Socket.setMTUDiscover}, or `WANT` if `flag` is false; on macOS IP_DONTFRAG and IPV6_DONTFRAG. Not in Node.
    *
    * @returns True.
    */
@@ -619,17 +621,17 @@ export class Socket extends EventEmitter<SocketEvents> {
     return ip.setDontFragment(this, flag);
   }
 
-  /** Whether what is sent must not be fragmented: the modes `DO` and `PROBE`. Not in Node. */
+  /** Whether fragmentation is forbidden: the modes `DO` and `PROBE`. Not in Node. */
   getDontFragment(): boolean {
     return ip.getDontFragment(this);
   }
 
   /**
-   * The MTU of the path to the peer, as far as the kernel knows it (IP_MTU on Linux, IPV6_PATHMTU). Without a peer, ask for
-   * `recvErrors`: its errors have the MTU. Not in Node.
+   * The MTU of the path to the peer, if the kernel knows it (IP_MTU on Linux, IPV6_PATHMTU). Without a peer, use `recvErrors`:
+   * its errors have the MTU. Not in Node.
    *
-   * @returns Bytes, with the IP and UDP headers: 28 of IPv4 and 48 of IPv6 without options.
-   * @throws {Error} ENOTCONN where there is no peer; ENOPROTOOPT for IPv4 on macOS.
+   * @returns The size in bytes. It includes the IP and UDP headers: 28 bytes for IPv4 and 48 for IPv6 without options.
+   * @throws {Error} ENOTCONN if there is no peer; ENOPROTOOPT for IPv4 on macOS.
    */
   getPathMTU(): number {
     return ip.getPathMTU(this);
@@ -651,8 +653,8 @@ export class Socket extends EventEmitter<SocketEvents> {
   }
 
   /**
-   * Makes the socket a transparent proxy's (IP_TRANSPARENT, IPV6_TRANSPARENT; Linux): it can be bound to any address, and receives
-   * what a rule of the system's packet filter (TPROXY) sends it. Also an option of `createSocket`. Not in Node.
+   * Makes the socket that of a transparent proxy (IP_TRANSPARENT, IPV6_TRANSPARENT; Linux): it can be bound to any address, and
+   * receives what a firewall rule (TPROXY) redirects to it. Also an option of `createSocket`. Not in Node.
    *
    * @returns True.
    * @throws {Error} EPERM without CAP_NET_ADMIN or CAP_NET_RAW.
@@ -661,16 +663,16 @@ export class Socket extends EventEmitter<SocketEvents> {
     return ip.setTransparent(this, flag);
   }
 
-  /** Whether the socket is a transparent proxy's (IP_TRANSPARENT, IPV6_TRANSPARENT; Linux). Not in Node. */
+  /** Whether the socket is that of a transparent proxy (IP_TRANSPARENT, IPV6_TRANSPARENT; Linux). Not in Node. */
   getTransparent(): boolean {
     return ip.getTransparent(this);
   }
 
   /**
-   * Has the network's answers to datagrams that did not arrive come as `'networkError'` events, on a socket without a peer, too
-   * (IP_RECVERR, IPV6_RECVERR; Linux). With a peer they come in place of the `'error'` that is ECONNREFUSED. No datagram is lost
-   * by it: one that the kernel refuses for another one's sake is sent again. Errors wait in the receive buffer: if that is full, the
-   * kernel drops them, of which {@linkcode Socket.getErrorQueueOverruns} tells. Also an option of `createSocket`. Not in Node.
+   * Enables `'networkError'` events, also on a socket without a peer: ICMP errors, and this host's own refusals, of what was
+   * sent (IP_RECVERR, IPV6_RECVERR; Linux). On a connected socket they replace `'error'` with ECONNREFUSED. No datagram is lost
+   * by it: if the kernel refuses one because of another one's error, it is sent again. Errors wait in the receive buffer: if that is full, the
+   * kernel drops them ({@linkcode Socket.getErrorQueueOverruns}). Also an option of `createSocket`. Not in Node.
    *
    * @returns True.
    * @throws {Error} ENOPROTOOPT on macOS.
@@ -679,7 +681,7 @@ export class Socket extends EventEmitter<SocketEvents> {
     return ip.setRecvErrors(this, flag);
   }
 
-  /** Whether the network's errors come as `'networkError'` events (IP_RECVERR, IPV6_RECVERR; Linux). Not in Node. */
+  /** Whether `'networkError'` events are enabled (IP_RECVERR, IPV6_RECVERR; Linux). Not in Node. */
   getRecvErrors(): boolean {
     return ip.getRecvErrors(this);
   }
@@ -699,7 +701,7 @@ export class Socket extends EventEmitter<SocketEvents> {
   // Multicast: RFC 3678, RFC 4607.
 
   /**
-   * How many routers a multicast datagram may pass (IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS).
+   * Sets the TTL, or hop limit, of multicast datagrams (IP_MULTICAST_TTL, IPV6_MULTICAST_HOPS).
    *
    * @param ttl 0 to 255; 0 keeps it on this host.
    * @returns `ttl`.
@@ -710,7 +712,7 @@ export class Socket extends EventEmitter<SocketEvents> {
   }
 
   /**
-   * Whether multicast that is sent comes back to this host (IP_MULTICAST_LOOP, IPV6_MULTICAST_LOOP).
+   * Sets whether multicast datagrams are also delivered on this host (IP_MULTICAST_LOOP, IPV6_MULTICAST_LOOP).
    *
    * @returns `flag`.
    * @throws {Error} EBADF before the socket is bound.
@@ -720,14 +722,13 @@ export class Socket extends EventEmitter<SocketEvents> {
   }
 
   /**
-   * The interface that multicast leaves by (IP_MULTICAST_IF, IPV6_MULTICAST_IF).
+   * Sets the outgoing interface of multicast datagrams (IP_MULTICAST_IF, IPV6_MULTICAST_IF).
    *
-   * @param multicastInterface For IPv4 one of the interface's addresses, for IPv6 any address with `%` and the interface's name
-   * or number behind it, or (unlike Node) the interface's name. `0.0.0.0` or `::`: the system's choice.
+   * @param multicastInterface For IPv4 one of the interface's addresses; for IPv6 any address followed by `%` and the interface's
+   * name or number; or (unlike in Node) the interface's name. With `0.0.0.0` or `::` the system chooses.
    * @returns True. (Node: nothing.)
-   * @throws {Error} EINVAL if it is none of these (an address with a zone that names no interface is the system's choice, as in Node),
-   * EBADF before the socket is bound, or what the kernel says, as ENOPROTOOPT
-   * where an IPv4 socket is given an IPv6 address.
+   * @throws {Error} EINVAL if it is none of these (if the zone of an address names no interface, the system chooses, as in Node);
+   * EBADF before the socket is bound; or the kernel's error, such as ENOPROTOOPT for an IPv6 address on an IPv4 socket.
    */
   setMulticastInterface(multicastInterface: string): true {
     return multicast.setMulticastInterface(this, multicastInterface);
@@ -736,39 +737,39 @@ export class Socket extends EventEmitter<SocketEvents> {
   /**
    * Joins a multicast group (IP_ADD_MEMBERSHIP, IPV6_JOIN_GROUP). An unbound socket is bound first.
    *
-   * @param multicastAddress The group. An IPv6 socket that is not `ipv6Only` can join IPv4 groups, too.
-   * @param multicastInterface The interface, as in {@linkcode Socket.setMulticastInterface}; left out: the system's choice.
+   * @param multicastAddress The group. An IPv6 socket that is not `ipv6Only` can also join IPv4 groups.
+   * @param multicastInterface The interface, as in {@linkcode Socket.setMulticastInterface}. By default the system chooses.
    * @returns True. (Node: nothing.)
-   * @throws {Error} EINVAL for a bad address or a name that no interface has, EADDRINUSE if it is joined already, ENODEV for an
-   * IPv4 address that no interface has.
+   * @throws {Error} EINVAL for an invalid address or a name that no interface has; EADDRINUSE if the group is joined already; ENODEV for
+   * an IPv4 address that no interface has.
    */
   addMembership(multicastAddress: string, multicastInterface?: string): true {
     return multicast.addMembership(this, multicastAddress, multicastInterface);
   }
 
   /**
-   * Leaves a multicast group (IP_DROP_MEMBERSHIP, IPV6_LEAVE_GROUP). Closing the socket does it, too.
+   * Leaves a multicast group (IP_DROP_MEMBERSHIP, IPV6_LEAVE_GROUP). Closing the socket does so as well.
    *
    * @param multicastAddress The group.
-   * @param multicastInterface The interface; left out: over IPv4 the system's choice, as at joining; over IPv6 any one, of
-   * several the one that was joined last. As in Node.
+   * @param multicastInterface The interface. By default, as in Node: for IPv4 the one that the system chooses, as when joining; for
+   * IPv6 the one on which the group was joined last.
    * @returns True. (Node: nothing.)
-   * @throws {Error} EADDRNOTAVAIL if it was not joined.
+   * @throws {Error} EADDRNOTAVAIL if the group was not joined.
    */
   dropMembership(multicastAddress: string, multicastInterface?: string): true {
     return multicast.dropMembership(this, multicastAddress, multicastInterface);
   }
 
   /**
-   * Joins a source-specific channel: a group, but only what one host sends to it (IP_ADD_SOURCE_MEMBERSHIP,
+   * Joins a source-specific channel: only what one host sends to the group (IP_ADD_SOURCE_MEMBERSHIP,
    * MCAST_JOIN_SOURCE_GROUP; RFC 4607). An unbound socket is bound first.
+   *
+   * If sources of one IPv6 group are joined on several interfaces, Linux does not distinguish them by interface: the last one
+   * joined applies to all.
    *
    * @param sourceAddress The sender.
    * @param groupAddress The group.
-   * On Linux, of IPv6, the sources of one group that were joined on several interfaces are not told apart by interface: what was joined
-   * last holds for all.
-   *
-   * @param multicastInterface The interface, as in {@linkcode Socket.setMulticastInterface}; left out: the system's choice.
+   * @param multicastInterface The interface, as in {@linkcode Socket.setMulticastInterface}. By default the system chooses.
    * @returns True. (Node: nothing.)
    */
   addSourceSpecificMembership(sourceAddress: string, groupAddress: string, multicastInterface?: string): true {
@@ -780,7 +781,7 @@ export class Socket extends EventEmitter<SocketEvents> {
    *
    * @param sourceAddress The sender.
    * @param groupAddress The group.
-   * @param multicastInterface The interface; left out: the one that joined without one.
+   * @param multicastInterface The interface. Defaults to that of a channel that was joined without one.
    * @returns True. (Node: nothing.)
    */
   dropSourceSpecificMembership(sourceAddress: string, groupAddress: string, multicastInterface?: string): true {
@@ -788,43 +789,43 @@ export class Socket extends EventEmitter<SocketEvents> {
   }
 
   /**
-   * Whether the socket gets what any socket of this host has joined (IP_MULTICAST_ALL, IPV6_MULTICAST_ALL; Linux), as it does to begin
-   * with, or the groups only that it has joined itself. Not in Node.
+   * Sets whether the socket receives all groups that any socket of this host has joined (IP_MULTICAST_ALL, IPV6_MULTICAST_ALL;
+   * Linux), which is the default, or only those that it has joined itself. Not in Node.
    *
    * @returns True.
-   * @throws {Error} ENOPROTOOPT before Linux 2.6.31, for IPv6 before 4.20, and on macOS, where sockets get what they joined.
+   * @throws {Error} ENOPROTOOPT before Linux 2.6.31, for IPv6 before 4.20, and on macOS, where sockets receive what they joined.
    */
   setMulticastAll(flag: boolean): true {
     return multicast.setMulticastAll(this, flag);
   }
 
-  /** Whether the socket gets groups that it has not joined itself (IP_MULTICAST_ALL, IPV6_MULTICAST_ALL; Linux). Not in Node. */
+  /** Whether the socket receives groups that it has not joined itself (IP_MULTICAST_ALL, IPV6_MULTICAST_ALL; Linux). Not in Node. */
   getMulticastAll(): boolean {
     return multicast.getMulticastAll(this);
   }
 
   /**
-   * Keeps out what one host sends to a group that was joined as a whole, by {@linkcode Socket.addMembership} (IP_BLOCK_SOURCE,
-   * MCAST_BLOCK_SOURCE; RFC 3678). Not in Node.
+   * Blocks one sender of a group that was joined by {@linkcode Socket.addMembership} (IP_BLOCK_SOURCE, MCAST_BLOCK_SOURCE;
+   * RFC 3678). Not in Node.
    *
    * @param sourceAddress The sender.
    * @param groupAddress The group.
    * @param multicastInterface The interface, as it was joined on.
    * @returns True.
-   * @throws {Error} EINVAL where the group was not joined, EADDRNOTAVAIL where the source is blocked already.
+   * @throws {Error} EINVAL if the group was not joined; EADDRNOTAVAIL if the source is blocked already.
    */
   blockSource(sourceAddress: string, groupAddress: string, multicastInterface?: string): true {
     return multicast.blockSource(this, sourceAddress, groupAddress, multicastInterface);
   }
 
   /**
-   * Lets a blocked sender be heard again (IP_UNBLOCK_SOURCE, MCAST_UNBLOCK_SOURCE; RFC 3678). Not in Node.
+   * Unblocks a sender of a group (IP_UNBLOCK_SOURCE, MCAST_UNBLOCK_SOURCE; RFC 3678). Not in Node.
    *
    * @param sourceAddress The sender.
    * @param groupAddress The group.
    * @param multicastInterface The interface, as it was joined on.
    * @returns True.
-   * @throws {Error} EADDRNOTAVAIL or EINVAL where it is not blocked.
+   * @throws {Error} EADDRNOTAVAIL or EINVAL if it is not blocked.
    */
   unblockSource(sourceAddress: string, groupAddress: string, multicastInterface?: string): true {
     return multicast.unblockSource(this, sourceAddress, groupAddress, multicastInterface);
@@ -833,7 +834,7 @@ export class Socket extends EventEmitter<SocketEvents> {
   // Metadata of each datagram: control messages of recvmsg(2) and sendmsg(2). Not in Node.
 
   /**
-   * The address each datagram was sent to, and the interface it came by: `localAddress`, `interfaceIndex`, `interfaceName`
+   * Enables the address each datagram was sent to, and the interface it arrived on: `localAddress`, `interfaceIndex`, `interfaceName`
    * (IP_PKTINFO, IPV6_RECVPKTINFO).
    *
    * @returns True.
@@ -843,9 +844,9 @@ export class Socket extends EventEmitter<SocketEvents> {
   }
 
   /**
-   * The address and port that each datagram's sender gave: `originalAddress`, `originalPort` (IP_RECVORIGDSTADDR,
-   * IPV6_RECVORIGDSTADDR; Linux 2.6.29, for IPv6 2.6.37). A transparent proxy ({@linkcode Socket.setTransparent}) learns from it where the datagram was to
-   * go, for its own address tells only the rule that brought it here.
+   * Enables the address and port that each datagram was originally sent to: `originalAddress`, `originalPort` (IP_RECVORIGDSTADDR,
+   * IPV6_RECVORIGDSTADDR; Linux 2.6.29, for IPv6 2.6.37). A transparent proxy ({@linkcode Socket.setTransparent}) needs them, as a
+   * firewall rule may have redirected the datagram to the proxy's address.
    *
    * @returns True.
    * @throws {TypeError} ERR_FEATURE_UNAVAILABLE_ON_PLATFORM on macOS.
@@ -855,7 +856,7 @@ export class Socket extends EventEmitter<SocketEvents> {
   }
 
   /**
-   * How many routers each datagram might still have passed: `ttl` (IP_RECVTTL, IPV6_RECVHOPLIMIT).
+   * Enables the TTL, or hop limit, that each datagram arrived with: `ttl` (IP_RECVTTL, IPV6_RECVHOPLIMIT).
    *
    * @returns True.
    */
@@ -864,7 +865,7 @@ export class Socket extends EventEmitter<SocketEvents> {
   }
 
   /**
-   * The type of service or traffic class of each datagram: `tos`, `dscp`, `ecn` (IP_RECVTOS, IPV6_RECVTCLASS).
+   * Enables the type of service, or traffic class, of each datagram: `tos`, `dscp`, `ecn` (IP_RECVTOS, IPV6_RECVTCLASS).
    *
    * @returns True.
    */
@@ -873,9 +874,9 @@ export class Socket extends EventEmitter<SocketEvents> {
   }
 
   /**
-   * When the kernel received each datagram: `timestamp`, and `hardwareTimestamp` where the device makes them (SO_TIMESTAMPNS,
-   * SO_TIMESTAMPING; on macOS SO_TIMESTAMP, in whole microseconds). A device makes them once it is told to, as with
-   * `hwstamp_ctl` of linuxptp.
+   * Enables the time at which the kernel received each datagram: `timestamp`, and `hardwareTimestamp` if the device makes them
+   * (SO_TIMESTAMPNS, SO_TIMESTAMPING; on macOS SO_TIMESTAMP, in whole microseconds). A device makes them once it is configured to,
+   * for example by `hwstamp_ctl` of linuxptp.
    *
    * @returns True.
    */
@@ -884,7 +885,7 @@ export class Socket extends EventEmitter<SocketEvents> {
   }
 
   /**
-   * Whether each datagram was cut, or what was to be told of it: `truncated`, `controlTruncated` (MSG_TRUNC, MSG_CTRUNC).
+   * Enables whether each datagram or its metadata was truncated: `truncated`, `controlTruncated` (MSG_TRUNC, MSG_CTRUNC).
    *
    * @returns True.
    */
@@ -893,7 +894,7 @@ export class Socket extends EventEmitter<SocketEvents> {
   }
 
   /**
-   * The size of the datagrams that the kernel handed over together: `segmentSize` (UDP_GRO).
+   * Enables the size of coalesced datagrams: `segmentSize` (UDP_GRO).
    *
    * @returns True.
    */
@@ -902,8 +903,8 @@ export class Socket extends EventEmitter<SocketEvents> {
   }
 
   /**
-   * How many datagrams the socket had lost when each one came in: `dropped` (SO_RXQ_OVFL, Linux). So that each one counts, the kernel
-   * hands over no datagrams together (`gro`) meanwhile.
+   * Enables the number of datagrams that the socket had lost when each one arrived: `dropped` (SO_RXQ_OVFL, Linux). So that each
+   * one counts, the kernel coalesces no datagrams (`gro`) meanwhile.
    *
    * @returns True.
    * @throws {TypeError} ERR_FEATURE_UNAVAILABLE_ON_PLATFORM on macOS.
@@ -913,9 +914,8 @@ export class Socket extends EventEmitter<SocketEvents> {
   }
 
   /**
-   * Has `'timestamp'` events ({@linkcode TransmitTimestamp}) say when each datagram left (SO_TIMESTAMPING, Linux), by number.
-   * Meanwhile messages go to the kernel one by one. Times wait in the receive buffer for this process to fetch them: where
-   * it is full, one may be missing.
+   * Enables `'timestamp'` events ({@linkcode TransmitTimestamp}), which report when each datagram left (SO_TIMESTAMPING, Linux).
+   * Meanwhile messages go to the kernel one by one. Timestamps wait in the receive buffer: if that is full, one may be missing.
    *
    * @returns True.
    * @throws {TypeError} ERR_FEATURE_UNAVAILABLE_ON_PLATFORM on macOS.
@@ -925,9 +925,9 @@ export class Socket extends EventEmitter<SocketEvents> {
   }
 
   /**
-   * Chooses the clock of `txTime` in {@linkcode SendControls} (SO_TXTIME, Linux 4.19). Not an option of `createSocket`.
+   * Sets the clock of `txTime` in {@linkcode SendControls} (SO_TXTIME, Linux 4.19). Not an option of `createSocket`.
    *
-   * @param clock What the queueing discipline goes by: for `fq` it is `monotonic`, for `etf` mostly `tai`.
+   * @param clock The clock of the queueing discipline: `monotonic` for `fq`, mostly `tai` for `etf`.
    * @returns True.
    * @throws {TypeError} ERR_FEATURE_UNAVAILABLE_ON_PLATFORM on macOS; ERR_INVALID_ARG_VALUE.
    * @throws {Error} EPERM for another clock than `monotonic` without CAP_NET_ADMIN.
@@ -939,19 +939,19 @@ export class Socket extends EventEmitter<SocketEvents> {
   // Filters in the kernel.
 
   /**
-   * Has the kernel drop datagrams before they come to the socket, as a classic BPF program says (SO_ATTACH_FILTER, Linux). Not in Node.
-   * What `tcpdump -dd` prints is such a program, but for a packet that starts with its Ethernet header.
+   * Attaches a classic BPF program that decides which datagrams the kernel drops before they reach the socket (SO_ATTACH_FILTER,
+   * Linux). Not in Node. `tcpdump -dd` prints such programs, but for packets that start with their Ethernet header.
    *
-   * The program is run on each datagram, which starts with its UDP header: the payload is at offset 8; the IP header is reached by
-   * SKF_NET_OFF. It returns how many bytes to keep, from the UDP header on: 0 drops the datagram, 4294967295 keeps all of it. So that
-   * each datagram is seen, the kernel hands none over together with others (`gro`) while a filter is attached. It replaces a
-   * filter that is attached already. Datagrams that wait already are not filtered: attach it before `bind()` to miss none.
+   * The program runs on each datagram, from its UDP header on: the payload is at offset 8, the IP header at SKF_NET_OFF. It
+   * returns how many bytes to keep, from the UDP header on: 0 drops the datagram, 4294967295 keeps all of it. So that it sees
+   * each datagram, the kernel coalesces none (`gro`) while a filter is attached. The program replaces a filter that is
+   * attached already. Datagrams that wait already are not filtered: attach it before `bind()` to filter all.
    *
    * @param program 1 to 4096 instructions; jumps must not lead out of it, and the last one must be a BPF_RET.
    * @returns True.
    * @throws {TypeError} ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE.
    * @throws {RangeError} ERR_OUT_OF_RANGE.
-   * @throws {Error} EINVAL for a program that the kernel finds wrong; EPERM where a filter is locked; ENOMEM for more than
+   * @throws {Error} EINVAL for a program that the kernel rejects; EPERM if a filter is locked; ENOMEM for more than
    * net.core.optmem_max; ENOPROTOOPT on macOS.
    */
   attachFilter(program: readonly FilterInstruction[]): true {
@@ -959,17 +959,17 @@ export class Socket extends EventEmitter<SocketEvents> {
   }
 
   /**
-   * Takes the filter away again (SO_DETACH_FILTER).
+   * Detaches the filter (SO_DETACH_FILTER).
    *
    * @returns True.
-   * @throws {Error} ENOENT where there is none; EPERM where it is locked.
+   * @throws {Error} ENOENT if there is none; EPERM if it is locked.
    */
   detachFilter(): true {
     return packetFilters.detachFilter(this);
   }
 
   /**
-   * Locks what is attached: from now on the filter can be neither replaced nor taken away, not even by this socket
+   * Locks the filter: from now on it can be neither replaced nor detached, not even by this socket
    * (SO_LOCK_FILTER, Linux 3.9).
    *
    * @returns True.
@@ -979,14 +979,14 @@ export class Socket extends EventEmitter<SocketEvents> {
   }
 
   /**
-   * Has a program say which of several sockets of one port (`reusePort`) gets a datagram (SO_ATTACH_REUSEPORT_CBPF, Linux 4.5).
-   * It is attached to all of them through any one. Not in Node.
+   * Attaches a classic BPF program that chooses which of several sockets of one port (`reusePort`) receives a datagram
+   * (SO_ATTACH_REUSEPORT_CBPF, Linux 4.5). It is attached to all of them through any one. Not in Node.
    *
-   * The program is run on the datagram's payload, which starts at offset 0. It returns the socket's index in the order in which they
-   * were bound, from 0; with any other number the kernel chooses as it does without a program. It has to see each datagram: so
-   * the kernel hands over none together with others (`gro`) to the sockets of the port in this thread, those bound later too. Make
-   * the sockets of the port in other threads and processes with `gro: false`. Datagrams that a sender on this host hands to the
-   * kernel together (`gso`) go where the first one goes.
+   * The program runs on the datagram's payload, which starts at offset 0. It returns the socket's index in the order in which they
+   * were bound, from 0; with any other number the kernel chooses as it does without a program. So that it sees each datagram,
+   * the kernel coalesces none (`gro`) for the sockets of the port in this thread, also those bound later. Create the sockets of
+   * the port in other threads and processes with `gro: false`. Datagrams that a sender on this host sends as one payload (`gso`)
+   * go to the socket of the first one.
    *
    * @param program As in {@linkcode Socket.attachFilter}.
    * @returns True.
@@ -997,10 +997,10 @@ export class Socket extends EventEmitter<SocketEvents> {
   }
 
   /**
-   * Takes that program away again, for all sockets of the port (SO_DETACH_REUSEPORT_BPF, Linux 5.3).
+   * Detaches that program from all sockets of the port (SO_DETACH_REUSEPORT_BPF, Linux 5.3).
    *
    * @returns True.
-   * @throws {Error} ENOENT where there is none.
+   * @throws {Error} ENOENT if there is none.
    */
   detachReusePortFilter(): true {
     return packetFilters.detachReusePortFilter(this);
@@ -1009,7 +1009,7 @@ export class Socket extends EventEmitter<SocketEvents> {
   // Any option.
 
   /**
-   * Reads any option of the socket (getsockopt(2)). Not in Node. Makes the descriptor if there is none yet.
+   * Reads any option of the socket (getsockopt(2)). Not in Node. Opens the descriptor if there is none yet.
    *
    * @example
    * ```ts
@@ -1017,22 +1017,22 @@ export class Socket extends EventEmitter<SocketEvents> {
    * ```
    *
    * @param level The level: `SOL_SOCKET`, `IPPROTO_IP`, `IPPROTO_IPV6`, `IPPROTO_UDP` (or `SOL_IP` and so on), or its number.
-   * @param name The option's header name, as `SO_RCVLOWAT`, or its number on this system.
-   * @param length The most bytes to read, 0 to 65536. Default: 4, an int.
-   * @returns The value in the system's byte order, which is little-endian on all that are supported; shorter than `length` where the
+   * @param name The option's header name, such as `SO_RCVLOWAT`, or its number on this system.
+   * @param length The maximum number of bytes to read, 0 to 65536. Defaults to 4, an int.
+   * @returns The value in the system's byte order, which is little-endian on all supported systems. Shorter than `length` if the
    * option is.
-   * @throws {TypeError} ERR_INVALID_ARG_VALUE for a name that no header has (newer options go by number) or that is of another
-   * level, and for a filter or what belongs to the firewall, whose value holds an address ({@linkcode Socket.attachFilter}).
-   * @throws {Error} ENOPROTOOPT for another system's option, or what else the kernel says; the message has the option's name.
+   * @throws {TypeError} ERR_INVALID_ARG_VALUE for a name that is not known (newer options have to be given by number) or that is of
+   * another level, and for filters and options of the firewall, whose value holds an address ({@linkcode Socket.attachFilter}).
+   * @throws {Error} ENOPROTOOPT for another system's option, or another errno of the kernel; the message has the option's name.
    */
   getsockopt(level: string | number, name: string | number, length = 4): Buffer<ArrayBuffer> {
     return raw.getsockopt(this, level, name, length);
   }
 
   /**
-   * Sets any option of the socket (setsockopt(2)). Not in Node. Makes the descriptor if there is none yet.
+   * Sets any option of the socket (setsockopt(2)). Not in Node. Opens the descriptor if there is none yet.
    *
-   * What this module sets itself had better be left alone: UDP_GRO, UDP_SEGMENT, IP_RECVERR.
+   * Do not change what this module sets itself: UDP_GRO, UDP_SEGMENT, IP_RECVERR.
    *
    * @example
    * ```ts
@@ -1041,13 +1041,13 @@ export class Socket extends EventEmitter<SocketEvents> {
    *
    * @param level The level, as in {@linkcode Socket.getsockopt}.
    * @param name The option's header name, or its number on this system.
-   * @param value An integer from -2147483648 to 4294967295, which is passed as an int; a boolean, as 0 or 1; or the value's bytes,
-   * at most 65536.
+   * @param value An integer from -2147483648 to 4294967295, which is passed as an int; a boolean, which is passed as 0 or 1; or
+   * the bytes of the value, at most 65536.
    * @returns True.
    * @throws {TypeError} ERR_INVALID_ARG_VALUE as in {@linkcode Socket.getsockopt}; ERR_INVALID_ARG_TYPE for any other value.
-   * @throws {RangeError} ERR_OUT_OF_RANGE for a number that is no int, and for too many bytes.
-   * @throws {Error} ENOPROTOOPT for another system's option; EPERM where it takes a privilege, which the message names where
-   * it is known; or what else the kernel says.
+   * @throws {RangeError} ERR_OUT_OF_RANGE for a number that is not an int, and for too many bytes.
+   * @throws {Error} ENOPROTOOPT for another system's option; EPERM if it requires a privilege, which the message names if
+   * it is known; or another errno of the kernel.
    */
   setsockopt(level: string | number, name: string | number, value: number | boolean | NodeJS.ArrayBufferView): true {
     return raw.setsockopt(this, level, name, value);
@@ -1088,7 +1088,7 @@ function setReferenced(socket: Socket, isReferenced: boolean): void {
   else state.engine.resources.remove();
 }
 
-/** Sets the options that hold from before `bind()` on. If one fails, there is no socket. */
+/** Sets the options that apply before `bind()`. If one fails, there is no socket. */
 function prepare(socket: Socket, endpoint: UdpEndpoint): void {
   try {
     applyOptions(socket);

@@ -11,7 +11,7 @@
  * | binding | something throws before the lookup has answered, out of `bind()` | unbound |
  * | binding, bound | `bind()` or `bindSync()` throws ERR_SOCKET_ALREADY_BOUND | as before |
  *
- * What joins a multicast group binds the descriptor and leaves this at unbound, as in Node.
+ * Joining a multicast group binds the descriptor and leaves this at unbound, as in Node.
  *
  * | `connectState` | what happens | becomes |
  * |---|---|---|
@@ -39,21 +39,21 @@ import type { CheckedOptions } from "./creation_options.ts";
 import { Dispatcher, type DispatchingSocket } from "./dispatcher.ts";
 import type { AddressInfo, BindOptions, SocketType } from "./types.ts";
 
-/** The public object, as far as the functions of this folder use it. */
+/** The parts of the public object that the functions of this folder use. */
 export interface UdpSocket extends EventEmitter<SocketEvents> {
   readonly type: SocketType;
   address(): AddressInfo;
-  /** Called as a method, as in Node: a program may have put in its own. */
+  /** Called as a method, as in Node: a program may have replaced it. */
   bind(options: BindOptions): unknown;
 }
 
-/** How far a socket is with binding. */
+/** Whether a socket is bound. */
 export type BindState = "unbound" | "binding" | "bound";
 
-/** How far a socket is with its peer. */
+/** Whether a socket is connected. */
 export type ConnectState = "disconnected" | "connecting" | "connected";
 
-/** What a UDP socket is. One object, which all that inherits from the socket has in common with it. */
+/** The state of a UDP socket: one object, which objects that inherit from the socket share. */
 export class UdpState implements SocketState, DispatchingSocket {
   readonly socket: UdpSocket;
   readonly engine: Engine;
@@ -62,11 +62,11 @@ export class UdpState implements SocketState, DispatchingSocket {
   readonly policy: AddressPolicy;
   bindState: BindState = "unbound";
   connectState: ConnectState = "disconnected";
-  /** What waits until the socket is bound. */
+  /** Actions that wait until the socket is bound. */
   queue: (() => void)[] | undefined = undefined;
-  /** Made when it is first used: there may be ten thousand sockets that only receive. */
+  /** Created when it is first used, as there may be ten thousand sockets that only receive. */
   dispatcher: Dispatcher | undefined = undefined;
-  /** Whether a bound socket keeps the process alive. Set once the socket is made. */
+  /** Whether a bound socket keeps the process alive. */
   isReferenced = false;
 
   constructor(
@@ -94,13 +94,13 @@ export function udpStateOf(socket: UdpSocket): UdpState {
   return stateOf<UdpState>(socket);
 }
 
-/** What sends for a socket. */
+/** The dispatcher of a socket. */
 export function dispatcherOf(socket: UdpSocket): Dispatcher {
   const state = udpStateOf(socket);
   return state.dispatcher ??= new Dispatcher(state, state.engine, state.options.lookup, state.policy);
 }
 
-/** Emits an event of an operation that has ended, unless the socket was closed meanwhile. */
+/** Emits an event of a finished operation, unless the socket was closed meanwhile. */
 export function emitIfOpen(socket: UdpSocket, event: "listening" | "connect"): void {
   if (udpStateOf(socket).endpoint) socket.emit(event);
 }

@@ -9,7 +9,7 @@ import type { LookupFunction } from "../integration/lookup.ts";
 /** The protocol of a socket: UDP over IPv4 or over IPv6. */
 export type SocketType = "udp4" | "udp6";
 
-/** A socket's own address or its peer's, as `address()` and `remoteAddress()` return it. */
+/** The address of a socket or of its peer, as `address()` and `remoteAddress()` return it. */
 export interface AddressInfo {
   /** The IP address. */
   address: string;
@@ -21,18 +21,18 @@ export interface AddressInfo {
 
 /** Options of {@linkcode createSocket}. */
 export interface SocketOptions {
-  /** `udp4` or `udp6`. May be left out with `fd`. */
+  /** `udp4` or `udp6`. With `fd` it is optional: {@linkcode AdoptOptions}. */
   type: SocketType;
   /**
-   * The number of an open datagram socket to take over, inherited or made elsewhere (not in Node). It is checked to be a
-   * datagram socket of the family that `type` names, and closed with this socket.
+   * The number of an open datagram socket to take over, which was inherited or opened elsewhere (not in Node). It must be a
+   * datagram socket of the family of `type`. It is closed with this socket.
    */
   fd?: number | undefined;
   /** Lets `bind()` reuse an address that another socket is bound to (SO_REUSEADDR). Default: false. */
   reuseAddr?: boolean | undefined;
-  /** Lets several sockets bind one port, among which the kernel spreads datagrams (SO_REUSEPORT; Linux). Default: false. */
+  /** Lets several sockets bind to one port. The kernel distributes datagrams among them (SO_REUSEPORT; Linux). Default: false. */
   reusePort?: boolean | undefined;
-  /** Turns dual stack off: the socket takes IPv6 only (IPV6_V6ONLY). Default: false. */
+  /** Disables dual stack: the socket uses IPv6 only (IPV6_V6ONLY). Default: false. */
   ipv6Only?: boolean | undefined;
   /** Size of the kernel's receive buffer in bytes (SO_RCVBUF). */
   recvBufferSize?: number | undefined;
@@ -43,44 +43,44 @@ export interface SocketOptions {
   /** Aborting it closes the socket. */
   signal?: AbortSignal | undefined;
   /**
-   * Generic segmentation offload (UDP_SEGMENT, Linux 4.18): messages of one turn, destination and size go to the kernel together.
-   * The datagrams are the same. Done without if the kernel cannot. Default: true. `DGRAM_FFI_OFFLOAD=off` in the environment makes
-   * this and `gro` false for a whole process.
+   * Generic segmentation offload (UDP_SEGMENT, Linux 4.18): messages of one turn, destination and size go to the kernel as one
+   * payload. The datagrams on the wire are the same. If the kernel does not support it, it is not used. Default: true.
+   * `DGRAM_FFI_OFFLOAD=off` in the environment sets this and `gro` to false for the whole process.
    */
   gso?: boolean | undefined;
   /**
-   * Generic receive offload (UDP_GRO, Linux 5.0): the kernel hands over datagrams of one sender and size together. Default: true;
-   * false with `fd`, whose socket another process may share, which would get them undivided.
+   * Generic receive offload (UDP_GRO, Linux 5.0): the kernel coalesces datagrams of one sender and size. Default: true; false with
+   * `fd`, as another process may share that socket, and would receive them as one.
    */
   gro?: boolean | undefined;
-  /** Has `rinfo` say where each datagram was sent to: {@linkcode Socket.setRecvDestination}. Default: false. */
+  /** Adds to `rinfo` the address each datagram was sent to: {@linkcode Socket.setRecvDestination}. Default: false. */
   recvDestination?: boolean | undefined;
   /**
-   * Has `rinfo` say to which address and port each datagram was sent in the beginning:
+   * Adds to `rinfo` the address and port each datagram was originally sent to:
    * {@linkcode Socket.setRecvOriginalDestination}. Default: false.
    */
   recvOriginalDestination?: boolean | undefined;
-  /** Has `rinfo` say with which TTL each datagram came: {@linkcode Socket.setRecvTTL}. Default: false. */
+  /** Adds to `rinfo` the TTL of each datagram: {@linkcode Socket.setRecvTTL}. Default: false. */
   recvTTL?: boolean | undefined;
-  /** Has `rinfo` say with which type of service each datagram came: {@linkcode Socket.setRecvTOS}. Default: false. */
+  /** Adds to `rinfo` the type of service of each datagram: {@linkcode Socket.setRecvTOS}. Default: false. */
   recvTOS?: boolean | undefined;
-  /** Has `rinfo` say when each datagram came: {@linkcode Socket.setRecvTimestamp}. Default: false. */
+  /** Adds to `rinfo` when each datagram was received: {@linkcode Socket.setRecvTimestamp}. Default: false. */
   recvTimestamp?: boolean | undefined;
-  /** Has `rinfo` say whether a datagram was cut: {@linkcode Socket.setRecvTruncated}. Default: false. */
+  /** Adds to `rinfo` whether each datagram was truncated: {@linkcode Socket.setRecvTruncated}. Default: false. */
   recvTruncated?: boolean | undefined;
-  /** Has `rinfo` say which datagrams came together: {@linkcode Socket.setRecvSegmentSize}. Default: false. */
+  /** Adds to `rinfo` the size of coalesced datagrams: {@linkcode Socket.setRecvSegmentSize}. Default: false. */
   recvSegmentSize?: boolean | undefined;
-  /** Has `rinfo` say how many datagrams were lost before: {@linkcode Socket.setRecvDropCount}. Default: false. */
+  /** Adds to `rinfo` how many datagrams were lost before each one: {@linkcode Socket.setRecvDropCount}. Default: false. */
   recvDropCount?: boolean | undefined;
-  /** Lets `bind()` take an address that this host does not have ({@linkcode Socket.setFreebind}). Default: false. */
+  /** Allows `bind()` to an address that this host does not have ({@linkcode Socket.setFreebind}). Default: false. */
   freebind?: boolean | undefined;
-  /** Makes it a transparent proxy's socket ({@linkcode Socket.setTransparent}). Default: false. */
+  /** Makes it the socket of a transparent proxy ({@linkcode Socket.setTransparent}). Default: false. */
   transparent?: boolean | undefined;
-  /** Marks what is sent ({@linkcode Socket.setMark}), 0 to 4294967295. Default: the system's, 0. */
+  /** The mark of what is sent ({@linkcode Socket.setMark}), 0 to 4294967295. Default: the system's, 0. */
   mark?: number | undefined;
-  /** Has the network's errors come as `'networkError'` events ({@linkcode Socket.setRecvErrors}). Default: false. */
+  /** Enables `'networkError'` events ({@linkcode Socket.setRecvErrors}). Default: false. */
   recvErrors?: boolean | undefined;
-  /** Has `'timestamp'` events say when each datagram left: {@linkcode Socket.setSendTimestamp}. Default: false. */
+  /** Enables `'timestamp'` events, which report when each datagram left: {@linkcode Socket.setSendTimestamp}. Default: false. */
   sendTimestamp?: boolean | undefined;
   /** Datagrams from these addresses are not delivered. */
   receiveBlockList?: BlockList | undefined;
@@ -88,9 +88,9 @@ export interface SocketOptions {
   sendBlockList?: BlockList | undefined;
 }
 
-/** {@linkcode SocketOptions} for a descriptor that exists already; its family says the type. */
+/** {@linkcode SocketOptions} for a descriptor that is open already. The type is that of its family. */
 export interface AdoptOptions extends Omit<SocketOptions, "type" | "fd"> {
-  /** Must agree with the descriptor where it is given. */
+  /** If it is given, it must match the descriptor. */
   type?: SocketType | undefined;
   /** The descriptor. */
   fd: number;
@@ -98,27 +98,27 @@ export interface AdoptOptions extends Omit<SocketOptions, "type" | "fd"> {
 
 /** Options of `bind()`. */
 export interface BindOptions {
-  /** The port; 0 or left out: one that the system chooses. */
+  /** The port. Defaults to 0: the system chooses one. */
   port?: number | undefined;
-  /** The local address or host name; left out: all of them. */
+  /** The local address or host name. Defaults to all addresses. */
   address?: string | undefined;
   /**
-   * In a worker of `node:cluster`: not to share the port with the other workers. Without it all workers that bind the same
-   * share one socket, which the primary opened, port 0 too. Deno's cluster does not share UDP sockets: there each worker opens
-   * the port with SO_REUSEPORT, among which the kernel spreads senders, and port 0 is a port of its own.
+   * In a worker of `node:cluster`: whether to have a socket of its own. Without it all workers that bind to the same address and port
+   * share one socket, which the primary has opened; that includes port 0. Deno's cluster does not share UDP sockets: there each
+   * worker binds with SO_REUSEPORT, the kernel distributes senders among them, and port 0 is another port for each.
    */
   exclusive?: boolean | undefined;
   /**
-   * The number of an open datagram socket to use; `port` and `address` are ignored then. In a worker of `node:cluster`, unless
-   * `exclusive`, the number that it has in the primary (Node, Bun).
+   * The number of an open datagram socket to use. `port` and `address` are ignored then. In a worker of `node:cluster`, unless
+   * `exclusive`, it is the number that the socket has in the primary (Node, Bun).
    */
   fd?: number | undefined;
 }
 
 /** Options of `bindSync()`. */
 export interface BindSyncOptions {
-  /** The port, 0 to 65535; 0 or left out: one that the system chooses. */
+  /** The port, 0 to 65535. Defaults to 0: the system chooses one. */
   port?: number | undefined;
-  /** The local IP address; left out: all of them. */
+  /** The local IP address. Defaults to all addresses. */
   address?: string | undefined;
 }
