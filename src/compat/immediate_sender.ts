@@ -1,5 +1,5 @@
 /**
- * A Unix socket's sending side where a message leaves at once or not at all, for callers that want to know before they go on.
+ * The sending side of a Unix socket whose messages leave at once or not at all, so that the caller knows the result.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { Collected, Outbox, Transmitter } from "../sending/outbox.ts";
 import type { Payload } from "../sending/payload.ts";
 import type { MessageSender, SendingSocket } from "../sending/sender.ts";
 
-/** Hands messages over, each with its result: EAGAIN is one. */
+/** Sends messages, each with its result, which may be EAGAIN. */
 export class ImmediateSender implements Transmitter, MessageSender {
   segmentsTo(): undefined {}
   readonly queuedBytes = 0;
@@ -21,7 +21,7 @@ export class ImmediateSender implements Transmitter, MessageSender {
   readonly #socket: SendingSocket;
   readonly #hasRoom: () => void;
 
-  /** @param hasRoom Called when there is room again, once for each time it was asked for. */
+  /** @param hasRoom Called when there is room again, once for each request. */
   constructor(libc: Libc, outbox: Outbox, socket: SendingSocket, hasRoom: () => void) {
     this.#libc = libc;
     this.#outbox = outbox;
@@ -29,7 +29,7 @@ export class ImmediateSender implements Transmitter, MessageSender {
     this.#hasRoom = hasRoom;
   }
 
-  /** Takes a message; the request has its result when {@linkcode ImmediateSender.leave} returns. */
+  /** Adds a message. The request has its result when {@linkcode ImmediateSender.leave} returns. */
   add(
     payload: Payload,
     length: number,

@@ -14,9 +14,9 @@ import { bind } from "../socket/bind.ts";
 import { Socket } from "../socket/socket.ts";
 import type { AdoptOptions, BindOptions, SocketOptions, SocketType } from "../socket/types.ts";
 
-/** Smallest buffer size that is taken, in bytes. */
+/** The smallest buffer size that is accepted, in bytes. */
 const MIN_BUFFER_SIZE = 1024;
-/** Largest buffer size that is taken, in bytes. */
+/** The largest buffer size that is accepted, in bytes. */
 const MAX_BUFFER_SIZE = 16 * 1024 * 1024;
 
 /** JSRE numbers address families as Linux does. */
@@ -25,22 +25,22 @@ const { AF_INET, AF_INET6 } = linuxAbi("x64").constants;
 /** Called with an error, or with the address. */
 export type JsreLookupCallback = (error: Error | null | undefined, address: string) => void;
 
-/** JSRE's form of a resolver: as `lookup(hostname, callback)`, or with the domain between (2 for IPv4, 10 for IPv6). */
+/** JSRE's form of a resolver: `lookup(hostname, callback)`, or `lookup(hostname, domain, callback)` (2 for IPv4, 10 for IPv6). */
 export type JsreLookup =
   | ((hostname: string, callback: JsreLookupCallback) => void)
   | ((hostname: string, domain: number, callback: JsreLookupCallback) => void);
 
 /** Options of {@linkcode createSocket}: those of the main entry, with JSRE's forms of `lookup` and `fd`. */
 export interface JsreOptions extends Omit<SocketOptions, "lookup" | "fd"> {
-  /** Resolves host names. `dns.lookup`, the default, is also taken as it is. */
+  /** Resolves host names. `dns.lookup`, the default, may also be given. */
   lookup?: JsreLookup | LookupFunction | undefined;
-  /** The number of an open datagram socket to take over; the empty text: none. */
+  /** The number of an open datagram socket to take over. An empty string means none. */
   fd?: number | string | undefined;
 }
 
 /** Options of `bind()`, with JSRE's form of `fd`. */
 export interface JsreBindOptions extends Omit<BindOptions, "fd"> {
-  /** The number of an open datagram socket to use; the empty text: none. */
+  /** The number of an open datagram socket to use. An empty string means none. */
   fd?: number | string | undefined;
 }
 
@@ -154,7 +154,7 @@ export class Dgram extends CommonSocketClass {
     );
   }
 
-  /** SO_BINDTODEVICE. @param ifname The interface's name; left out: all interfaces. @returns Whether it worked. */
+  /** SO_BINDTODEVICE. @param ifname The interface's name. Defaults to all interfaces. @returns Whether it worked. */
   bindToDevice(ifname?: string): boolean {
     return succeeds(() => node.bindToDevice.call(this, ifname));
   }
@@ -195,14 +195,14 @@ function nodeOptions(options: SocketType | JsreOptions): SocketType | SocketOpti
   if (options === null || typeof options !== "object") return options;
   const adapted = { ...withNumericFd(options) };
   if (typeof adapted.lookup === "function") adapted.lookup = nodeLookup(adapted.lookup);
-  // Sizes out of range change nothing.
+  // Sizes out of range are ignored.
   for (const name of ["recvBufferSize", "sendBufferSize"] as const) {
     if (typeof adapted[name] === "number" && !isInRange(adapted[name])) adapted[name] = undefined;
   }
   return adapted as SocketOptions;
 }
 
-/** The options with a descriptor that was given as text as a number. */
+/** Converts a descriptor that was given as text to a number. */
 function withNumericFd<T extends { fd?: number | string | undefined }>(options: T): T {
   const { fd } = options;
   if (typeof fd !== "string") return options;
@@ -210,7 +210,7 @@ function withNumericFd<T extends { fd?: number | string | undefined }>(options: 
   return { ...options, fd: fd === "" ? undefined : Number(fd) };
 }
 
-/** A lookup of Node's form from one of JSRE's. */
+/** Makes a lookup function of Node's form from one of JSRE's. */
 function nodeLookup(lookup: JsreLookup | LookupFunction): LookupFunction {
   if (lookup === dns.lookup) return lookup as LookupFunction;
   const jsreLookup = lookup as (...values: unknown[]) => void;
@@ -226,7 +226,7 @@ function isInRange(size: unknown): boolean {
   return size >= MIN_BUFFER_SIZE && size <= MAX_BUFFER_SIZE;
 }
 
-/** Whether an operation works. Arguments that could never be right (TypeError) are the caller's mistake, and throw. */
+/** Whether an operation succeeds. A TypeError is thrown on, as it is the caller's mistake. */
 function succeeds(operation: () => unknown): boolean {
   try {
     operation();

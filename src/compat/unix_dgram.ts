@@ -28,7 +28,7 @@ export interface MessageInfo {
   size: number;
   /** Always empty. */
   address: Record<string, never>;
-  /** The sender's path; null where it is bound to none. */
+  /** The sender's path, or null if it is not bound. */
   path: string | null;
 }
 
@@ -42,7 +42,7 @@ export interface UnixDgramError extends Error {
   syscall?: string;
 }
 
-/** Called when a message was handed over: without an argument, or with the error. */
+/** Called without an argument when the kernel has taken a message, or with the error. */
 export type UnixDgramCallback = (error?: UnixDgramError) => void;
 
 /** The events of a socket, with what listeners get. */
@@ -51,17 +51,17 @@ export interface UnixDgramEvents {
   message: [message: Buffer<ArrayBuffer>, info: MessageInfo];
   /** The socket is bound. */
   listening: [];
-  /** The socket has a peer. */
+  /** The socket is connected. */
   connect: [];
-  /** The peer has no room, so this message was not sent, and its sender gave no callback. */
+  /** The peer has no room. This message was not sent, and `send()` had no callback. */
   congestion: [message: Bytes];
   /** After a congestion: the peer has room again. */
   writable: [];
-  /** Something failed that no callback was told of. */
+  /** An operation without a callback failed. */
   error: [error: UnixDgramError];
 }
 
-/** The endpoint of such a socket: what does not leave at once, does not leave. */
+/** The endpoint of such a socket. What does not leave at once is not sent. */
 class ImmediateEndpoint extends UnixEndpoint {
   readonly #socket: Socket;
 
@@ -70,7 +70,7 @@ class ImmediateEndpoint extends UnixEndpoint {
     this.#socket = socket;
   }
 
-  /** Without the context of whoever made the socket, as there. */
+  /** Not in the context of the socket's creator, as in `unix-dgram`. */
   override deliver(message: Buffer<ArrayBuffer>, { path, size }: UnixRemoteInfo): void {
     this.#socket.emit("message", message, { size, address: {}, path: path || null });
   }
@@ -86,15 +86,15 @@ class ImmediateEndpoint extends UnixEndpoint {
 }
 
 /**
- * A Unix datagram socket as `unix-dgram` has it. It is open, and keeps the process alive, until it is closed. Made by
+ * A Unix datagram socket with the surface of `unix-dgram`. It is open and keeps the process alive until it is closed. Use
  * {@linkcode createSocket}.
  */
 export class Socket extends EventEmitter<UnixDgramEvents> {
-  /** Always that. */
+  /** Always `unix_dgram`. */
   readonly type = "unix_dgram" as const;
   /** The descriptor; -1 once closed. */
   fd: number;
-  /** Whether the socket has a peer. */
+  /** Whether the socket is connected. */
   connected = false;
   readonly #engine: Engine;
   readonly #endpoint: ImmediateEndpoint;
@@ -127,7 +127,7 @@ export class Socket extends EventEmitter<UnixDgramEvents> {
     else this.emit("listening");
   }
 
-  /** Gives the socket a peer. Emits `'connect'`, or `'error'`, before it returns. */
+  /** Connects the socket to a peer. Emits `'connect'`, or `'error'`, before it returns. */
   connect(path: string): void {
     const failure = this.#withPath(path, "connect", (checked) => this.#endpoint.connectPath(checked));
     if (failure) return void this.emit("error", failure);
@@ -136,11 +136,11 @@ export class Socket extends EventEmitter<UnixDgramEvents> {
   }
 
   /**
-   * Sends a message to the peer. Where the peer has no room, the callback has an error with the code 1 and the message `congestion`,
-   * or without a callback `'congestion'` is emitted; `'writable'` follows once there is room.
+   * Sends a message to the peer. If the peer has no room, the callback gets an error with the code 1 and the message `congestion`;
+   * without a callback `'congestion'` is emitted. `'writable'` follows when there is room.
    *
    * @param message The bytes.
-   * @param callback Called before `send` returns. Without it a failure is emitted as `'error'`.
+   * @param callback Called before `send` returns. Without a callback an error is emitted as `'error'`.
    */
   send(message: Bytes, callback?: UnixDgramCallback): void;
   /** Sends a part of a buffer to a path: `length` bytes from `offset` on. A full peer is an error with EAGAIN. */
@@ -169,7 +169,7 @@ export class Socket extends EventEmitter<UnixDgramEvents> {
   /**
    * Closes the socket.
    *
-   * @throws {Error} With the code of EBADF where it is closed already.
+   * @throws {Error} With the code of EBADF if it is closed already.
    */
   close(): void {
     if (this.fd < 0) throw errnoError(this.#engine.runtime.libc.abi.errno.EBADF, "close");
@@ -206,12 +206,12 @@ export class Socket extends EventEmitter<UnixDgramEvents> {
     return result;
   }
 
-  /** Makes a call with a path that was checked. @returns What the call, or the check, says. */
+  /** Checks a path and makes a call with it. @returns The error of the check or the call. */
   #withPath(given: unknown, syscall: string, call: (path: string) => number): UnixDgramError | undefined {
     const { network, libc } = this.#engine.runtime;
     const { EBADF, ENAMETOOLONG } = libc.abi.errno;
     if (this.fd < 0) return errnoError(EBADF, syscall);
-    // There "@" is a file's, as any other name.
+    // In `unix-dgram` a name with "@" is a file's, like any other.
     const path = typeof given === "string" && given.startsWith("@") ? `./${given}` : given;
     let checked: string;
     try {
@@ -238,7 +238,7 @@ for (
 }
 
 /**
- * Makes a Unix datagram socket. The types `udp4` and `udp6`, which `unix-dgram` hands on to Node's `dgram`, give a socket of the main
+ * Makes a Unix datagram socket. The types `udp4` and `udp6`, which `unix-dgram` passes to Node's `dgram`, give a socket of the main
  * entry.
  *
  * @param type `unix_dgram`.

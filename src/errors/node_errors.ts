@@ -11,7 +11,7 @@ interface ErrorClass {
   readonly prototype: Error;
 }
 
-/** An error of Node's own kind: its class, a `code`, and the code in its text. */
+/** An error like Node's: its class, a `code`, and the code in its text. */
 function coded(
   ErrorClass: ErrorClass,
   code: string,
@@ -19,7 +19,7 @@ function coded(
   name: string = ErrorClass.prototype.name,
 ): Error & { code: string } {
   const error = new ErrorClass(message);
-  // The stack's first line is made from the name when the stack is first read: so it shows the code, too.
+  // The first line of the stack is made from the name when the stack is first read, so it shows the code as well.
   error.name = `${name} [${code}]`;
   void error.stack;
   Object.defineProperty(error, "name", { value: name, configurable: true, writable: true, enumerable: false });
@@ -32,7 +32,7 @@ function coded(
   return Object.assign(error, { code });
 }
 
-/** ERR_INVALID_ARG_TYPE. @param expected How the message goes on after "must be", as in `of type number`. */
+/** ERR_INVALID_ARG_TYPE. @param expected What follows "must be" in the message, such as `of type number`. */
 export function invalidArgType(name: string, expected: string, value: unknown): Error {
   const kind = name.includes(".") ? "property" : "argument";
   const message = `The "${name}" ${kind} must be ${expected}. Received ${describe(value)}`;
@@ -96,7 +96,7 @@ export function notConnected(): Error {
   return coded(Error, "ERR_SOCKET_DGRAM_NOT_CONNECTED", "Not connected");
 }
 
-/** ERR_SOCKET_DGRAM_NOT_UDP, this module's own. @param what A method or an option that only UDP sockets have. */
+/** ERR_SOCKET_DGRAM_NOT_UDP, which Node does not have. @param what A method or an option that only UDP sockets have. */
 export function notUdp(what: string): Error {
   return coded(TypeError, "ERR_SOCKET_DGRAM_NOT_UDP", `${what} is for UDP sockets; this is a Unix datagram socket`);
 }
@@ -136,13 +136,13 @@ export interface SystemError extends Error {
   code: string;
   /** The call that failed. */
   syscall: string;
-  /** The address concerned, where there is one. */
+  /** The address, if the call concerns one. */
   address?: string;
-  /** The port concerned, where there is one. */
+  /** The port, if the call concerns one. */
   port?: number;
 }
 
-/** ENAMETOOLONG, before the kernel is asked: what it would say is EINVAL, or nothing. @param limit In bytes, as `length`. */
+/** ENAMETOOLONG, before the kernel is called: it would return EINVAL, or no error. @param limit In bytes, like `length`. */
 export function pathTooLong(errno: number, syscall: string, path: string, length: number, limit: number): SystemError {
   const error = new Error(`${syscall} ENAMETOOLONG ${path}: the path has ${length} bytes, sun_path holds ${limit}`);
   return Object.assign(error, { errno: -errno, code: "ENAMETOOLONG", syscall, address: path });
@@ -166,7 +166,7 @@ export function hostPortError(
   return Object.assign(error, { errno: -errno, code, syscall, address }, port ? { port } : {}) as SystemError;
 }
 
-/** ERR_SOCKET_BUFFER_SIZE: the one place where Node's dgram uses its SystemError. */
+/** ERR_SOCKET_BUFFER_SIZE, the only SystemError of Node's dgram. */
 export function bufferSizeError(errno: number, code: string, syscall: string): Error {
   const description = process.getBuiltinModule("node:util").getSystemErrorMap().get(-errno)?.[1] ?? code;
   const error = coded(
@@ -201,7 +201,7 @@ function inspect(value: unknown, options?: InspectOptions): string {
   return process.getBuiltinModule("node:util").inspect(value, options);
 }
 
-/** What was received, as Node's messages put it. */
+/** Describes a received value as Node's messages do. */
 function describe(value: unknown): string {
   if (value === null || value === undefined) return String(value);
   if (typeof value === "function") return value.name ? `function ${value.name}` : "function ";
@@ -212,13 +212,13 @@ function describe(value: unknown): string {
   return `type ${typeof value} (${typeof value === "string" ? quote(value) : inspect(value)})`;
 }
 
-/** Large numbers have their thousands set apart, in this one message. */
+/** Separates the thousands of large numbers; only this message does that. */
 function withSeparators(value: unknown): string {
   const isLarge = Number.isInteger(value) && Math.abs(value as number) > 2 ** 32;
   return isLarge ? String(value).replace(/\B(?=(\d{3})+$)/g, "_") : inspect(value);
 }
 
-/** Long strings are cut; and, other than by `inspect`, only those with an apostrophe escaped. */
+/** Truncates long strings and, unlike `inspect`, escapes only those with an apostrophe. */
 function quote(text: string): string {
   const cut = text.length > 28 ? `${text.slice(0, 25)}...` : text;
   return cut.includes("'") ? JSON.stringify(cut) : `'${cut}'`;

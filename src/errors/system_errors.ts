@@ -1,5 +1,5 @@
 /**
- * Errors for negative results of system calls, with the errno's name in this system's list.
+ * Errors for negative results of system calls, with the errno's name on this system.
  *
  * @module
  */
@@ -20,17 +20,17 @@ export class SystemErrors {
     return errnoError(errno, errnoName(this.#abi, errno), call);
   }
 
-  /** A failed call that concerns an address: that and the port as they were given, of whatever type. */
+  /** A failed call that concerns an address. The address and the port are shown as the caller gave them, of any type. */
   ofAddress(errno: number, call: string, address: unknown, port: unknown): SystemError {
     return hostPortError(errno, errnoName(this.#abi, errno), call, address, port);
   }
 
-  /** A failed call of libuv's that concerns a buffer's size. */
+  /** A failed libuv call that concerns a buffer's size. */
   ofBufferSize(errno: number, call: string): Error {
     return bufferSizeError(errno, errnoName(this.#abi, errno), call);
   }
 
-  /** Throws if a call has failed. @returns True, which setters return. */
+  /** Throws if a call has failed. @returns True, the result of setters. */
   check(result: number, call: string): true {
     if (result < 0) throw this.ofCall(-result, call);
     return true;

@@ -63,14 +63,14 @@ export function validateObject(value: unknown, name: string): asserts value is o
   }
 }
 
-/** An IP address, where no name is resolved. @param caller The method, for the message. */
+/** An IP address, not a host name. @param caller The method, for the message. */
 export function validateIp(value: string, name: string, caller: string): void {
   if (ipVersionOf(value) === 0) {
     throw invalidArgValue(name, `must be a numeric IP address; ${caller} does not perform DNS resolution`, value);
   }
 }
 
-/** A `net.BlockList`, or nothing. Told by its method, as each runtime has a class of its own. */
+/** A `net.BlockList`, or nothing. Recognized by its method, as each runtime has its own class. */
 export function validateBlockList(value: unknown, name: string): asserts value is BlockList | undefined {
   if (!value) return;
   if (typeof (value as BlockList).check !== "function") throw invalidArgType(name, "an net.BlockList", value);

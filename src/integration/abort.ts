@@ -1,12 +1,12 @@
 /**
- * Sockets that close when a signal is aborted.
+ * Closes sockets when a signal is aborted.
  *
  * @module
  */
 import type { AnySocket } from "../endpoint/events.ts";
 import { endpointOf } from "../endpoint/socket_state.ts";
 
-/** Has a signal close a socket; at once where it is aborted already. The signal forgets the socket once that is closed. */
+/** Closes a socket when a signal is aborted, or at once if it already is. When the socket is closed, its listener is removed. */
 export function closeOnAbort(socket: AnySocket & { close(): unknown }, signal: AbortSignal | undefined): void {
   if (!signal) return;
   const abort = (): void => {

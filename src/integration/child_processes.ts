@@ -1,6 +1,6 @@
 /**
- * Sockets that are sent to child processes, `child.send(message, socket)`: the runtime asks the socket for its handle by a symbol
- * of its own, and has a socket bind to the handle it received. Some send only what they opened themselves.
+ * Sockets that are sent to child processes, `child.send(message, socket)`. The runtime reads the socket's handle under a symbol of
+ * its own; in the child it calls `bind()` of a new socket with the handle it received. Bun sends only sockets of its own.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import type { SharedDescriptor } from "../endpoint/shared_descriptor.ts";
 import { endpointOf, engineOf } from "../endpoint/socket_state.ts";
 import { UdpEndpoint } from "../endpoint/udp_endpoint.ts";
 
-/** A UDP handle of the runtime's, as far as it is used here. It never reads: only its descriptor counts. */
+/** The parts of the runtime's UDP handle that are used here. The handle never reads: only its descriptor matters. */
 interface Handle {
   readonly fd?: number;
   fdForIpc?(): number;
@@ -27,15 +27,15 @@ interface SocketClass {
   readonly prototype: object;
 }
 
-/** Found by name: it is no registered symbol. */
+/** Found by its description, as it is not a registered symbol. */
 const STATE_SYMBOL = /^(state symbol|kStateSymbol)$/;
 
 const handles = new WeakMap<object, Handle>();
 
 /**
- * Has the runtime's `child_process` accept sockets of a class in the place of its own.
+ * Lets the runtime's `child_process` accept sockets of a class instead of its own.
  *
- * @returns Undoes it.
+ * @returns A function that undoes it.
  */
 export function acceptByChildProcesses(ours: { readonly prototype: object }, builtin: SocketClass): () => void {
   const sample = new builtin("udp4");
@@ -58,14 +58,14 @@ export function acceptByChildProcesses(ours: { readonly prototype: object }, bui
   };
 }
 
-/** Where there is `fdForIpc`, the class is asked for as it was before anybody replaced it. */
+/** If handles have `fdForIpc`, the runtime checks `instanceof` with its original class. */
 function inherit({ prototype }: { readonly prototype: object }, builtin: SocketClass): () => void {
   const before = Object.getPrototypeOf(prototype);
   Object.setPrototypeOf(prototype, builtin.prototype);
   return () => void Object.setPrototypeOf(prototype, before);
 }
 
-/** The descriptor of a handle that the runtime gave `bind()` in the place of options; undefined: it is something else. */
+/** The descriptor of a handle that the runtime passes to `bind()` instead of options. Undefined if the value is not a handle. */
 export function descriptorOfHandle(value: unknown): SharedDescriptor | undefined {
   if (value === null || typeof value !== "object") return undefined;
   const handle = value as Handle;
@@ -79,7 +79,7 @@ function duplicateOf(socket: AnySocket): number {
   return endpoint instanceof UdpEndpoint ? endpoint.duplicate() : -1;
 }
 
-/** A handle with a descriptor of its own, which is closed with the socket; null where there is none. */
+/** A handle with a duplicate of the descriptor, which is closed with the socket. Null if the socket has no descriptor. */
 function handleOf(socket: AnySocket, HandleClass: new () => Handle): Handle | null {
   const known = handles.get(socket);
   if (known) return known;

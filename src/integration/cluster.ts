@@ -6,7 +6,7 @@
 import process from "../../ffi/runtimes/process.ts";
 import type { SharedDescriptor } from "../endpoint/shared_descriptor.ts";
 
-/** What to have opened, in the words of Node's cluster: an address, or a descriptor of the primary's. */
+/** What the primary has to open, as Node's cluster describes it: an address, or a descriptor of the primary. */
 interface Wanted {
   readonly address: string | null;
   readonly port: number | null;
@@ -15,7 +15,7 @@ interface Wanted {
   readonly flags: number | null;
 }
 
-/** An address to have opened. */
+/** An address that the primary has to bind to. */
 export interface WantedAddress {
   readonly address: string;
   readonly port: number;
@@ -23,29 +23,29 @@ export interface WantedAddress {
   readonly ipv6Only: boolean;
 }
 
-/** What of a socket the cluster uses: it tells the primary of `'listening'`. */
+/** The parts of a socket that the cluster uses: it reports `'listening'` to the primary. */
 interface ClusteredSocket {
   readonly type: "udp4" | "udp6";
   once(event: "listening", listener: () => void): unknown;
   address(): { address: string; port: number };
 }
 
-/** What becomes of a socket that asks. */
+/** Watches the socket that asks. */
 export interface ShareWatcher {
-  /** Whether it is open still. */
+  /** Whether it is still open. */
   isOpen(): boolean;
-  /** Called if the cluster closes what it gave: the worker is being disconnected. */
+  /** Called if the cluster closes the descriptor because the worker is being disconnected. */
   onClosed(): void;
 }
 
-/** Node's is one of its UDP handles, which never reads here; Bun's is an object with a descriptor. */
+/** In Node a UDP handle, which never reads here; in Bun an object with a descriptor. */
 interface ClusterHandle {
   readonly fd?: number;
   readonly sharedFd?: number;
   close: (...values: unknown[]) => void;
 }
 
-/** `_getServer` is how the runtime's own `dgram` and `net` ask the primary; there is no public way. */
+/** `_getServer` is what the runtime's own `dgram` and `net` call; there is no public function. */
 interface Cluster {
   readonly isWorker?: boolean;
   _getServer?(
@@ -59,7 +59,7 @@ interface Cluster {
 const UV_UDP_IPV6ONLY = 1;
 const UV_UDP_REUSEADDR = 4;
 
-/** Whether this process is a cluster worker. Such a process was forked: without its channel the module need not be loaded. */
+/** Whether this process is a cluster worker. A worker has an IPC channel; without one `node:cluster` need not be loaded. */
 export function isClusterWorker(): boolean {
   return process.send !== undefined && Boolean(cluster()?.isWorker);
 }
@@ -67,8 +67,8 @@ export function isClusterWorker(): boolean {
 /**
  * Asks the primary for a socket.
  *
- * @param wanted Its address, or the number that its descriptor has in the primary.
- * @param callback Gets it, or a negative errno: ENOTSUP where the runtime's cluster shares no UDP sockets (Deno).
+ * @param wanted Its address, or the number of its descriptor in the primary.
+ * @param callback Called with the socket, or a negative errno: ENOTSUP if the runtime's cluster shares no UDP sockets (Deno).
  */
 export function shareDescriptor(
   socket: ClusteredSocket,
@@ -86,8 +86,8 @@ export function shareDescriptor(
 }
 
 /**
- * The socket as the cluster gets it. The cluster asks for the address in `'listening'`; Deno's does so even if another listener has
- * closed the socket before, which then throws.
+ * The socket as the cluster sees it. The cluster reads the address at `'listening'`. In Deno it does so even if another listener
+ * has already closed the socket, so `address()` would throw.
  */
 function whileOpen(socket: ClusteredSocket, { isOpen }: ShareWatcher): ClusteredSocket {
   const once = (event: "listening", listener: () => void): unknown =>
@@ -104,7 +104,7 @@ function inNodesWords(addressType: "udp4" | "udp6", wanted: WantedAddress | numb
   return { address, port, addressType, fd: -1, flags };
 }
 
-/** The cluster closes the handles it gave out by their `close`: that is how to hear of it. */
+/** Replaces the handle's `close`, which the cluster calls when it takes the descriptor back. */
 function watched(handle: ClusterHandle, fd: number, onClosed: () => void): SharedDescriptor {
   const close = handle.close;
   handle.close = (...values) => {
@@ -114,7 +114,7 @@ function watched(handle: ClusterHandle, fd: number, onClosed: () => void): Share
   return { fd, close: () => close.call(handle) };
 }
 
-/** Not asked before the first bind: it loads a module of the runtime. */
+/** Called at the first bind, as it loads a module of the runtime. */
 function cluster(): Cluster | undefined {
   return process.getBuiltinModule("node:cluster") as unknown as Cluster | undefined;
 }

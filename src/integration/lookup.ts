@@ -1,5 +1,5 @@
 /**
- * Host names to addresses.
+ * Resolves host names.
  *
  * @module
  */
@@ -18,21 +18,21 @@ export type LookupCallback = (error: Error | null, address: string, family: numb
 // deno-lint-ignore no-explicit-any
 export type LookupFunction = (hostname: string, options: any, callback: LookupCallback) => void;
 
-/** `dns.lookup` as it was when this module was loaded: it hands back what is an address. */
+/** `dns.lookup` when this module was loaded. It returns IP addresses unchanged. */
 const dnsLookup = dns.lookup;
 
 /**
- * What a socket resolves names with if it is given nothing. As in Node an address of the socket's family needs no resolver;
- * all else is for `dns.lookup` as it is at the time: a program may have put in its own.
+ * The default resolver. As in Node an address of the socket's family needs no lookup. Everything else goes to the `dns.lookup` of
+ * that moment, which a program may have replaced.
  */
 export const defaultLookup: LookupFunction = (address, family, callback) => {
   if (ipVersionOf(`${address}`) === family) return nextTick(callback, null, address, family);
-  // In the same words in each runtime.
+  // So that the message is the same in each runtime.
   if (dns.lookup === dnsLookup) validateString(address, "hostname");
   (dns.lookup as LookupFunction)(address, family, callback);
 };
 
-/** Whether resolving a text is only a matter of handing it back at the next tick. An empty one is the loopback address. */
+/** Whether the lookup would only return its argument at the next tick. An empty text is the loopback address. */
 export function needsNoLookup(lookup: LookupFunction, version: IpVersion, address: string): boolean {
   if (lookup !== defaultLookup) return false;
   const found = address === "" ? version : ipVersionOf(address);
@@ -40,10 +40,10 @@ export function needsNoLookup(lookup: LookupFunction, version: IpVersion, addres
 }
 
 /**
- * Resolves a host name for a socket; unless a user's function calls back at once, the callback does not run before this returns. An
- * empty name is the loopback address.
+ * Resolves a host name for a socket. Unless a user's function calls back synchronously, the callback runs after this has
+ * returned. An empty name is the loopback address.
  *
- * @param lookup The user's function, which is asked even for IP addresses, as in Node; or the default one.
+ * @param lookup The user's function, which is also called for IP addresses, as in Node; or the default one.
  */
 export function resolve(
   lookup: LookupFunction,
@@ -55,10 +55,9 @@ export function resolve(
 }
 
 /**
- * The text of what a user's function gave for an address. As in Node it may be of any type: the text is no address then, unless the
- * value reads as one.
+ * The answer of a user's lookup function as text. As in Node it may be of any type, and the text need not be an address.
  *
- * @throws What the value throws when it is made a text.
+ * @throws What the value throws when it is converted.
  */
 export function addressText(address: unknown): string {
   return typeof address === "string" ? address : `${address}`;

@@ -1,11 +1,11 @@
 /**
- * What `process.getActiveResourcesInfo()` tells of sockets: in Node each open one that is referenced is a `UDPWrap`, bound or not.
+ * Sockets in `process.getActiveResourcesInfo()`: Node lists each open, referenced socket as a `UDPWrap`, bound or not.
  *
  * @module
  */
 import process from "../../ffi/runtimes/process.ts";
 
-/** The name of a UDP socket in the list, as Node has it. */
+/** Node's name of a UDP socket in the list. */
 const NAME = "UDPWrap";
 
 type List = () => string[];
@@ -16,23 +16,23 @@ export class ActiveResources {
   #wraps = false;
   #count = 0;
 
-  /** @param isListed Whether the runtime's own sockets are in the list. */
+  /** @param isListed Whether the runtime lists its own sockets. */
   constructor(isListed: boolean) {
     this.#isListed = isListed;
   }
 
-  /** One more. */
+  /** Counts one more socket. */
   add(): void {
     this.#count++;
     if (this.#isListed && !this.#wraps) this.#wrap();
   }
 
-  /** One less. */
+  /** Counts one socket less. */
   remove(): void {
     this.#count--;
   }
 
-  /** Adds the sockets to the runtime's list. Once: whoever wraps the function later keeps what is here. */
+  /** Wraps the runtime's function, once: someone else may wrap it later. */
   #wrap(): void {
     this.#wraps = true;
     const own = Object.getOwnPropertyDescriptor(process, "getActiveResourcesInfo");

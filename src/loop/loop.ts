@@ -1,5 +1,6 @@
 /**
- * The poll loop of one JavaScript thread: which sockets are ready, in fair turns, and whether any keeps the process alive.
+ * The poll loop of one JavaScript thread: finds out which sockets are ready, gives them fair turns, and keeps the process alive while
+ * a referenced socket is watched.
  *
  * @module
  */
@@ -11,34 +12,34 @@ import { clearTimeout, now, setImmediate, setTimeout } from "../../ffi/runtimes/
 import { Spin } from "./spin.ts";
 import { TurnBudget } from "./turn_budget.ts";
 
-/** What a socket does when it is its turn. All do one piece of work, after which ticks and promise jobs run. */
+/** What a socket does in its turn. Each method does one piece of work; then ticks and promise jobs run. */
 export interface Watcher {
   /** The descriptor, until {@linkcode PollLoop.end}. */
   readonly fd: number;
-  /** The loop's: 0 while it is not watched, as at first. */
+  /** Set by the loop; 0 while the descriptor is not watched. */
   token: number;
-  /** There is data, or an error to fetch. @returns Whether something was done and there may be more. */
+  /** There is data or an error to read. @returns Whether something was done and there may be more. */
   onReadable(): boolean;
   /** There is room to send. */
   onWritable(): void;
-  /** There is an error, or something on the error queue. Comes before the other two. @returns As `onReadable`. */
+  /** There is an error, or a message on the error queue. Called before the other two. @returns As `onReadable`. */
   onError(): boolean;
-  /** The turn is over though there may be more. @returns Whether there is more that the kernel does not know of. */
+  /** The turn is over although there may be more. @returns Whether there is more that the kernel does not report. */
   onTurnOver(): boolean;
 }
 
-/** What is watched in a while. */
+/** A watcher that {@linkcode PollLoop.watchLater} takes. */
 export interface LateWatcher extends Watcher {
-  /** It is watched. */
+  /** It is watched now. */
   onWatched(): void;
-  /** It can't be watched, for now. @param errno As EMFILE. May throw what a listener throws. */
+  /** It cannot be watched for now. May throw what a listener throws. @param errno Such as EMFILE. */
   onUnwatched(errno: number): void;
 }
 
-/** How long it takes until what could not be watched is tried again, in milliseconds. */
+/** After how many milliseconds a watcher that could not be watched is tried again. */
 const RETRY = 100;
 
-/** Whose turn it is, and what for. */
+/** A watcher that is ready, and for what. */
 interface Due {
   readonly watcher: Watcher;
   readiness: number;
@@ -46,53 +47,53 @@ interface Due {
   worked: boolean;
 }
 
-/** Turns in a row in which a watcher that is ready may do nothing. Others may have been faster, if they share the descriptor. */
+/** The number of turns in a row in which a ready watcher may do nothing. If it shares the descriptor, others may have been faster. */
 const MAX_IDLE_TURNS = 8;
-/** How long one that goes on like that is left alone at most, in milliseconds. */
+/** The longest time for which such a watcher is suspended, in milliseconds. */
 const LONGEST_SUSPENSION = 1024;
 
-/** A loop with its interest set open. It stays so for a moment after the last watch has ended. */
+/** The open poller and its waiter. */
 interface OpenSet {
   readonly set: Poller;
   readonly waiter: Waiter;
 }
 
-/** The loop. It holds nothing, no descriptor and no thread, a moment after the last watch has ended. */
+/** The loop. Shortly after the last watch has ended it holds no descriptor and no thread. */
 export class PollLoop {
   readonly #runtime: Runtime;
-  /** By their tokens. There may be ten thousand: a Map would take three times as much. */
+  /** The watchers by token. There may be ten thousand, and a Map would take three times the memory. */
   readonly #watchers: (Watcher | undefined)[] = [undefined];
   readonly #freeTokens: number[] = [];
   #count = 0;
-  /** Those that do not keep the process alive: few. */
+  /** Watchers that do not keep the process alive. */
   readonly #unreferenced = new Set<Watcher>();
-  /** Whether the others, if any, have the waiter keep it alive. */
+  /** Whether any other watcher keeps it alive. */
   #isReferenced = false;
   #open: OpenSet | undefined;
-  /** Those to be watched from the next turn of the event loop on, in order. */
+  /** Watchers to be added in the next turn of the event loop, in order. */
   readonly #late = new Set<LateWatcher>();
-  /** Those among them that could not be watched. */
+  /** Those of them that could not be watched. */
   readonly #unwatched = new Set<LateWatcher>();
   #lateScheduled = false;
-  /** When the last watch ended, and whether somebody is going to see to the set's end. */
+  /** When the last watch ended, and whether closing the set is scheduled. */
   #unusedSince = 0;
   #lingers = false;
-  /** The open set and those that their waiters have yet to let go of. */
+  /** The open set, and sets that a waiter still uses. */
   readonly #sets = new Set<Poller>();
-  /** Those that are ready, and the index of the one whose turn it is. */
+  /** The ready watchers, and the index of the one whose turn it is. */
   readonly #due: Due[] = [];
   #turn = 0;
-  /** Those that get a turn in any case. */
+  /** Watchers that get a turn whether or not the set reports them. */
   #requested = new Map<Watcher, number>();
-  /** Those that are watched for room, too: few. */
+  /** Watchers that also wait for room. */
   readonly #writable = new Set<Watcher>();
-  /** How often one was ready in a row and could do nothing. */
+  /** How many times in a row a watcher was ready and did nothing. */
   readonly #idleTurns = new Map<Watcher, number>();
-  /** Those that are out of the set for some time, with the timers that put them back. */
+  /** Suspended watchers, with the timers that put them back into the set. */
   readonly #suspended = new Map<Watcher, ReturnType<typeof setTimeout>>();
-  /** Turns are under way, perhaps with ticks in between. */
+  /** Whether turns are under way, perhaps with ticks in between. */
   #running = false;
-  /** Whether the last look found anybody. */
+  /** Whether the last poll found a watcher ready. */
   #wasActive = false;
   readonly #budget = new TurnBudget();
   #lookScheduled = false;
@@ -105,7 +106,7 @@ export class PollLoop {
   /**
    * Watches a descriptor for reading.
    *
-   * @returns 0, or a negative errno: EEXIST where the descriptor is watched already.
+   * @returns 0, or a negative errno: EEXIST if the descriptor is watched already.
    */
   watch(watcher: Watcher): number {
     const open = this.#open ?? this.#openSet();
@@ -128,8 +129,8 @@ export class PollLoop {
   }
 
   /**
-   * Watches a descriptor from the next turn of the event loop on: a socket that is closed by then costs nothing. Meanwhile it
-   * keeps the process alive as if it was watched.
+   * Watches a descriptor from the next turn of the event loop on, so that a socket that is closed by then costs nothing. Until then
+   * it keeps the process alive as if it were watched.
    */
   watchLater(watcher: LateWatcher): void {
     this.#late.add(watcher);
@@ -138,7 +139,7 @@ export class PollLoop {
     setImmediate(() => this.#watchLate());
   }
 
-  /** Watches all those at once that are to be watched: one that is refused later would not be told from one that has no room. */
+  /** Adds all watchers of {@linkcode PollLoop.watchLater} now. Afterwards EEXIST means that a descriptor is another socket's. */
   watchDue(): void {
     for (const watcher of this.#late) if (!this.#unwatched.has(watcher)) this.#watchNow(watcher);
   }
@@ -160,9 +161,9 @@ export class PollLoop {
     return !writable;
   }
 
-  /** While referenced, what is watched keeps the process alive. So it begins. */
+  /** Sets whether the watcher keeps the process alive. By default it does. */
   setReferenced(watcher: Watcher, referenced: boolean): void {
-    // Node runs an immediate that keeps nothing alive when something else wakes it, and not before.
+    // Node runs an unreferenced immediate only when something else wakes it.
     if (!referenced) this.#watchIfLate(watcher);
     if (watcher.token === 0) return;
     if (referenced) this.#unreferenced.delete(watcher);
@@ -170,7 +171,7 @@ export class PollLoop {
     this.#updateReference();
   }
 
-  /** Watches it no more. To be called before the descriptor is closed; no turn comes afterwards. */
+  /** Stops watching. Must be called before the descriptor is closed; the watcher gets no turn afterwards. */
   end(watcher: Watcher): void {
     const { fd, token } = watcher;
     if (token === 0) return this.#forget(watcher);
@@ -201,7 +202,7 @@ export class PollLoop {
     }
   }
 
-  /** Those that could not be watched, and those behind one whose listener threw. */
+  /** Schedules another try for those that could not be watched, and for those after one whose listener threw. */
   #retry(): void {
     if (this.#late.size === 0 || this.#lateScheduled) return;
     this.#lateScheduled = true;
@@ -242,7 +243,7 @@ export class PollLoop {
     }
   }
 
-  /** Programs often open the next socket at once. */
+  /** Schedules closing the set. It is not closed at once, as programs often open the next socket right away. */
   #closeIfUnused(): void {
     if (this.#count > 0 || !this.#open) return;
     const { linger } = this.#open.waiter;
@@ -277,7 +278,7 @@ export class PollLoop {
     });
   }
 
-  /** Closes the sets, even those that waiters still hold on to: they get no turn any more, as the program ends. */
+  /** Closes all sets, also those that a waiter still uses: the program ends, and no turn follows. */
   closeSets(): void {
     this.#open = undefined;
     for (const set of this.#sets) set.close();
@@ -292,7 +293,7 @@ export class PollLoop {
     else this.#open?.waiter.unref();
   }
 
-  /** Gives a watcher another turn soon, for what it has, whether or not the set finds it ready. */
+  /** Gives a watcher another turn soon, whether or not the set reports it as ready. */
   requestTurn(watcher: Watcher, readiness: number): void {
     this.#watchIfLate(watcher);
     if (watcher.token === 0) return;
@@ -300,7 +301,7 @@ export class PollLoop {
     if (!this.#running) this.#lookAgain();
   }
 
-  /** Asks who is ready and gives everyone a turn. */
+  /** Polls the set and gives each ready watcher a turn. */
   #look(): void {
     if (!this.#open || this.#running) return;
     const { set } = this.#open;
@@ -323,7 +324,7 @@ export class PollLoop {
     this.#runtime.runSteps(this.#step);
   }
 
-  /** One piece of somebody's work. @returns Whether there is more, of anybody. */
+  /** One piece of work of one watcher. @returns Whether any watcher has more. */
   readonly #step = (): boolean => {
     for (let due: Due | undefined = this.#due[this.#turn]; due; due = this.#nextTurn()) {
       if (this.#work(due)) return due.worked = true;
@@ -338,10 +339,10 @@ export class PollLoop {
     return this.#due[++this.#turn];
   }
 
-  /** @returns Whether something was done: then ticks and promise jobs are to run. False: the turn is over. */
+  /** @returns Whether something was done, so that ticks and promise jobs have to run. If not, the turn is over. */
   #work(due: Due): boolean {
     const { watcher } = due;
-    // Asked each time: the socket may have been closed in another one's turn, or in its own.
+    // Checked each time, as the socket may have been closed in another socket's turn or in its own.
     if (watcher.token === 0) return false;
     if (due.readiness & ERROR) {
       if (watcher.onError()) return this.#goOn(due);
@@ -357,7 +358,7 @@ export class PollLoop {
     return (due.readiness & READABLE) !== 0 && watcher.onReadable() && this.#goOn(due);
   }
 
-  /** @returns True, as something was done. Once the time is up, what the watcher has left follows in another turn. */
+  /** Ends the turn if its time is over; then the rest follows in another turn. @returns True, as something was done. */
   #goOn(due: Due): true {
     if (!this.#budget.isSpent()) return true;
     const { watcher, readiness } = due;
@@ -366,7 +367,7 @@ export class PollLoop {
     return true;
   }
 
-  /** A descriptor that is ready for good and has nothing to give must not keep the processor busy. */
+  /** Suspends a watcher that is always ready and never does anything, as it would keep the processor busy. */
   #judge({ watcher, worked }: Due): void {
     if (worked || watcher.token === 0) return void this.#idleTurns.delete(watcher);
     const turns = (this.#idleTurns.get(watcher) ?? 0) + 1;
@@ -374,7 +375,7 @@ export class PollLoop {
     if (turns >= MAX_IDLE_TURNS) this.#suspend(watcher, Math.min(2 ** (turns - MAX_IDLE_TURNS), LONGEST_SUSPENSION));
   }
 
-  /** Takes a watcher out of the set for some milliseconds. It keeps the process alive as before. */
+  /** Takes a watcher out of the set for some milliseconds. Whether it keeps the process alive does not change. */
   #suspend(watcher: Watcher, delay: number): void {
     const timer = setTimeout(() => {
       this.#suspended.delete(watcher);
@@ -392,13 +393,13 @@ export class PollLoop {
   #endTurns(): void {
     this.#due.length = this.#turn = 0;
     this.#running = false;
-    // Unreferenced, only the waiter will do: Node runs an immediate that keeps nothing alive when something else wakes it.
+    // If unreferenced, use the waiter: Node runs an unreferenced immediate only when something else wakes it.
     const looksAgain = this.#isReferenced && (this.#wasActive ? this.#spin.expectsMore() : this.#spin.shouldSpin());
     if (looksAgain || this.#requested.size > 0) this.#lookAgain();
     else this.#open?.waiter.arm();
   }
 
-  /** After activity more is likely to follow: one look costs less than a wake-up. Everything else has its turn in between. */
+  /** Polls again in the next turn of the event loop: after activity more is likely, and a poll costs less than a wake-up. */
   #lookAgain(): void {
     if (this.#lookScheduled || !this.#open) return;
     this.#lookScheduled = true;

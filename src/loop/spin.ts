@@ -1,27 +1,26 @@
 /**
- * Whether to go on looking for a moment before the poll loop waits. A process that sleeps takes some 50 us to wake up, on some
- * runtimes twice that; one that looks again and again is there at once, but takes processor time, perhaps from the very
- * process that is to answer. Which is better is measured: looking on is right where it makes the time from one activity to
- * the next shorter.
+ * Decides whether the poll loop spins, that is, polls again and again for a moment before it waits. A process that sleeps takes some
+ * 50 us to wake up, on some runtimes twice that. A process that spins reacts at once, but takes processor time, perhaps from the
+ * process that has to answer. So the loop measures: it spins if that makes the time from one activity to the next shorter.
  *
  * @module
  */
 import { now as monotonicNow } from "../../ffi/runtimes/process.ts";
 
-/** How long to look on after activity, in milliseconds. */
+/** The longest time to spin after activity, in milliseconds. */
 const MAX_SPIN_MS = 0.1;
-/** If activities are further apart than this, in milliseconds, looking on is pointless. */
+/** If activities are further apart than this, in milliseconds, spinning is pointless. */
 const MAX_GAP_MS = 0.3;
-/** Up to this many longer gaps in a row change nothing. */
+/** Up to this many longer gaps in a row are ignored. */
 const TOLERATED_GAPS = 1;
-/** Looking on must make the times shorter at least by this factor. */
+/** Spinning has to reduce the mean time to this fraction. */
 const REQUIRED_SPEEDUP = 0.9;
-/** How many values a mean is of. */
+/** The number of values in a mean. */
 const SAMPLE_SIZE = 8;
-/** After so many activities the other way is tried once. */
+/** After this many activities the other way is tried once. */
 const EXPLORE_EVERY = 512;
 
-/** The mean of the last values, more or less. */
+/** A running mean of about the last values. */
 class Mean {
   value = 0;
   count = 0;
@@ -32,18 +31,18 @@ class Mean {
   }
 }
 
-/** One poll loop's judgement. */
+/** The decision for one poll loop. */
 export class Spin {
   readonly #now: () => number;
   #lastActive = -Infinity;
-  /** Whether it looks on before it waits, from the last activity to the next. */
+  /** Whether the loop spins between the last activity and the next. */
   #isOn = false;
-  /** Whether it had to wait, or to look on, since then. */
+  /** Whether a poll has found nothing since then. */
   #isIdle = false;
   #untilExploration = EXPLORE_EVERY;
   /** How many of the last activities in a row came after a longer gap. */
   #gaps = 0;
-  // The times between activities with and without it, in milliseconds.
+  // The times between activities with and without spinning, in milliseconds.
   #on = new Mean();
   #off = new Mean();
 
@@ -52,7 +51,7 @@ export class Spin {
     this.#now = now;
   }
 
-  /** Somebody was ready. */
+  /** A poll found a watcher ready. */
   recordActivity(): void {
     const now = this.#now();
     if (this.#isIdle) {
@@ -71,7 +70,7 @@ export class Spin {
     return !isFar;
   }
 
-  /** Nobody was ready. @returns Whether to look again. */
+  /** A poll found nothing. @returns Whether to poll again. */
   shouldSpin(): boolean {
     this.#isIdle = true;
     return this.#isOn && this.#now() - this.#lastActive < MAX_SPIN_MS;
@@ -82,7 +81,7 @@ export class Spin {
       this.#gaps++;
       return;
     }
-    // After a pause it is other traffic than before.
+    // After a pause the traffic may be different.
     if (this.#gaps > TOLERATED_GAPS) [this.#on, this.#off] = [new Mean(), new Mean()];
     this.#gaps = 0;
     (this.#isOn ? this.#on : this.#off).add(time);

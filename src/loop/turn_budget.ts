@@ -1,20 +1,20 @@
 /**
- * How long one socket may go on delivering before timers and other sockets have their turn.
+ * Limits how long one socket may deliver datagrams before timers and other sockets get their turn.
  *
  * @module
  */
 import { now as clock } from "../../ffi/runtimes/process.ts";
 
-/** In milliseconds. */
+/** The longest turn, in milliseconds. */
 const LONGEST_TURN = 5;
-/** Steps between two looks at the clock at most: looking takes as long as a step. */
+/** The most steps between two readings of the clock. Reading it takes as long as a short step. */
 const MAX_INTERVAL = 32;
 
-/** The time of one turn, looked at seldom while steps are short. */
+/** The time of one turn. The clock is read less often while steps are short. */
 export class TurnBudget {
   readonly #now: () => number;
   #steps = 0;
-  /** The step after which the clock is looked at next. */
+  /** The step after which the clock is read next. */
   #next = 1;
   #interval = 1;
   #start = 0;
@@ -31,7 +31,7 @@ export class TurnBudget {
     this.#interval = 1;
   }
 
-  /** To be asked after each step. The first is free. */
+  /** Whether the time is over. Must be called after each step; the first step does not count. */
   isSpent(): boolean {
     if (++this.#steps < this.#next) return false;
     const now = this.#now();
