@@ -14,7 +14,7 @@ export const SUPPORTED_SYSTEMS = "Linux and macOS on x64 and arm64";
 /**
  * The ABI of a platform and architecture as `process.platform` and `process.arch` name them.
  *
- * @returns The ABI, or undefined where this module has none.
+ * @returns The ABI, or undefined if this module has none.
  */
 export function abiOf(platform: string = process.platform, arch: string = process.arch): Abi | undefined {
   if (arch !== "x64" && arch !== "arm64") return undefined;

@@ -22,7 +22,7 @@ import {
 } from "./wire/sockaddr.ts";
 import { type OptionName, optionOf } from "./wire/sockopt.ts";
 
-/** Memory for arguments of calls that are over before anyone else can use it: one per C library. */
+/** Memory for the arguments of calls that return before it is used again. One for each C library. */
 interface Scratch {
   readonly value: Memory;
   readonly valueAt: Pointer;
@@ -44,8 +44,8 @@ function scratchOf(libc: Libc): Scratch {
 }
 
 /**
- * What macOS says of a connect(2) to AF_UNSPEC, which ends the association first: EAFNOSUPPORT of IPv4, EINVAL of IPv6, and
- * EADDRNOTAVAIL of an IPv6 socket whose peer was an IPv4-mapped address.
+ * Errors of macOS for connect(2) to AF_UNSPEC, which disconnects the socket before it fails: EAFNOSUPPORT for IPv4, EINVAL for IPv6,
+ * EADDRNOTAVAIL for an IPv6 socket whose peer was an IPv4-mapped address.
  */
 const HARMLESS_ON_DARWIN = ["EAFNOSUPPORT", "EINVAL", "EADDRNOTAVAIL"] as const;
 
@@ -60,7 +60,7 @@ export class Descriptor {
     this.#fd = fd;
   }
 
-  /** Makes a socket: non-blocking and close-on-exec. Gives a negative errno where the system refuses. */
+  /** Opens a socket, non-blocking and close-on-exec. @returns A negative errno if it fails. */
   static open(libc: Libc, family: AddressFamily): Descriptor | number {
     const { abi } = libc;
     const fd = libc.socket(familyNumber(abi, family), typeAndFlags(abi), 0);
@@ -69,7 +69,7 @@ export class Descriptor {
     return new Descriptor(libc, fd);
   }
 
-  /** Makes two Unix sockets, each with the other as its peer (socketpair(2)), and gives their descriptors. */
+  /** Opens two Unix sockets that are each other's peers (socketpair(2)). @returns Their descriptors, or a negative errno. */
   static openPair(libc: Libc): readonly [number, number] | number {
     const { abi } = libc;
     const { value, valueAt } = scratchOf(libc);
@@ -81,10 +81,10 @@ export class Descriptor {
   }
 
   /**
-   * Takes over a socket that exists, and makes it non-blocking and close-on-exec. The caller has checked what it is with
+   * Takes over an open socket, and makes it non-blocking and close-on-exec. The caller must have checked it with
    * {@linkcode describeSocket}.
    *
-   * @param isLent Whether somebody else closes it.
+   * @param isLent Whether someone else closes it.
    */
   static adopt(libc: Libc, fd: number, isLent = false): Descriptor {
     if (!isLent) libc.owner.own(fd);
@@ -108,11 +108,11 @@ export class Descriptor {
     return retryOnEintr(this.#libc.abi, () => this.#libc.connect(this.#fd, at, address.length));
   }
 
-  /** connect(2) to AF_UNSPEC: dissolves the association. */
+  /** connect(2) to AF_UNSPEC: removes the peer. */
   disconnect(): number {
     const { abi } = this.#libc;
     const result = this.connect(encodeUnspecified(abi));
-    // macOS dissolves it and says one of these all the same.
+    // macOS removes it, and still returns one of these errors.
     return abi.darwin && HARMLESS_ON_DARWIN.some((name) => result === -abi.errno[name]) ? 0 : result;
   }
 
@@ -126,7 +126,7 @@ export class Descriptor {
     return readAddress(this.#libc, (at, length) => this.#libc.getpeername(this.#fd, at, length));
   }
 
-  /** setsockopt(2) of an integer option. ENOPROTOOPT where the system has no such option. */
+  /** setsockopt(2) of an integer option. ENOPROTOOPT if the system has no such option. */
   setOption(name: OptionName, value: number): number {
     const option = optionOf(this.#libc.abi, name);
     if (!option) return -this.#libc.abi.errno.ENOPROTOOPT;
@@ -188,13 +188,13 @@ export class Descriptor {
     return this.setEncodedOption({ level: abi.levels.SOL_SOCKET, name: abi.linux.options.SO_BINDTODEVICE, value });
   }
 
-  /** Whether its protocol is UDP (SO_PROTOCOL): Linux has datagram sockets for ICMP's echo requests, too. macOS cannot tell. */
+  /** Whether its protocol is UDP (SO_PROTOCOL). Linux also has datagram sockets for ICMP echo requests. On macOS always true. */
   get isUdp(): boolean {
     const { linux, levels } = this.#libc.abi;
     return !linux || this.getOption("SO_PROTOCOL") === levels.IPPROTO_UDP;
   }
 
-  /** Another descriptor of the same socket, for somebody else to close; or a negative errno. */
+  /** Another descriptor of the same socket, which someone else closes; or a negative errno. */
   duplicate(): number {
     const libc = this.#libc;
     const fd = libc.fcntl(this.#fd, libc.abi.constants.F_DUPFD_CLOEXEC, 0);
@@ -202,7 +202,7 @@ export class Descriptor {
     return fd;
   }
 
-  /** Lets go of the descriptor: somebody else closes it. */
+  /** Gives up the descriptor, which someone else closes. */
   release(): void {
     if (this.#fd >= 0) this.#libc.owner.disown(this.#fd);
     this.#fd = -1;
@@ -219,7 +219,7 @@ export class Descriptor {
   }
 }
 
-/** Puts bytes where a call finds them. */
+/** Copies bytes into native-visible memory. */
 function put(libc: Libc, bytes: Uint8Array): Pointer {
   const { value, valueAt } = scratchOf(libc);
   if (bytes.length > value.size) return libc.pointer(apart(libc, bytes));
@@ -238,14 +238,14 @@ function readAddress(libc: Libc, call: (at: Pointer, length: Pointer) => number)
   length.view.setUint32(0, maxAddressSize(libc.abi), true);
   const result = call(valueAt, lengthAt);
   if (result < 0) return result;
-  // Of a Unix socket without an address macOS may give none at all, not even a family; newer versions give 16 bytes, all but the
-  // family zero.
+  // For a Unix socket without an address macOS may return no bytes, not even a family. Newer versions return 16 bytes, all zero
+  // except the family.
   const given = length.view.getUint32(0, true);
   if (given === 0) return { address: "", family: "unix", port: 0 };
   return decodeAddress(libc, value, 0, given) ?? -libc.abi.errno.EAFNOSUPPORT;
 }
 
-/** What a descriptor of unknown origin is. */
+/** The kind of a descriptor. */
 export interface SocketDescription {
   /** IPv4, IPv6 or Unix, or undefined for any other family. */
   readonly family: AddressFamily | undefined;
@@ -255,7 +255,7 @@ export interface SocketDescription {
 
 const FAMILIES: readonly AddressFamily[] = [4, 6, "unix"];
 
-/** Finds out what a descriptor is. Gives a negative errno: EBADF where it is not open, ENOTSOCK where it is no socket. */
+/** Finds out what a descriptor is. @returns A negative errno if it fails: EBADF if it is not open, ENOTSOCK if it is not a socket. */
 export function describeSocket(libc: Libc, fd: number): SocketDescription | number {
   const type = readOption(libc, fd, "SO_TYPE");
   if (type < 0) return type;
@@ -267,7 +267,7 @@ export function describeSocket(libc: Libc, fd: number): SocketDescription | numb
   };
 }
 
-/** SO_DOMAIN; on macOS, which has none, the family of the socket's own address. */
+/** SO_DOMAIN; on macOS, which does not have it, the family of the socket's address. */
 function readFamily(libc: Libc, fd: number): number {
   if (libc.abi.linux) return readOption(libc, fd, "SO_DOMAIN");
   const { value, valueAt, length, lengthAt } = scratchOf(libc);

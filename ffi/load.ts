@@ -1,6 +1,6 @@
 /**
- * Picks the runtime's FFI, by what is there, and opens the C library: once per thread, when the first socket is made.
- * Importing this opens nothing.
+ * Picks the runtime's FFI and opens the C library, once for each thread, when the first socket is created. Importing this opens
+ * nothing.
  *
  * @module
  */
@@ -39,10 +39,10 @@ import process, { nextTick } from "./runtimes/process.ts";
 import { stepPerTurn, stepsAsTicks, stepsWithTicks } from "./runtimes/turns.ts";
 import { obstacle, wantsKoffi } from "./support.ts";
 
-/** Bun ends with a thread in native code. Coming back is all that an idle thread costs, so it is rare there. In milliseconds. */
+/** How long a thread stays in `poll` in Bun, in milliseconds. Bun can end with a thread in native code, so it need rarely return. */
 const BUN_LONGEST_POLL = 30_000;
 
-/** The variable by which a whole process does without offload, whatever its sockets are made with. */
+/** The environment variable that disables offload for a whole process, whatever the options of its sockets. */
 const OFFLOAD = "DGRAM_FFI_OFFLOAD";
 
 let loaded: Runtime | undefined;
@@ -52,13 +52,13 @@ let loaded: Runtime | undefined;
  *
  * @throws {Error} ERR_FEATURE_UNAVAILABLE_ON_PLATFORM on a system that is not supported.
  * @throws {Error} ERR_DGRAM_FFI_UNAVAILABLE if the runtime is too old or has no FFI: it says what to install.
- * @throws The runtime's own error where FFI is not permitted.
+ * @throws The runtime's own error if FFI is not permitted.
  */
 export function currentRuntime(): Runtime {
   return loaded ??= load();
 }
 
-/** For tests: puts another C library (or one wrapped) in the place of this thread's. Returns a function that undoes it. */
+/** For tests: replaces this thread's C library. @returns A function that undoes it. */
 export function replaceLibc(replace: (libc: Libc) => Libc): () => void {
   const before = currentRuntime();
   loaded = { ...before, libc: replace(before.libc) };
@@ -151,12 +151,12 @@ function onKoffi(abi: Abi): Runtime {
   };
 }
 
-/** In Node and Bun `'exit'` comes of everything that lets code run once more, an uncaught exception and the end of a Worker included. */
+/** Node and Bun emit `'exit'` at every end at which code can still run, including an uncaught exception and the end of a Worker. */
 function beforeExit(action: () => void): void {
   process.on("exit", action);
 }
 
-/** Only a Worker's thread ends before the process. */
+/** A Worker's thread ends before the process, so there descriptors have an owner. */
 function libcOn(binding: Binding, abi: Abi): Libc {
   const owner = isMainThread && !isWebWorker() ? undefined : openThreadOwner(binding, abi);
   return owner ? new OwningLibc(abi, binding, owner) : new NativeLibc(abi, binding);
@@ -168,7 +168,7 @@ function isWebWorker(): boolean {
   return typeof WorkerGlobalScope === "function" && globalThis instanceof WorkerGlobalScope;
 }
 
-/** On libuv's own loop; as `fallback` does it if libuv refuses the descriptor. */
+/** Waits in libuv's loop, or as `fallback` does if libuv refuses the descriptor. */
 export function onUv(node: NodeFfi, fallback: WaiterFactory): WaiterFactory {
   let uv: Uv | undefined;
   return (set, onReady) => UvWaiter.open(set, onReady, uv ??= new Uv(node)) ?? fallback(set, onReady);

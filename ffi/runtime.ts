@@ -1,5 +1,5 @@
 /**
- * What the rest of the module needs of the runtime it finds itself in.
+ * What the rest of the module needs from the runtime.
  *
  * @module
  */
@@ -18,26 +18,26 @@ export interface Runtime {
   readonly binding: BindingName;
   /** The C library. */
   readonly libc: Libc;
-  /** Whether payloads of several datagrams may be used at all: not if the environment says `DGRAM_FFI_OFFLOAD=off`. */
+  /** Whether payloads of several datagrams may be used: not with `DGRAM_FFI_OFFLOAD=off` in the environment. */
   readonly offload: boolean;
   /** The runtime's network sandbox. */
   readonly network: NetworkPermission;
-  /** Whether sockets of the runtime's own are in `process.getActiveResourcesInfo()`. */
+  /** Whether `process.getActiveResourcesInfo()` lists the runtime's own sockets. */
   readonly listsSockets: boolean;
-  /** The fast way to keep an asynchronous context. */
+  /** The fastest way to keep an asynchronous context. */
   readonly asyncContexts: AsyncContexts;
   /** Delivers one event after the other, as the event loop would. */
   readonly runSteps: RunSteps;
   /**
-   * Has something done when this thread's program is about to end, in whatever way it hears of: the last time that code runs, perhaps.
-   * It may be done more than once, and the program may go on.
+   * Runs an action when this thread's program is about to end, by any end that the runtime reports. It may be the last code that
+   * runs. It may also run more than once, and the program may go on.
    */
   readonly beforeEnd: (action: () => void) => void;
-  /** Makes the runtime's kind of waiter. */
+  /** Creates a waiter of the runtime's kind. */
   readonly createWaiter: WaiterFactory;
   /**
-   * Has a function called when the program ends, where its thread may run another one afterwards. Undefined where the thread ends with
-   * its program: see {@linkcode Libc.owner}.
+   * Calls a function when the program ends and its thread may run another one. Undefined if the thread ends with its program: see
+   * {@linkcode Libc.owner}.
    */
   readonly onProgramEnd?: (call: () => void) => void;
 }

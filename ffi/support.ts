@@ -1,5 +1,5 @@
 /**
- * Whether this module can work here, and what is said if it cannot.
+ * Whether this module can work here, and the error if it cannot.
  *
  * @module
  */
@@ -9,10 +9,10 @@ import { koffiPath } from "./runtimes/koffi.ts";
 import { hasNodeFfi, isNodeFfiRefused } from "./runtimes/node.ts";
 import process from "./runtimes/process.ts";
 
-/** The oldest versions that the test suite passes in, or nearly. They also stand in README and docs/platforms.md. */
+/** The oldest supported versions. They are also in README and docs/platforms.md. */
 const OLDEST = { deno: "2.8.2", bun: "1.4.0" };
 
-/** Whether one version is older than another; what follows a hyphen (`-canary`) does not count. */
+/** Whether one version is older than another. What follows a hyphen (`-canary`) is ignored. */
 function isOlder(version: string, than: string): boolean {
   const [own, other] = [version, than].map((text) => text.split("-")[0].split(".").map(Number));
   const difference = own.map((number, i) => number - other[i]).find((number) => number !== 0) ?? 0;
@@ -24,8 +24,8 @@ function unavailable(message: string): Error {
 }
 
 /**
- * Why no socket can be made here: a system that is not supported, a runtime that is too old, a Node without FFI. It finds out
- * without opening, loading or asking for anything. Permissions are another matter.
+ * Why no socket can be created here: a system that is not supported, a runtime that is too old, a Node without FFI. Opens and loads
+ * nothing, and asks for no permission. Permissions are not checked.
  */
 export function obstacle(): Error | undefined {
   const { platform, arch, versions } = process;
@@ -54,7 +54,7 @@ export function obstacle(): Error | undefined {
   return wantsKoffi() && !koffiPath() ? unavailable(withoutFfi(versions.node)) : undefined;
 }
 
-/** koffi is taken if there is no `node:ffi`, or if the environment says so. */
+/** Whether to use koffi: if there is no `node:ffi`, or with `DGRAM_FFI_BINDING=koffi` in the environment. */
 export function wantsKoffi(): boolean {
   return process.env.DGRAM_FFI_BINDING === "koffi" || !hasNodeFfi();
 }
@@ -68,7 +68,7 @@ function withoutFfi(version: string): string {
       "or use Node 26.9 or later";
 }
 
-/** As {@linkcode obstacle}, or because FFI is not permitted and nobody can be asked. */
+/** As {@linkcode obstacle}, or because FFI is not permitted and there is no terminal to ask on. */
 export function whyUnsupported(): string | undefined {
   const found = obstacle();
   if (found) return found.message;
@@ -79,8 +79,8 @@ export function whyUnsupported(): string | undefined {
 }
 
 /**
- * Whether sockets can be made here, for programs and libraries that otherwise use the built-in `node:dgram`. It is false on a system
- * that is not supported, in a runtime that is too old, in a Node without `node:ffi` and without koffi, and if the runtime's permissions
- * rule FFI out. It is found out once, when the module is imported, without loading anything, and never throws.
+ * Whether sockets can be created here, for programs and libraries that otherwise use the built-in `node:dgram`. It is false on a
+ * system that is not supported, in a runtime that is too old, in a Node without `node:ffi` and without koffi, and if the runtime's
+ * permissions exclude FFI. It is determined once, when the module is imported. That loads nothing and never throws.
  */
 export const isSupported: boolean = whyUnsupported() === undefined;

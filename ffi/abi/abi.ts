@@ -1,5 +1,5 @@
 /**
- * What differs from one operating system's headers to another's: constants under their header names, and the offsets
+ * What differs between the headers of operating systems: constants under their header names, and the offsets
  * of every struct field this module reads or writes. All values are in bytes and hold for 64-bit little-endian systems.
  *
  * @module
@@ -37,9 +37,9 @@ export interface Constants {
   readonly IF_NAMESIZE: number;
 }
 
-/** How wide the first field of a sockaddr is: `sa_family_t` alone, or a length byte before it (BSD). */
+/** The first fields of a sockaddr: `sa_family_t` alone, or a length byte before it (BSD). */
 export interface FamilyField {
-  /** Offset of `sa_len`, or -1 where the system has none. */
+  /** Offset of `sa_len`, or -1 if the system has none. */
   readonly sa_len: number;
   /** Offset of `sa_family`. */
   readonly sa_family: number;
@@ -76,7 +76,7 @@ export interface Layouts {
     readonly cmsg_len: number;
     readonly cmsg_level: number;
     readonly cmsg_type: number;
-    /** What CMSG_ALIGN rounds up to. */
+    /** The multiple that CMSG_ALIGN rounds up to. */
     readonly align: number;
   };
   readonly in_pktinfo: {
@@ -116,7 +116,7 @@ export interface Layouts {
   };
 }
 
-/** What only Linux has. */
+/** Constants and layouts that only Linux has. */
 export interface LinuxConstants {
   /** Its socket options; the same as those of the {@linkcode Abi}. */
   readonly options: LinuxOptions;
@@ -191,9 +191,9 @@ export interface LinuxConstants {
   readonly scm_timestamping: { readonly size: number; readonly ts: number };
   readonly sock_txtime: { readonly size: number; readonly clockid: number; readonly flags: number };
   // <linux/udp.h>
-  /** As many segments as a payload can have. */
+  /** The most segments in a payload. */
   readonly UDP_MAX_SEGMENTS: number;
-  /** The same for older kernels, since 4.18, where there were none before. */
+  /** The same in older kernels, from 4.18 on, the first with UDP_SEGMENT. */
   readonly UDP_MAX_SEGMENTS_AT_FIRST: number;
   // <sys/epoll.h>
   readonly EPOLL_CLOEXEC: number;
@@ -210,10 +210,10 @@ export interface LinuxConstants {
   readonly EFD_NONBLOCK: number;
 }
 
-/** What only macOS has. */
+/** Constants and layouts that only macOS has. */
 export interface DarwinConstants {
   readonly SCM_TIMESTAMP: number;
-  /** More descriptors than one message can have; in the kernel's own uipc_usrreq.c. */
+  /** An upper limit for the descriptors in one message, from the kernel's own uipc_usrreq.c. */
   readonly UIPC_MAX_CMSG_FD: number;
   // <sys/event.h>
   readonly EVFILT_READ: number;
@@ -235,14 +235,14 @@ export interface DarwinConstants {
   };
 }
 
-/** A function that has another one called when the calling thread ends, and the C library's `FILE`, whose end closes a descriptor. */
+/** A function that registers another one to be called when the thread ends, and the layout of `FILE`, which fclose(3) closes. */
 export interface ThreadExit {
   /**
    * The function's names, most likely first: `__cxa_thread_atexit_impl(dtor, obj, dso_symbol)` of glibc, macOS's `_tlv_atexit(dtor, obj)`.
    * musl has neither.
    */
   readonly register: "__cxa_thread_atexit_impl" | "_tlv_atexit";
-  /** Where the descriptor of a `FILE` stands, and how many bytes it has. */
+  /** Offset and size of the descriptor in a `FILE`. */
   readonly FILE: { readonly fileno: number; readonly filenoSize: 2 | 4 };
 }
 
@@ -251,7 +251,7 @@ export interface Abi {
   readonly platform: "linux" | "darwin";
   /** File names under which the C library may be found, most likely first. */
   readonly libraries: readonly string[];
-  /** How to have the C library close a descriptor when the calling thread ends. */
+  /** How the C library can close a descriptor when the calling thread ends. */
   readonly threadExit: ThreadExit;
   /** The function that returns the address of the calling thread's `errno`. */
   readonly errnoLocation: "__errno_location" | "__error";

@@ -67,7 +67,7 @@ const layouts: Layouts = {
   timespec: { size: 16, tv_sec: 0, tv_nsec: 8 },
   // struct timeval { __darwin_time_t tv_sec; __darwin_suseconds_t tv_usec; };
   timeval: { size: 16, tv_sec: 0, tv_usec: 8 },
-  // macOS has no mmsghdr: one msghdr with a length behind it, filled by this module's own loop (see libc/native_libc.ts). It is laid out as
+  // macOS has no mmsghdr. This is a msghdr followed by a length, which this module's own loop fills (see libc/native_libc.ts). It is laid out as
   // struct msghdr_x of the private <sys/socket_private.h>.
   mmsghdr: { size: 56, msg_len: 48 },
   // struct pollfd { int fd; short events; short revents; };

@@ -1,5 +1,5 @@
 /**
- * What a runtime's FFI has to offer so that {@linkcode NativeLibc} can stand on it.
+ * What {@linkcode NativeLibc} needs from a runtime's FFI.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import type { Abi } from "../abi/abi.ts";
 import type { Memory } from "./memory.ts";
 import { type FunctionName, type Prototype, prototypesOf } from "./prototypes.ts";
 
-/** A native function as the runtime hands it out. A `long` result may come as a bigint, a pointer as anything. */
+/** A native function as the runtime returns it. A `long` result may be a bigint, and a pointer anything. */
 // deno-lint-ignore no-explicit-any
 export type NativeFunction = (...args: any[]) => any;
 
@@ -15,24 +15,24 @@ export type NativeFunction = (...args: any[]) => any;
 export interface Binding {
   /** The C functions of the prototype table. */
   readonly functions: Readonly<Record<string, NativeFunction>>;
-  /** The calling thread's errno. Only right directly after the call that failed. */
+  /** The calling thread's errno. Valid only directly after the call that failed. */
   errno(): number;
-  /** Where a buffer lies. */
+  /** The address of a buffer. */
   addressOf(buffer: ArrayBuffer): bigint;
-  /** An address in the form that a pointer parameter takes. */
+  /** An address as the runtime takes it for a pointer parameter. */
   pointerTo(memory: Memory, offset: number): unknown;
-  /** NULL in that form. */
+  /** NULL for such a parameter. */
   readonly nullPointer: unknown;
-  /** A number in the form that a `size_t` or `unsigned long` parameter takes. */
+  /** A number as the runtime takes it for a `size_t` or `unsigned long` parameter. */
   toSizeT(value: number): unknown;
   /**
    * Opens functions that not every C library has.
    *
-   * @param libraries Names of the library, to be tried in turn.
-   * @throws Where none of them has all of these functions.
+   * @param libraries Names of the library, which are tried in turn.
+   * @throws If none of them has all of these functions.
    */
   open(prototypes: Readonly<Record<string, Prototype>>, libraries: readonly string[]): Record<string, NativeFunction>;
-  /** Native memory behind a pointer that a function returned. It must last as long as the view is used. */
+  /** The memory at a pointer that a function returned. It must last as long as the view is used. */
   view(pointer: unknown, length: number): ArrayBuffer;
 }
 
@@ -50,20 +50,20 @@ export function openFirst<Library>(abi: Pick<Abi, "libraries">, open: (name: str
   throw new Error(`Cannot open the C library, tried ${abi.libraries.join(", ")}`, { cause: failures });
 }
 
-/** A permission that is missing is the user's to grant: no other file name can help. */
+/** Whether a permission is missing. Then no other file name can help. */
 function isRefusal(error: unknown): boolean {
   const { name, code } = error as { name?: string; code?: string };
   return name === "NotCapable" || name === "PermissionDenied" || code === "ERR_ACCESS_DENIED";
 }
 
-/** What every socket calls. */
+/** The functions that every socket calls. */
 const EAGER_FUNCTIONS: ReadonlySet<string> = new Set([
   ...["socket", "bind", "getsockname", "setsockopt", "sendmsg", "sendmmsg", "recvmmsg", "close"],
   ...["epoll_create1", "epoll_ctl", "epoll_wait", "eventfd", "kqueue", "kevent"],
 ]);
 
 /**
- * Opens functions in two steps, as each takes its time (in Deno a quarter of a millisecond): those that every socket calls at
+ * Opens functions in two steps, as each takes time (in Deno a quarter of a millisecond): those that every socket calls at
  * once, the others when the first of them is called.
  *
  * @param eager Names to be opened at once, besides those.

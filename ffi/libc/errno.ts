@@ -7,7 +7,7 @@ import type { Abi } from "../abi/abi.ts";
 
 const namesByAbi = new WeakMap<Abi, Map<number, string>>();
 
-/** The name of an errno, as in `<errno.h>`; `Unknown system error -N` (libuv's words) where the system's list has none. */
+/** The name of an errno, as in `<errno.h>`; `Unknown system error -N`, as in libuv, if the system has no such errno. */
 export function errnoName(abi: Abi, errno: number): string {
   let names = namesByAbi.get(abi);
   if (!names) {

@@ -1,8 +1,8 @@
 /**
  * The border to the C library.
  *
- * Every call returns its count or descriptor, or a negative errno; nothing here throws for a failure of the operation.
- * EAGAIN and EINTR are ordinary values. It is an interface so that a test can stand between this module and the kernel.
+ * Every call returns its count or descriptor, or a negative errno. Nothing here throws if an operation fails; EAGAIN and EINTR are
+ * ordinary results. It is an interface, so that a test can replace it.
  *
  * @module
  */
@@ -14,17 +14,17 @@ import type { DescriptorOwner } from "./thread_exit.ts";
 export interface Libc {
   /** Constants and layouts that belong to it. */
   readonly abi: Abi;
-  /** Who closes descriptors that are open when this thread ends. */
+  /** Closes descriptors that are still open when this thread ends. */
   readonly owner: DescriptorOwner;
 
   /** Allocates zeroed memory that native code may address. */
   allocate(size: number): Memory;
   /**
-   * The same, but user code may get hold of its buffer: it cannot be detached. The size is rounded up to 64 KiB. Undefined if the
-   * engine has no such memory.
+   * The same, for memory that user code may access: its buffer cannot be detached. The size is rounded up to 64 KiB. Undefined if
+   * the engine has no such memory.
    */
   allocateShown(size: number): Memory | undefined;
-  /** Makes an argument that points into `memory`. Costs an allocation: make it once, keep it. */
+  /** Makes an argument that points into `memory`. It allocates: make it once and keep it. */
   pointer(memory: Memory, offset?: number): Pointer;
 
   /** `int socket(int domain, int type, int protocol)` */
@@ -49,12 +49,12 @@ export interface Libc {
   recvmsg(fd: number, msg: Pointer, flags: number): number;
   /**
    * `int sendmmsg(int fd, struct mmsghdr *msgvec, unsigned int vlen, int flags)`.
-   * On macOS, and where the system call is missing or refused, a loop of `sendmsg` with the same result.
+   * On macOS, and if the system call is missing or refused, a loop of `sendmsg` with the same result.
    */
   sendmmsg(fd: number, msgvec: Pointer, vlen: number, flags: number): number;
   /**
    * `int recvmmsg(int fd, struct mmsghdr *msgvec, unsigned int vlen, int flags, struct timespec *timeout)`, without the
-   * timeout. On macOS, and where the system call is missing or refused, a loop of `recvmsg` with the same result.
+   * timeout. On macOS, and if the system call is missing or refused, a loop of `recvmsg` with the same result.
    */
   recvmmsg(fd: number, msgvec: Pointer, vlen: number, flags: number): number;
   /** `ssize_t read(int fd, void *buf, size_t n)` */
@@ -96,7 +96,7 @@ export interface Libc {
   ): number;
 }
 
-/** Repeats a call while it is interrupted by a signal. Not for `close`, which Linux ends even when interrupted. */
+/** Repeats a call while it is interrupted by a signal. Not for `close`, which closes even if it is interrupted. */
 export function retryOnEintr(abi: Abi, call: () => number): number {
   let result: number;
   do result = call(); while (result === -abi.errno.EINTR);

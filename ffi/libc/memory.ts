@@ -1,12 +1,12 @@
 /**
  * Memory that JavaScript owns and native code addresses.
  *
- * The kernel writes through addresses that no garbage collector sees. Hence two rules: an address is only ever made from
- * a {@linkcode Memory}, which stands on an ArrayBuffer of its own (pooled Buffers may be moved), and whoever stores an
- * address inside other memory also keeps the object it came from.
+ * The kernel writes through addresses that the garbage collector does not see. Hence two rules: an address is only made from a
+ * {@linkcode Memory}, which has an ArrayBuffer to itself (pooled Buffers may be moved); and code that stores an address inside other
+ * memory also keeps the object it came from.
  *
- * User code can take a block away from both, by transferring its ArrayBuffer (`postMessage`, `structuredClone`, `transfer()`). A
- * block that user code can get hold of is therefore made by {@linkcode undetachableBuffer}.
+ * User code could detach a block by transferring its ArrayBuffer (`postMessage`, `structuredClone`, `transfer()`). So a block that
+ * user code can access is made by {@linkcode undetachableBuffer}.
  *
  * @module
  */
@@ -20,7 +20,7 @@ export class Memory {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** All of it, for fields of other widths. */
   readonly view: DataView<ArrayBuffer>;
-  /** Where it lies in this process. */
+  /** Its address in this process. */
   readonly address: bigint;
 
   /** Wraps a block whose address the runtime's binding has found. */
@@ -48,14 +48,14 @@ export class Memory {
   }
 }
 
-/** The size of a WebAssembly memory is a multiple of this. */
+/** The size of a WebAssembly memory is a multiple of this many bytes. */
 const WASM_PAGE = 65_536;
 
 type WasmMemoryConstructor = new (pages: { initial: number; maximum: number }) => { readonly buffer: ArrayBuffer };
 
 /**
- * Zeroed memory that no transfer detaches: user code may have it. The engine refuses to detach the buffer of a WebAssembly.Memory;
- * Node before 22 lets `postMessage` have it nevertheless, unless it is marked.
+ * Zeroed memory that no transfer detaches, so that user code may access it. The engine refuses to detach the buffer of a
+ * WebAssembly.Memory. Node before 22 lets `postMessage` detach it anyway, unless it is marked.
  *
  * @param size Rounded up to 64 KiB.
  * @returns Undefined if the engine runs without WebAssembly (V8's `--jitless`).
@@ -69,7 +69,7 @@ export function undetachableBuffer(size: number): ArrayBuffer | undefined {
   return buffer;
 }
 
-/** An address in the form the runtime's FFI takes as an argument. It keeps the memory that it points into reachable. */
+/** An address as the runtime's FFI takes it as an argument. It keeps the memory that it points into reachable. */
 export class Pointer {
   /** The runtime's own form of the address. */
   readonly value: unknown;

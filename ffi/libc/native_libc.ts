@@ -22,10 +22,10 @@ export class NativeLibc implements Libc {
   readonly #binding: Binding;
   readonly #c: Readonly<Record<string, NativeFunction>>;
   readonly #null: unknown;
-  /** Errors of descriptors that a loop of recvmsg met behind a datagram, until the next call. The kernel has forgotten them. */
+  /** Errors that a loop of recvmsg got after a datagram, by descriptor, until the next call. The kernel does not report them again. */
   readonly #laterErrors = new Map<number, number>();
 
-  /** Stands on a binding whose functions belong to `abi`. */
+  /** @param binding Its functions belong to `abi`. */
   constructor(abi: Abi, binding: Binding) {
     this.abi = abi;
     this.#binding = binding;
@@ -194,22 +194,22 @@ export class NativeLibc implements Libc {
     return result < 0 ? -this.#binding.errno() : result;
   }
 
-  /** Whether an error can mean that there is no such system call, or none that this process may make. */
+  /** Whether an error may mean that the system call is missing, or not permitted to this process. */
   #mayBeMissing(result: number): boolean {
     return result === -this.abi.errno.EPERM || result === -this.abi.errno.ENOSYS;
   }
 
   /**
-   * A system call is missing in old or emulated kernels (ENOSYS), or refused by a seccomp filter (EPERM or ENOSYS). EPERM is what a
-   * firewall says of a message, too: a call without any message tells them apart.
+   * A system call is missing in old or emulated kernels (ENOSYS), or refused by a seccomp filter (EPERM or ENOSYS). A firewall that
+   * rejects a message also gives EPERM; a call without any message distinguishes the two.
    */
   #isMissing(result: number, callWithNone: () => number): boolean {
     return result === -this.abi.errno.ENOSYS || this.#mayBeMissing(this.#result(callWithNone()));
   }
 
   /**
-   * recvmmsg as a loop of recvmsg. An error behind a datagram is given at the next call, as Linux does it. EAGAIN and EINTR are no
-   * such errors: the kernel says them again if they still hold.
+   * recvmmsg as a loop of recvmsg. An error after a datagram is returned by the next call, as on Linux. That does not apply to EAGAIN and
+   * EINTR: the kernel returns them again if they still hold.
    */
   #receivingBatch(): BatchCall {
     const { EAGAIN, EINTR } = this.abi.errno;
@@ -229,7 +229,7 @@ export class NativeLibc implements Libc {
   /**
    * A batch call as a loop of the single one, with the same result.
    *
-   * @param onLaterError Told of an error behind the first message, of which the result says nothing.
+   * @param onLaterError Called with an error after the first message, which the result does not show.
    */
   #batch(single: SingleCall, onLaterError?: (fd: number, error: number) => void): BatchCall {
     const { size, msg_len } = this.abi.layouts.mmsghdr;
@@ -259,7 +259,7 @@ export class NativeLibc implements Libc {
   }
 }
 
-/** The pointer's value, after a check that as many bytes as the call may touch lie behind it. */
+/** The pointer's value, after a check that its memory has as many bytes as the call may read or write. */
 function checkedPointer(pointer: Pointer, length: number): unknown {
   if (!(length >= 0 && length <= pointer.room)) {
     throw new RangeError(`A native call would touch ${length} bytes where ${pointer.room} are`);

@@ -1,8 +1,8 @@
 /**
  * {@linkcode Libc} in a Worker: what it opens is closed when the thread ends. In `bun test`: when the realm has ended.
  *
- * A Worker can be terminated wherever JavaScript calls a function. Hence a new descriptor is written to its slot in the very expression
- * that opens it, and a slot is emptied right before the descriptor is closed: after that the number may be somebody else's.
+ * A Worker can be terminated at any call of a function. So a new descriptor is written to its slot in the same expression that opens
+ * it, and a slot is emptied right before its descriptor is closed: after that the number may belong to someone else.
  *
  * @module
  */
@@ -18,7 +18,7 @@ export class OwningLibc extends NativeLibc {
   readonly #c: Readonly<Record<string, NativeFunction>>;
   readonly #errno: () => number;
 
-  /** Stands on a binding whose functions belong to `abi`. */
+  /** @param binding Its functions belong to `abi`. */
   constructor(abi: Abi, binding: Binding, owner: ThreadOwner) {
     super(abi, binding);
     this.owner = owner;

@@ -1,18 +1,18 @@
 /**
- * The C functions this module calls, each declared once, as data. A runtime's binding only translates this table into
- * its own notation; `tests/headers_test.ts` has a C compiler compare it with the headers.
+ * The C functions that this module calls, each declared once, as data. A runtime's binding translates this table to its own notation.
+ * `tests/headers_test.ts` compares it with the headers by a C compiler.
  *
  * @module
  */
 
-/** The C types that occur. */
+/** The C types that are used. */
 export type CType = "int" | "unsigned int" | "unsigned long" | "socklen_t" | "size_t" | "ssize_t" | "pointer";
 
 /** One function: its result and its parameters, in order, with type and name. */
 export interface Prototype {
   readonly result: CType;
   readonly parameters: readonly (readonly [type: CType, name: string])[];
-  /** The declaration in the header, to be checked by a compiler. */
+  /** The declaration in the header, which a compiler checks. */
   readonly declaration: string;
 }
 
@@ -107,7 +107,7 @@ export const POLL_PROTOTYPE = {
   parameters: [["pointer", "fds"], ["unsigned long", "nfds"], ["int", "timeout"]],
 } as const satisfies Prototype;
 
-/** What Linux adds. */
+/** Functions that only Linux has. */
 export const LINUX_PROTOTYPES = {
   // int fcntl(int fd, int cmd, ...): variadic, which on both Linux ABIs passes the third argument like a named one.
   fcntl: {
@@ -159,11 +159,11 @@ export const LINUX_PROTOTYPES = {
   },
 } as const satisfies Record<string, Prototype>;
 
-/** What macOS adds. */
+/** Functions that only macOS has, or that are declared differently there. */
 export const DARWIN_PROTOTYPES = {
   // int fcntl(int fd, int cmd, ...): Apple's arm64 ABI passes variadic arguments on the stack. With eight integer
-  // arguments before it, which fill x0 to x7, the ninth lies there; the six between are never read. The x86-64 ABI
-  // passes the third in a register, so it is given in both places.
+  // arguments before it, which fill x0 to x7, the ninth is on the stack; the six between are never read. The x86-64 ABI
+  // passes the third in a register, so the value is given in both places.
   fcntl: {
     declaration: "int fcntl(int fd, int cmd, ...)",
     result: "int",

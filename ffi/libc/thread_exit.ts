@@ -1,7 +1,7 @@
 /**
- * Descriptors that end with their thread, without any JavaScript: the C library closes them.
+ * Descriptors that the C library closes when their thread ends, without any JavaScript.
  *
- * Descriptors belong to the process. A Worker that is terminated runs no more of our code, and what it had open would stay open.
+ * Descriptors belong to the process. A terminated Worker runs no more code, so its descriptors would stay open.
  *
  * @module
  */
@@ -10,26 +10,26 @@ import type { Binding } from "./binding.ts";
 import { Memory } from "./memory.ts";
 import type { Prototype } from "./prototypes.ts";
 
-/** Sees to it that descriptors are closed when the calling thread ends. */
+/** Has descriptors closed when the calling thread ends. */
 export interface DescriptorOwner {
-  /** From now on an open descriptor is. What {@linkcode Libc} itself opens is from the start, and until it is closed. */
+  /** Adds an open descriptor. Those that {@linkcode Libc} opens are added by it, and removed when it closes them. */
   own(fd: number): void;
-  /** From now on it is not: somebody else closes it. */
+  /** Removes a descriptor, which someone else closes. */
   disown(fd: number): void;
 }
 
-/** For the main thread, which ends with the process. */
+/** The owner in the main thread, which ends with the process: it does nothing. */
 export const PROCESS: DescriptorOwner = { own: () => {}, disown: () => {} };
 
-/** Where the thread's end finds a descriptor to close, or -1. */
+/** Memory in which the thread's end finds a descriptor to close, or -1. */
 export type Slot = Int32Array | Int16Array;
 
-/** Makes a slot without a descriptor. Gives undefined if there is no memory for one more. @param fd Any open descriptor. */
+/** Makes an empty slot, or returns undefined if there is no memory for one more. @param fd Any open descriptor. */
 type SlotMaker = (fd: number) => Slot | undefined;
 
 /**
- * What is registered for a thread's end cannot be taken back; but it takes the number of its descriptor from memory, and -1 closes
- * nothing. Hence there are as many slots as descriptors were open at once, and one to spare, each of use again and again.
+ * What is registered for a thread's end cannot be removed. But it reads its descriptor from memory, and -1 closes nothing. So slots are
+ * used again; there are as many as descriptors were ever open at once, and one to spare.
  */
 export class ThreadOwner implements DescriptorOwner {
   readonly #make: SlotMaker;
@@ -41,12 +41,12 @@ export class ThreadOwner implements DescriptorOwner {
     this.#make = make;
   }
 
-  /** A slot for a descriptor that is about to be opened: to be written to at once, as a Worker can be terminated in between. */
+  /** A slot for a descriptor that is about to be opened. It must be written at once, as the Worker may be terminated in between. */
   reserve(): Slot | undefined {
     return this.#free.pop();
   }
 
-  /** The result of opening it is known. @param slot What was reserved. @param fd Negative: there is no descriptor. */
+  /** Takes the result of opening. @param slot The reserved slot. @param fd Negative if there is no descriptor. */
   settle(slot: Slot | undefined, fd: number): void {
     if (fd < 0) {
       if (slot) this.#free.push(slot);
@@ -73,12 +73,12 @@ export class ThreadOwner implements DescriptorOwner {
     this.vacate(fd, slot);
   }
 
-  /** Where a descriptor stands that is about to be closed: -1 is to be written there at once before. */
+  /** The slot of a descriptor that is about to be closed. The caller must write -1 to it right before. */
   slotOf(fd: number): Slot | undefined {
     return this.#slots[fd];
   }
 
-  /** It was closed. */
+  /** Takes back the slot of a descriptor that was closed. */
   vacate(fd: number, slot: Slot): void {
     this.#slots[fd] = undefined;
     this.#free.push(slot);
@@ -90,7 +90,7 @@ export class ThreadOwner implements DescriptorOwner {
   }
 }
 
-/** Who closes a Worker's descriptors: the first way that the C library has. */
+/** The owner of a Worker's descriptors, by the first way that the C library supports. */
 export function openThreadOwner(binding: Binding, abi: Abi): ThreadOwner | undefined {
   for (const slots of [fileSlots, cleanupSlots]) {
     try {
@@ -102,7 +102,7 @@ export function openThreadOwner(binding: Binding, abi: Abi): ThreadOwner | undef
   return undefined;
 }
 
-/** The functions; `tests/headers_test.ts` has a C compiler compare those with the headers that stand there. */
+/** The functions that are declared in headers. `tests/headers_test.ts` compares them by a C compiler. */
 export const THREAD_EXIT_PROTOTYPES = {
   fdopen: {
     declaration: "FILE *fdopen(int fd, const char *mode)",
@@ -121,7 +121,7 @@ export const THREAD_EXIT_PROTOTYPES = {
   },
 } as const satisfies Record<string, Prototype>;
 
-/** Those that stand in no header, or in that of musl only. */
+/** Functions that are declared in no header, or only in musl's. */
 const UNDECLARED = {
   __cxa_thread_atexit_impl: {
     declaration: "int __cxa_thread_atexit_impl(void (*dtor)(void *), void *obj, void *dso_symbol)",
@@ -129,7 +129,7 @@ const UNDECLARED = {
     parameters: [["pointer", "dtor"], ["pointer", "obj"], ["pointer", "dso_symbol"]],
   },
   _tlv_atexit: {
-    // It returns nothing: what is read as its result has no meaning.
+    // It returns nothing. The result that is read has no meaning.
     declaration: "void _tlv_atexit(void (*dtor)(void *), void *obj)",
     result: "int",
     parameters: [["pointer", "dtor"], ["pointer", "obj"]],
@@ -142,8 +142,8 @@ const UNDECLARED = {
 } as const satisfies Record<string, Prototype>;
 
 /**
- * glibc and macOS: the thread's end calls fclose(3) on a `FILE`, which closes its descriptor. Nothing is ever read through it; it takes some
- * 600 bytes.
+ * glibc and macOS: the thread's end calls fclose(3) on a `FILE`, which closes its descriptor. Nothing is read through the `FILE`. It takes
+ * some 600 bytes.
  */
 function fileSlots(binding: Binding, abi: Abi): SlotMaker {
   const { register, FILE } = abi.threadExit;
@@ -160,18 +160,18 @@ function fileSlots(binding: Binding, abi: Abi): SlotMaker {
     const memory = binding.view(file, FILE.fileno + FILE.filenoSize);
     const Numbers = FILE.filenoSize === 2 ? Int16Array : Int32Array;
     const slot = new Numbers(memory, FILE.fileno, 1);
-    // Otherwise it is not laid out as in the headers: hands off.
+    // Otherwise its layout is not that of the headers, and it must not be changed.
     if (slot[0] !== fd) return undefined;
     slot[0] = -1;
-    // The third argument says which library has to stay loaded. Any address in it will do; glibc follows NULL if it is the first to be given.
+    // The third argument is any address in a library that has to stay loaded. If the first one registered is NULL, glibc dereferences it.
     functions[register](fclose, file, fclose);
     return slot;
   };
 }
 
 /**
- * musl: the thread's end runs the functions of pthread_cleanup_push(3), close(2) among them, as if it was cancelled. They stand in a list
- * whose memory is the caller's.
+ * musl: the thread's end runs the functions of pthread_cleanup_push(3), here close(2), as if the thread were cancelled. They are in a list
+ * whose memory the caller provides.
  */
 function cleanupSlots(binding: Binding, abi: Abi): SlotMaker {
   // <pthread.h>: struct __ptcb { void (*__f)(void *); void *__x; struct __ptcb *__next; };
@@ -191,17 +191,17 @@ function cleanupSlots(binding: Binding, abi: Abi): SlotMaker {
   };
 }
 
-/** Where a function of the C library begins. glibc before 2.34 has dlsym(3) in a library of its own. */
+/** The address of a function of the C library. glibc before 2.34 has dlsym(3) in another library. */
 function addressOf(name: string, binding: Binding, { libraries }: Abi): unknown {
   const { dlsym } = binding.open({ dlsym: THREAD_EXIT_PROTOTYPES.dlsym }, [...libraries, "libdl.so.2"]);
   const symbol = text(binding, name);
   const address = dlsym(binding.nullPointer, binding.pointerTo(symbol, 0));
-  // macOS takes NULL for no handle at all, where Linux has RTLD_DEFAULT: then there is nothing to register.
+  // On Linux NULL is RTLD_DEFAULT. On macOS it is not a valid handle, so nothing is found and nothing is registered.
   if (isNull(address)) throw new Error(`${name} was not found`);
   return address;
 }
 
-/** A string as C has it. */
+/** A string of C. */
 function text(binding: Binding, value: string): Memory {
   const buffer = new ArrayBuffer(value.length + 1);
   new Uint8Array(buffer).set(new TextEncoder().encode(value));

@@ -11,7 +11,7 @@ import { ERROR, type Poller, READABLE, WRITABLE } from "./poller.ts";
 const MAX_EVENTS = 256;
 const WAKE_TOKEN = 0;
 
-/** An epoll instance, and an eventfd to wake whoever waits for it. */
+/** An epoll instance, and an eventfd that wakes whoever waits for it. */
 export class EpollPoller implements Poller {
   readonly fd: number;
   readonly #libc: Libc;
@@ -38,7 +38,7 @@ export class EpollPoller implements Poller {
     const { EPOLL_CLOEXEC, EPOLL_CTL_ADD, EFD_CLOEXEC, EFD_NONBLOCK } = libc.abi.linux!;
     const fd = libc.epoll_create1(EPOLL_CLOEXEC);
     if (fd < 0) return fd;
-    // Counts 1 and is never read: always readable, so waking is a matter of watching it.
+    // Its count is 1 and is never read, so it is always readable: to wake, watch it.
     const wakeFd = libc.eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
     if (wakeFd < 0) {
       libc.close(fd);

@@ -12,7 +12,7 @@ const MAX_EVENTS = 256;
 const WAKE_IDENT = 0;
 const WAKE_TOKEN = 0;
 
-/** A kqueue, with a user event to wake whoever waits for it. */
+/** A kqueue, with a user event that wakes whoever waits for it. */
 export class KqueuePoller implements Poller {
   readonly fd: number;
   readonly #libc: Libc;
@@ -21,9 +21,9 @@ export class KqueuePoller implements Poller {
   readonly #changeAt: Pointer;
   readonly #events: Memory;
   readonly #eventsAt: Pointer;
-  /** struct timespec of zeros: do not wait. */
+  /** A `struct timespec` of zeros, not to wait. */
   readonly #noTime: Pointer;
-  /** What each member is watched for, as kqueue has no call to change all filters of a descriptor at once. */
+  /** The interest in each member, as kqueue has no call that changes all filters of a descriptor. */
   readonly #interests = new Map<number, number>();
 
   private constructor(libc: Libc, fd: number) {
@@ -57,7 +57,7 @@ export class KqueuePoller implements Poller {
     if (this.#interests.has(fd)) return -this.#libc.abi.errno.EEXIST;
     this.#interests.set(fd, 0);
     const result = this.modify(fd, token, interest);
-    // One of two filters may have been added.
+    // One of the two filters may have been added.
     if (result < 0) this.remove(fd);
     return result;
   }

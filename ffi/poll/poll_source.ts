@@ -1,6 +1,6 @@
 /**
- * How a thread that {@linkcode PollThreads} starts gets at `poll`, per runtime: JavaScript source for an expression that gives
- * `(pollfd: ArrayBuffer, timeout: number) => boolean`, true when the descriptor is readable.
+ * How a thread of {@linkcode PollThreads} calls `poll` in each runtime: the source of a JavaScript expression whose value is a function
+ * `(pollfd: ArrayBuffer, timeout: number) => boolean`. It returns true if the descriptor is readable.
  *
  * @module
  */

@@ -6,7 +6,7 @@
 import type { Libc } from "../libc/libc.ts";
 import type { Memory, Pointer } from "../libc/memory.ts";
 
-/** A pollfd that asks for POLLIN on `fd`, in fresh memory or in memory that is given. */
+/** A pollfd that waits for POLLIN of `fd`, in new memory or in the given memory. */
 export function readablePollfd(libc: Libc, fd: number, memory: Memory = libc.allocate(pollfdSize(libc))): Pointer {
   const { pollfd } = libc.abi.layouts;
   memory.view.setInt32(pollfd.fd, fd, true);
@@ -14,7 +14,7 @@ export function readablePollfd(libc: Libc, fd: number, memory: Memory = libc.all
   return libc.pointer(memory);
 }
 
-/** How much memory that takes. */
+/** Its size in bytes. */
 export function pollfdSize(libc: Libc): number {
   return libc.abi.layouts.pollfd.size;
 }

@@ -5,13 +5,13 @@
  * |---|---|---|
  * | idle | `arm()` | waits in a call |
  * | idle | `arm()`, unreferenced, in a Deno whose calls cannot be unreferenced | looks after 10 ms |
- * | waits | the call finds the set ready: the callback, at the next tick | idle |
+ * | waits | the call finds the poller ready: the callback, at the next tick | idle |
  * | waits | the call times out after 2 s | waits in another call |
  * | waits | `unref()` | waits; or, if calls cannot be unreferenced, the call is ended, and it looks after 10 ms |
  * | looks | the timer fires: the callback | idle |
  * | looks | `ref()` | waits |
  * | waits, looks | `park()`: the call is ended | idle, once the call has returned |
- * | any | `close()` | closed, once the call has returned: then the set and the pollfd are released |
+ * | any | `close()` | closed, once the call has returned: then the poller and the pollfd are released |
  *
  * @module
  */
@@ -23,31 +23,31 @@ import type { Poller } from "./poller.ts";
 import { pollfdSize, readablePollfd } from "./pollfd.ts";
 import type { Waiter } from "./waiter.ts";
 
-/** How often an unreferenced waiter looks where a pending call cannot be unreferenced, in milliseconds. */
+/** How often an unreferenced waiter polls if pending calls cannot be unreferenced, in milliseconds. */
 const LOOK_EVERY = 10;
 
 /**
- * How long a call stays in `poll`, in milliseconds. The thread of a Worker that has ended lives on until its call returns, and
- * nobody is left to wake it; hence it returns now and then.
+ * How long a call stays in `poll`, in milliseconds. After a Worker has ended, the pool's thread is busy until the call returns, and
+ * nothing is left that could wake it; so the call returns by itself now and then.
  */
 const LONGEST_POLL = 2000;
 
-/** `refOpPromise` and `unrefOpPromise` of Deno's core: internal, hence optional here. */
+/** `refOpPromise` and `unrefOpPromise` of Deno's core. They are internal, so they may be missing. */
 export interface OpReferences {
   refOpPromise(promise: Promise<unknown>): void;
   unrefOpPromise(promise: Promise<unknown>): void;
 }
 
-/** Deno's own functions to reference and unreference a pending call, where this version has them. */
+/** Deno's functions to reference and unreference a pending call, if this version has them. */
 export function opReferences(deno: DenoNamespace): OpReferences | undefined {
   const core = denoCore<OpReferences>(deno);
   const isThere = typeof core?.refOpPromise === "function" && typeof core.unrefOpPromise === "function";
   return isThere ? core as OpReferences : undefined;
 }
 
-/** Waits on a pool thread. A pending call keeps Deno alive, unless {@linkcode OpReferences} can say otherwise. */
+/** Waits on a pool thread. A pending call keeps Deno alive, unless it is unreferenced by {@linkcode OpReferences}. */
 export class PoolWaiter implements Waiter {
-  /** `deno test` takes a timer for one that the test has forgotten, even if it is unreferenced. */
+  /** 0, as `deno test` reports a timer as leaked even if it is unreferenced. */
   readonly linger = 0;
   readonly #poller: Poller;
   readonly #onReady: () => void;
@@ -101,7 +101,7 @@ export class PoolWaiter implements Waiter {
     else this.#poller.wake();
   }
 
-  /** Ends the pending call: it would count as one that a test has forgotten. */
+  /** Ends the pending call: `deno test` would report it as leaked. */
   park(): void {
     this.#armed = false;
     this.#stopTimer();
@@ -132,13 +132,13 @@ export class PoolWaiter implements Waiter {
     if (this.#released) return this.#release(this.#released);
     if (!this.#armed) return;
     if (found === 0) return this.#wait();
-    // A call ended by unref() has nothing to report; if there is something after all, the timer's look finds it.
+    // unref() has ended the call. If something is ready after all, the timer's poll finds it.
     if (!this.#referenced && !this.#references) return this.#startTimer();
     this.#armed = false;
     this.#dispatch();
   }
 
-  /** Looks from a timer that keeps nothing alive. */
+  /** Polls from a timer that does not keep the process alive. */
   #startTimer(): void {
     this.#timer = setTimeout(() => {
       this.#armed = false;
@@ -152,7 +152,7 @@ export class PoolWaiter implements Waiter {
     this.#timer = undefined;
   }
 
-  /** Outside the promise's reaction, so that what a listener throws is an uncaught exception, not a rejection. */
+  /** Calls back outside the promise job, so that what a listener throws is an uncaught exception and not a rejection. */
   #dispatch(): void {
     nextTick(() => {
       if (!this.#released) this.#onReady();

@@ -1,10 +1,10 @@
 /**
- * Bun, Node with koffi, and Node's Workers: a thread of our own, blocked in `poll`.
+ * Bun, Node with koffi, and Node's Workers: a thread of this module that is blocked in `poll`.
  *
- * The JavaScript thread arms it through shared memory and is told by a message. Starting a thread takes some 20 ms, half of
- * which the JavaScript thread spends: it is done when a look has found nothing, and until the thread is up, the waiter looks
- * from `setImmediate`, so that no datagram waits for it. When its poller is closed the thread is kept for a moment, as programs
- * often open the next socket at once.
+ * The JavaScript thread arms it through shared memory, and it reports by a message. Starting a thread takes some 20 ms, half of which
+ * the JavaScript thread spends. So it is started when a first poll has found nothing, and until it is up the waiter polls from
+ * `setImmediate`, so that no datagram is delayed. When its poller is closed the thread is kept for a moment, as programs often open
+ * the next socket right away.
  *
  * | state | what happens | becomes |
  * |---|---|---|
@@ -14,7 +14,7 @@
  * | looks, or waits | a look is due, or the thread reports: the callback | idle |
  * | looks | `unref()` | as before, and a thread is started |
  * | waits | the thread ends by an error | looks every 10 ms |
- * | looks, or waits | `park()` | idle; the thread goes on waiting for a set without members |
+ * | looks, or waits | `park()` | idle; the thread goes on waiting for a poller without members |
  * | any | `close()` | closed; the thread is parked, and stopped after 250 ms if no other waiter takes it |
  *
  * The thread: starting, then parked, then waits for a descriptor until that is ready or a new command comes, then stopped. COMMAND
@@ -29,34 +29,35 @@ import type { Poller } from "./poller.ts";
 import { readablePollfd } from "./pollfd.ts";
 import type { Waiter } from "./waiter.ts";
 
-/** How long a thread without a poller is kept, in milliseconds, and a poller without members. */
+/** How long a thread without a poller and a poller without members are kept, in milliseconds. */
 const LINGER = 250;
 
 /**
- * Descriptors that a thread may take to start. In Bun a lack of them ends the process, in Node it is an `'error'` of the Worker.
+ * The number of descriptors that a thread may need to start. In Bun a lack of them ends the process; in Node it is an `'error'` of
+ * the Worker.
  */
 const ROOM_FOR_THREAD = 24;
 
-/** How often a waiter looks for which there is no room for a thread, and how often it tries again to start one, in milliseconds. */
+/** How often a waiter without a thread polls, and how often it tries to start a thread again, in milliseconds. */
 const LOOK_EVERY = 10;
 const START_EVERY = 1000;
 
 /**
- * How long the thread stays in one `poll`, in milliseconds. In Node, the end of a process (or of a Worker) that runs no more of
- * our code has to wait for the thread to come back from native code; hence it comes back now and then.
+ * How long the thread stays in one `poll`, in milliseconds. In Node the end of a process or Worker waits until the thread returns from
+ * native code, and may run no code of ours that could wake it; so it returns by itself now and then.
  */
 const LONGEST_POLL = 500;
 
-/** How long the end of the process waits for a thread that is starting, in milliseconds. */
+/** How long the end of the process waits for a thread that is still starting, in milliseconds. */
 const LONGEST_START = 1000;
 
-/** The cells of the shared memory: the command; whether the thread is in `poll`; whether it has loaded its FFI; the poller's fd. */
+/** The cells of the shared memory: the command; whether the thread is in `poll`; whether it has loaded its FFI; the poller's descriptor. */
 const COMMAND = 0;
 const POLLING = 1;
 const LOADED = 2;
 const DESCRIPTOR = 3;
 
-/** Commands: a new wait is any change to a number from FIRST_WAIT on. */
+/** Commands. Each change to a number from FIRST_WAIT on is a new wait. */
 const STOP = 1;
 const PARK = 2;
 const FIRST_WAIT = 3;
@@ -65,8 +66,8 @@ const FIRST_WAIT = 3;
 export type PollSource = string;
 
 /**
- * What the thread runs. Inline source, so that bundlers and `--compile` need no second file. The pollfd is a copy of its own: the
- * kernel may still write to it when the JavaScript thread is gone.
+ * What the thread runs. It is inline source, so that bundlers and `--compile` need no second file. The thread has its own pollfd: the
+ * kernel may still write to it after the JavaScript thread has ended.
  */
 const threadSource = (poll: PollSource, longestPoll: number): string => `
 "use strict";
@@ -89,25 +90,25 @@ for (let seen = ${PARK};;) {
 }
 `;
 
-/** The thread, and the shared memory through which it is told what to do. */
+/** The thread, and the shared memory through which it gets commands. */
 class PollThread {
   readonly #cells = new Int32Array(new SharedArrayBuffer(16));
   readonly #worker: Worker;
   readonly #onStopped: () => void;
   #stopped = false;
-  /** What it waits for, or is to leave. */
+  /** The poller that it waits for, or that it has to leave. */
   #poller: Poller | undefined;
   #serial = FIRST_WAIT;
   #linger: ReturnType<typeof setTimeout> | undefined;
-  /** Whom to tell. */
+  /** Called when the poller is ready. */
   onReady: () => void = () => {};
-  /** Whom to tell that there is no thread after all. */
+  /** Called if the thread could not start, or has ended. */
   onFailed: () => void = () => {};
 
   constructor(libc: Libc, poll: PollSource, longestPoll: number, onStopped: () => void) {
     this.#onStopped = onStopped;
     this.#cells[COMMAND] = PARK;
-    // No execArgv: what the program was started with (preloads, flags) is not meant for this thread.
+    // Without the program's flags, such as preloads: they are not meant for this thread.
     const workerData = {
       cells: this.#cells,
       pollfd: readablePollfd(libc, -1).memory.buffer,
@@ -121,12 +122,12 @@ class PollThread {
     process.on("exit", this.#onProcessExit);
   }
 
-  /** Not told by its message only: Bun takes none while nothing keeps the process alive. */
+  /** Whether the thread can wait. Read from shared memory: Bun delivers no message while nothing keeps the process alive. */
   get isUp(): boolean {
     return Atomics.load(this.#cells, LOADED) === 1;
   }
 
-  /** Has it wait for a poller. */
+  /** Makes the thread wait for a poller. */
   wait(poller: Poller): void {
     this.#poller = poller;
     Atomics.store(this.#cells, DESCRIPTOR, poller.fd);
@@ -134,10 +135,10 @@ class PollThread {
     this.#command(this.#serial);
   }
 
-  /** Has it wait for nothing, and stop after a while. From now on it makes no use of its poller. */
+  /** Makes it wait for nothing, and stop after a while. When this returns, the thread no longer uses its poller. */
   park(): void {
     this.#command(PARK);
-    // A set that is closed too soon takes the wake-up with it: then the thread would be deaf until its poll times out.
+    // If the poller were closed before it has woken the thread, the thread would stay in its poll until that times out.
     this.#poller?.wake();
     Atomics.wait(this.#cells, POLLING, 1, LONGEST_POLL);
     this.#poller = undefined;
@@ -147,7 +148,7 @@ class PollThread {
     this.#linger.unref();
   }
 
-  /** Takes it into use again. */
+  /** Keeps a parked thread from stopping. */
   resume(): void {
     if (this.#linger !== undefined) clearTimeout(this.#linger);
     this.#linger = undefined;
@@ -161,7 +162,7 @@ class PollThread {
     this.#worker.unref();
   }
 
-  /** Stopping is the last command. */
+  /** Gives a command, unless the thread was stopped. */
   #command(command: number): void {
     if (Atomics.load(this.#cells, COMMAND) === STOP) return;
     Atomics.store(this.#cells, COMMAND, command);
@@ -181,7 +182,7 @@ class PollThread {
     this.onFailed();
   }
 
-  /** Node aborts a process that ends while one of its threads is loading koffi. */
+  /** Waits for a starting thread: Node aborts if the process ends while a thread is loading koffi. */
   readonly #onProcessExit = (): void => {
     this.#stop();
     Atomics.wait(this.#cells, LOADED, 0, LONGEST_START);
@@ -194,7 +195,7 @@ export class PollThreads {
   readonly #source: PollSource;
   readonly #longestPoll: number;
   #parked: PollThread | undefined;
-  /** When it is worth trying to start one, where the last try failed. */
+  /** If the last start failed, when to try again. */
   #nextStart = -Infinity;
 
   /** @param longestPoll How long a thread stays in one `poll`, in milliseconds. */
@@ -204,12 +205,12 @@ export class PollThreads {
     this.#longestPoll = longestPoll;
   }
 
-  /** A thread for one waiter. @returns Undefined where there is no room for one. */
+  /** A thread for one waiter. @returns Undefined if there are too few descriptors for one. */
   take(poller: Poller): PollThread | undefined {
     return this.takeParked() ?? this.#start(poller);
   }
 
-  /** A thread that need not be started, if there is one. */
+  /** The parked thread, if there is one. */
   takeParked(): PollThread | undefined {
     const parked = this.#parked;
     this.#parked = undefined;
@@ -217,7 +218,7 @@ export class PollThreads {
     return parked;
   }
 
-  /** Gives it back. */
+  /** Parks a thread. */
   put(thread: PollThread): void {
     thread.park();
     this.#parked = thread;
@@ -237,8 +238,8 @@ export class PollThreads {
 }
 
 /**
- * Whether a process may open as many descriptors. Somebody else may take them in the next moment; but that is a short one. One at a time
- * is opened: each has the next number that is free.
+ * Whether the process may open this many descriptors. Other code could take them before the thread does, but hardly in that time. Only
+ * one is open at a time: each gets the next free number.
  *
  * @param fd Any descriptor, to be duplicated.
  */
@@ -253,7 +254,7 @@ function hasRoom(libc: Libc, fd: number, count: number): boolean {
   return true;
 }
 
-/** Waits on a thread. */
+/** Waits on a thread of this module. */
 export class ThreadWaiter implements Waiter {
   readonly linger = LINGER;
   readonly #poller: Poller;
@@ -262,7 +263,7 @@ export class ThreadWaiter implements Waiter {
   #thread: PollThread | undefined;
   #hasLooked = false;
   #armed = false;
-  /** Whether the thread waits for the poller, to say so when it is ready. */
+  /** Whether the thread waits for the poller. */
   #awaited = false;
   #closed = false;
   #referenced = true;
@@ -286,7 +287,7 @@ export class ThreadWaiter implements Waiter {
     this.#awaited = true;
   }
 
-  /** The thread waits on, for a poller without members. */
+  /** The thread goes on waiting, for a poller without members. */
   park(): void {
     this.#armed = false;
     this.#stopLooking();
@@ -301,7 +302,7 @@ export class ThreadWaiter implements Waiter {
 
   unref(): void {
     this.#referenced = false;
-    // Node may not run an immediate that keeps nothing alive.
+    // Node may not run an unreferenced immediate.
     if (this.#armed) this.#startThread();
     this.#thread?.unref();
     this.#immediate?.unref();
@@ -331,12 +332,12 @@ export class ThreadWaiter implements Waiter {
       this.#awaited = false;
       if (this.#armed) this.#lookLater();
     };
-    // Bun forgets an unref() before which there was no ref().
+    // Bun ignores an unref() without a ref() before it.
     thread.ref();
     if (!this.#referenced) thread.unref();
   }
 
-  /** Before the thread is up, or without one. */
+  /** Polls before the thread is up, or without one. */
   #lookSoon(): void {
     if (this.#hasLooked && !this.#thread) return this.#lookLater();
     this.#immediate = setImmediate(() => {

@@ -1,8 +1,8 @@
 /**
- * Node's main thread: libuv's own `uv_poll_t` on the poller, in Node's own event loop. No thread, no wake-up cost.
+ * Node's main thread: libuv's `uv_poll_t` on the poller, in Node's own event loop. It needs no thread.
  *
- * Not for Node's Workers: a Worker that is terminated runs no more JavaScript, its loop would end with this handle open,
- * and Node aborts the process then.
+ * It cannot be used in Node's Workers: a terminated Worker runs no more JavaScript, so its loop would end with this handle open,
+ * and then Node aborts the process.
  *
  * @module
  */
@@ -32,14 +32,14 @@ const SYMBOLS = {
 // typedef void (*uv_poll_cb)(uv_poll_t *handle, int status, int events);
 const UV_POLL_CB = { arguments: ["u64", "i32", "i32"], return: "void" };
 
-/** No callback: libuv runs the last ones when the process ends, at which time JavaScript may no longer be called. */
+/** No callback: libuv calls the last ones when the process ends, and then JavaScript must not be called. */
 const NO_CLOSE_CB = 0n;
 
 /** libuv, opened once per process, and the handles it holds addresses of. */
 export class Uv {
   readonly functions: NodeLibrary["functions"];
   readonly loop: bigint;
-  /** What libuv can still reach, by address: open handles and those it has not finished closing. */
+  /** The memory that libuv can still access, by address: open handles and those it has not finished closing. */
   readonly #handles = new Map<bigint, { memory: ArrayBuffer; onReadable: (() => void) | undefined }>();
   readonly #ffi: NodeFfi;
   readonly #pollCallback: bigint;
@@ -49,12 +49,12 @@ export class Uv {
     this.functions = functions;
     this.loop = ffi.getCurrentEventLoop!();
     this.#ffi = ffi;
-    // One callback for all handles; it lives as long as the process and must never throw.
+    // One callback for all handles. It lives as long as the process and must not throw.
     this.#pollCallback = lib.registerCallback(UV_POLL_CB, (handle) => this.#handles.get(handle)?.onReadable?.());
     process.on("exit", () => this.#stopAll());
   }
 
-  /** Opens a `uv_poll_t` on a descriptor. Gives undefined if libuv refuses the descriptor: then it has not kept the memory. */
+  /** Opens a `uv_poll_t` on a descriptor. @returns Undefined if libuv refuses the descriptor: then it does not keep the memory. */
   openPoll(fd: number, onReadable: () => void): bigint | undefined {
     const memory = new ArrayBuffer(Number(this.functions.uv_handle_size(UV_POLL)));
     const handle = this.#ffi.getRawPointer(memory);
@@ -69,12 +69,12 @@ export class Uv {
     this.functions.uv_poll_start(handle, UV_READABLE, this.#pollCallback);
   }
 
-  /** Closes a handle. libuv lets go of the descriptor at once, and of the memory at the end of the loop's turn. */
+  /** Closes a handle. libuv stops using the descriptor at once, and the memory at the end of the loop's turn. */
   closePoll(handle: bigint): void {
     this.#handles.get(handle)!.onReadable = undefined;
     this.functions.uv_poll_stop(handle);
     this.functions.uv_close(handle, NO_CLOSE_CB);
-    // The second of two immediates runs in a later turn for certain.
+    // The second of two immediates certainly runs in a later turn.
     setImmediate(() => setImmediate(() => this.#handles.delete(handle)).unref()).unref();
   }
 
@@ -104,8 +104,8 @@ export class UvWaiter implements Waiter {
   }
 
   /**
-   * Makes one, or undefined if libuv refuses the poller's descriptor: it makes a descriptor non-blocking, which a kqueue may answer with
-   * ENOTTY.
+   * Creates one. Returns undefined if libuv refuses the poller's descriptor: libuv makes it non-blocking, for which a kqueue may
+   * return ENOTTY.
    */
   static open(poller: Poller, onReady: () => void, uv: Uv): UvWaiter | undefined {
     const handle = uv.openPoll(poller.fd, () => waiter.#readable());
@@ -116,7 +116,7 @@ export class UvWaiter implements Waiter {
 
   arm(): void {
     this.#armed = true;
-    // Started once and left so: stopping and starting again would cost two system calls a wake-up.
+    // Started only once: stopping and starting again would cost two system calls for each wake-up.
     if (!this.#started) this.#uv.startPoll(this.#handle);
     this.#started = true;
   }
@@ -133,7 +133,7 @@ export class UvWaiter implements Waiter {
     this.#immediate?.unref();
   }
 
-  /** The handle stays started: nothing wakes it, as its poller is empty. */
+  /** The handle stays started. Its poller is empty, so nothing wakes it. */
   park(): void {
     this.#armed = false;
     if (this.#immediate) clearImmediate(this.#immediate);
@@ -146,7 +146,7 @@ export class UvWaiter implements Waiter {
     released();
   }
 
-  /** Runs inside libuv, where nothing may throw and no microtask runs: the work follows in the same loop turn. */
+  /** Runs inside libuv, where nothing may throw and no promise jobs run. The work follows in the same turn of the loop. */
   #readable(): void {
     if (!this.#armed || this.#immediate) return;
     this.#immediate = setImmediate(() => {

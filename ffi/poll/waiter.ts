@@ -1,5 +1,5 @@
 /**
- * How a JavaScript thread learns that a poller has something ready, without blocking.
+ * How a JavaScript thread waits for a poller without blocking.
  *
  * @module
  */
@@ -7,27 +7,27 @@ import type { Poller } from "./poller.ts";
 
 /** Waits for one poller. */
 export interface Waiter {
-  /** Has the callback called, once, when the poller's descriptor is readable. Armed already: does nothing. */
+  /** Calls the callback, once, when the poller's descriptor is readable. Does nothing if it is armed already. */
   arm(): void;
-  /** From now on an armed waiter keeps the process (or Worker) alive. The state a waiter starts in. */
+  /** Lets an armed waiter keep the process (or Worker) alive. This is the default. */
   ref(): void;
-  /** From now on it does not. */
+  /** Lets the process end while the waiter is armed. */
   unref(): void;
-  /** How long its poller may stay open when nothing is watched any more, in milliseconds; 0: until the event loop's next turn. */
+  /** How long its poller may stay open when nothing is watched, in milliseconds. 0: until the next turn of the event loop. */
   readonly linger: number;
-  /** Nothing is watched any more: no callback until it is armed again. */
+  /** Nothing is watched any more. No callback follows until it is armed again. */
   park(): void;
   /**
-   * Ends it: no callback any more.
+   * Closes the waiter. No callback follows.
    *
-   * @param released Called when nothing native uses the poller's descriptor any longer, so that it can be closed.
+   * @param released Called when native code no longer uses the poller's descriptor, so that it can be closed.
    */
   close(released: () => void): void;
 }
 
 /**
- * Makes a waiter.
+ * Creates a waiter.
  *
- * @param onReady Runs where an exception is reported as uncaught and where microtasks run afterwards.
+ * @param onReady Called so that an exception is uncaught and promise jobs run afterwards.
  */
 export type WaiterFactory = (poller: Poller, onReady: () => void) => Waiter;

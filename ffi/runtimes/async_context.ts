@@ -1,31 +1,31 @@
 /**
- * Asynchronous contexts, which `AsyncLocalStorage` stands on: what is called later has that of its caller.
+ * Asynchronous contexts, on which `AsyncLocalStorage` is based: a later call runs in the context of its caller.
  *
  * @module
  */
 import { AsyncResource } from "node:async_hooks";
 
-/** The context of a socket's events: that of whoever made the socket. */
+/** The context of a socket's events: that in which the socket was created. */
 export interface EventContext {
-  /** For async_hooks: the socket. 0 if the runtime has no numbers for it. */
+  /** The socket's id in async_hooks; 0 if the runtime has none. */
   asyncId(): number;
-  /** Calls a function in the context. What it does to the context ends with it. */
+  /** Calls a function in the context. Changes to the context end with the call. */
   run<First, Second>(call: (first: First, second: Second) => void, first: First, second: Second): void;
-  /** For async_hooks: the socket is closed. */
+  /** Reports to async_hooks that the socket is closed. */
   emitDestroy(): void;
 }
 
-/** The runtime's way to keep contexts. */
+/** How the runtime keeps contexts. */
 export interface AsyncContexts {
-  /** The context of whoever calls, for the events of a new socket. */
+  /** The context of the caller, for the events of a new socket. */
   open(): EventContext;
   /**
-   * The context of whoever calls.
+   * The context of the caller.
    *
-   * @param triggerAsyncId For async_hooks: what causes the later call.
+   * @param triggerAsyncId What causes the later call, for async_hooks.
    */
   capture(triggerAsyncId: number): unknown;
-  /** Calls a function in a context. What it does to the context ends with it. */
+  /** Calls a function in a context. Changes to the context end with the call. */
   run<First, Second>(
     context: unknown,
     call: (first: First, second: Second) => void,
@@ -40,10 +40,10 @@ class ResourceContext extends AsyncResource implements EventContext {
   }
 }
 
-/** With what every runtime has. */
+/** Contexts by `AsyncResource`, which every runtime has. */
 export const resourceContexts: AsyncContexts = {
   open: () => new ResourceContext("UDPWRAP"),
-  // A trigger that is given spares Node the search for one, which takes as long as all else.
+  // With a given trigger Node need not look for one, which would take as long as everything else.
   capture: (triggerAsyncId) => new AsyncResource("UDPSENDWRAP", triggerAsyncId),
   run: (context, call, first, second) => (context as AsyncResource).runInAsyncScope(call, undefined, first, second),
 };

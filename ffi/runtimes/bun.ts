@@ -15,7 +15,7 @@ import {
 import type { CType, Prototype } from "../libc/prototypes.ts";
 import process from "./process.ts";
 
-/** As much of `bun:ffi` as this module uses. */
+/** The parts of `bun:ffi` that this module uses. */
 export interface BunFfi {
   dlopen(name: string, symbols: Record<string, BunSymbol>): { symbols: Record<string, NativeFunction> };
   ptr(buffer: ArrayBuffer): number;
@@ -27,7 +27,7 @@ interface BunSymbol {
   readonly returns: string;
 }
 
-// u64_fast takes and gives a number where it fits one.
+// u64_fast takes and returns a number if the value fits.
 const TYPES: Record<CType, string> = {
   "int": "i32",
   "unsigned int": "u32",
@@ -43,13 +43,13 @@ const symbolOf = ({ parameters, result }: Prototype): BunSymbol => ({
   returns: TYPES[result],
 });
 
-/** `bun:ffi`, where there is one. Not a static import: no other runtime could load the module then. */
+/** `bun:ffi`, if it exists. It is not a static import, as no other runtime could load the module then. */
 export function bunFfi(): BunFfi | undefined {
   if (!process.versions.bun) return undefined;
   return process.getBuiltinModule("bun:ffi") as unknown as BunFfi | undefined;
 }
 
-/** Bun's own function to run promise jobs and then ticks, if this version has it. */
+/** Bun's function to run promise jobs and then ticks, if this version has it. */
 export function bunDrain(): (() => void) | undefined {
   const jsc = process.getBuiltinModule("bun:jsc") as unknown as { drainMicrotasks?(): void } | undefined;
   return typeof jsc?.drainMicrotasks === "function" ? jsc.drainMicrotasks : undefined;

@@ -18,7 +18,7 @@ import type { AsyncContexts, EventContext } from "./async_context.ts";
 import { type NetworkPermission, UNCHANGING } from "./network_permission.ts";
 import process from "./process.ts";
 
-/** As much of the `Deno` namespace as this module uses. */
+/** The parts of the `Deno` namespace that this module uses. */
 export interface DenoNamespace {
   dlopen(
     name: string,
@@ -41,10 +41,10 @@ export interface DenoNamespace {
   internal: symbol;
 }
 
-/** Deno keeps it up to date when the permission is requested or revoked. */
+/** Deno updates it when the permission is requested or revoked. */
 interface PermissionStatus {
   readonly state: string;
-  /** Granted, but for something that `--deny-net` names. */
+  /** Granted, except for what `--deny-net` names. */
   readonly partial: boolean;
   addEventListener(event: "change", listener: () => void): void;
 }
@@ -56,13 +56,13 @@ interface DenoSymbol {
   readonly nonblocking?: boolean;
 }
 
-/** Not a function but its address. */
+/** The address of a function. */
 interface DenoStatic {
   readonly type: "pointer";
   readonly name: string;
 }
 
-// Node and Bun want 64-bit results as bigint; an ssize_t fits 32 bits here, as no datagram is larger than 64 KiB.
+// A 64-bit result would be a bigint. An ssize_t fits 32 bits here, as no call moves more than that.
 const TYPES: Record<CType, string> = {
   "int": "i32",
   "unsigned int": "u32",
@@ -78,24 +78,24 @@ const symbolOf = ({ parameters, result }: Prototype): DenoSymbol => ({
   result: TYPES[result],
 });
 
-/** The `Deno` namespace, where there is one. */
+/** The `Deno` namespace, if it exists. */
 export function denoNamespace(): DenoNamespace | undefined {
   const deno = (globalThis as unknown as { Deno?: DenoNamespace }).Deno;
   return typeof deno?.dlopen === "function" ? deno : undefined;
 }
 
-/** Functions of Deno's core, which are internal: each may be missing in some version. */
+/** Functions of Deno's core. They are internal, so each may be missing in some version. */
 export function denoCore<Functions>(deno: DenoNamespace): Partial<Functions> | undefined {
   return (deno as unknown as Record<symbol, { core?: Partial<Functions> } | undefined>)[deno.internal]?.core;
 }
 
-/** Of Deno's core: what `AsyncLocalStorage` stands on there. */
+/** The functions of Deno's core on which its `AsyncLocalStorage` is based. */
 interface ContextFunctions {
   getAsyncContext(): unknown;
   setAsyncContext(context: unknown): void;
 }
 
-/** Contexts without an `AsyncResource`, which takes Deno half a microsecond to make and as long to use; where there are some. */
+/** Contexts without `AsyncResource`, which takes Deno half a microsecond to make and as long to use. Undefined if this version has none. */
 export function denoAsyncContexts(deno: DenoNamespace): AsyncContexts | undefined {
   const { getAsyncContext, setAsyncContext } = denoCore<ContextFunctions>(deno) ?? {};
   if (typeof getAsyncContext !== "function" || typeof setAsyncContext !== "function") return undefined;
@@ -116,19 +116,19 @@ export function denoAsyncContexts(deno: DenoNamespace): AsyncContexts | undefine
 }
 
 /**
- * If `ffi` is neither granted nor denied, has Deno ask for all of it: what a user grants when `dlopen("libc.so.6")` asks is a file of
- * that name in the current folder. A part of `ffi` (`--allow-ffi=/lib64/libc.so.6`) is not enough to use memory's addresses.
+ * If `ffi` is neither granted nor denied, lets Deno ask for all of it. If `dlopen("libc.so.6")` asked, the user would grant a file of
+ * that name in the current folder. A part of `ffi` (`--allow-ffi=/lib64/libc.so.6`) is not enough to use addresses of memory.
  */
 function askForFfi(deno: DenoNamespace): void {
   deno.permissions.requestSync({ name: "ffi" });
 }
 
-/** As much of a standard stream as this module uses. */
+/** The parts of a standard stream that this module uses. */
 interface Stream {
   isTerminal(): boolean;
 }
 
-/** Whether `ffi` is refused and nobody can be asked. */
+/** Whether `ffi` is denied, or not granted and there is no terminal to ask on. */
 export function isDenoFfiRefused(deno: DenoNamespace): boolean {
   const { state } = deno.permissions.querySync({ name: "ffi" });
   if (state !== "prompt") return state === "denied";
@@ -136,22 +136,22 @@ export function isDenoFfiRefused(deno: DenoNamespace): boolean {
   return !stdin.isTerminal() || !stderr.isTerminal();
 }
 
-/** Deno's own function to run ticks and promise jobs, if this version has it. */
+/** Deno's function to run ticks and promise jobs, if this version has it. */
 export function denoTicks(deno: DenoNamespace): (() => void) | undefined {
   const { runNextTicks } = denoCore<{ runNextTicks(): void }>(deno) ?? {};
   return typeof runNextTicks === "function" ? runNextTicks : undefined;
 }
 
-/** As much of the global scope as this module uses. */
+/** The parts of the global scope that this module uses. */
 interface GlobalScope {
   addEventListener(type: string, listener: () => void): void;
-  /** A Web Worker's. */
+  /** Only in a Web Worker. */
   close?: () => void;
 }
 
 /**
- * Has something done before the program ends. Deno says so in several ways: `'exit'` of `process`, `unload` after `Deno.exit()`,
- * `error` before an exception ends it. A Web Worker that calls `close()` hears of nothing afterwards, so that is where it is done.
+ * Runs an action before the program ends. Deno reports that in several ways: `'exit'` of `process`, `unload` after `Deno.exit()`,
+ * `error` before an exception ends it. A Web Worker that calls `close()` gets no event, so `close()` is replaced there.
  */
 export function denoBeforeEnd(action: () => void): void {
   const scope = globalThis as unknown as GlobalScope;
@@ -171,8 +171,8 @@ export function denoBeforeEnd(action: () => void): void {
 }
 
 /**
- * Has a function called when a program ends: also when `--watch` is about to start it again, and at the end of a file of `deno test`. Both go
- * on in the same process, and neither is always a `'exit'`.
+ * Calls a function when a program ends. That includes `--watch`, which starts it again, and the end of a file of `deno test`: both go
+ * on in the same process, and neither always emits `'exit'`.
  */
 export function denoProgramEnd(call: () => void): void {
   const { addEventListener } = globalThis as unknown as { addEventListener: EventTarget["addEventListener"] };
@@ -183,17 +183,16 @@ export function denoProgramEnd(call: () => void): void {
 export interface DenoBinding extends Binding {
   /** `poll` on a thread of the runtime's pool. */
   pollElsewhere(fds: unknown, nfds: unknown, timeout: number): Promise<number>;
-  /** Zeroed memory that lasts until it is freed: such a call may outlive the Worker that made it. */
+  /** Zeroed memory that lasts until it is freed. Such a call may outlive the Worker that made it. */
   allocateLasting(size: number): Memory;
   /** Frees it. */
   free(memory: Memory): void;
 }
 
 /**
- * Opens the C library, and closes it again as far as Deno is concerned: Deno itself is linked with it, so that it stays where it is
- * and its functions, which Deno does not ask the library for again, can be called. Left open it would be a resource that
- * `deno test` finds leaked by whichever test makes the first socket. Only a non-blocking call would need the library:
- * hence `poll` is called by its address.
+ * Opens the C library, and closes Deno's handle of it again. Deno itself is linked with the library, so it stays loaded, and its
+ * functions can still be called. An open handle is a resource that `deno test` would report as leaked by whichever test creates the
+ * first socket. Only a non-blocking call needs the handle; so `poll` is called by its address.
  *
  * @throws {Deno.errors.NotCapable} without `--allow-ffi`.
  */
@@ -244,10 +243,10 @@ export function denoBinding(deno: DenoNamespace, abi: Abi): DenoBinding {
   };
 }
 
-/** How many single grants are remembered at most; beyond that all are forgotten. */
+/** The maximum number of single grants. If there are more, all are forgotten. */
 const MAX_REMEMBERED = 4096;
 
-/** A variable of the environment, if this program may read it; nobody is asked for the permission. */
+/** A variable of the environment, if this program may read it. The user is not asked for the permission. */
 export function denoVariable(deno: DenoNamespace, variable: string): string | undefined {
   const { state } = deno.permissions.querySync({ name: "env", variable });
   return state === "granted" ? process.env[variable] : undefined;
@@ -261,10 +260,10 @@ type PermissionDescriptor =
   | { name: "read" | "write"; path?: string };
 
 /**
- * A descriptor that Deno forgets. Deno keeps an object for each host and each path that was ever asked about, under a key that it
- * reads from the descriptor after the question was answered. So what is asked about is there only as often as it is read for the
- * question; for the key there is what is neither a host nor a path. Should a Deno read in another order, the question is refused as
- * malformed, and never answered for something else.
+ * A permission descriptor that Deno does not keep. Deno stores an object for each host and each path that was ever queried, under a
+ * key that it reads from the descriptor after the query. So the property has its value only as often as the query reads it; for the
+ * key it has a value that is neither a host nor a path. If some Deno reads in another order, it rejects the query as malformed, and
+ * never answers for something else.
  */
 class PassingDescriptor {
   readonly name: "net" | "read" | "write";
@@ -274,25 +273,24 @@ class PassingDescriptor {
   constructor({ name, target }: Question) {
     this.name = name;
     this.#target = target;
-    // A path is read once more, as it may be a URL.
+    // A path is read twice, as it may be a URL.
     this.#reads = name === "net" ? 1 : 2;
     const property = { get: () => this.#reads-- > 0 ? this.#target : MALFORMED[name], set() {}, enumerable: true };
     Object.defineProperty(this, name === "net" ? "host" : "path", property);
   }
 }
 
-/** What Deno takes for no host, and for no path. */
+/** What Deno accepts neither as a host nor as a path. */
 const MALFORMED = { net: "!", read: "", write: "" } as const;
 
-/** What is asked: whether a host with a port, or a path, may be used. */
+/** A query: whether a host with a port, or a path, may be used. */
 interface Question {
   readonly name: "net" | "read" | "write";
   readonly target: string;
 }
 
 /**
- * Deno's permissions, asked without growing: neither Deno's memory nor the time that an answer takes depends on how many questions
- * there were.
+ * Deno's permissions. Neither Deno's memory nor the time of a query grows with the number of queries.
  */
 class DenoPermissions {
   readonly #deno: DenoNamespace;
@@ -300,7 +298,7 @@ class DenoPermissions {
   readonly #granted = new Set<string>();
   readonly #changed: () => void;
 
-  /** @param changed Called when something that was granted may be so no longer. */
+  /** @param changed Called when something that was granted may have been revoked. */
   constructor(deno: DenoNamespace, changed: () => void) {
     this.#deno = deno;
     this.#changed = changed;
@@ -310,7 +308,7 @@ class DenoPermissions {
     });
   }
 
-  /** Whether all of a permission is granted. Deno keeps its status up to date. */
+  /** Whether all of a permission is granted. Deno updates the status. */
   hasAll(name: "net" | "read" | "write"): boolean {
     let status = this.#whole.get(name);
     if (!status) {
@@ -321,24 +319,24 @@ class DenoPermissions {
     return status.state === "granted" && !status.partial;
   }
 
-  /** The same, but it is asked for if nobody has decided. */
+  /** The same, but asks the user if it is neither granted nor denied. */
   requestAll(name: "net"): boolean {
     if (this.hasAll(name)) return true;
     return this.#canPrompt() && this.#deno.permissions.requestSync({ name }).state === "granted";
   }
 
-  /** Whether a permission was granted. If nobody has decided, it is asked for as Deno's own sockets would: on a terminal. */
+  /** Whether a permission is granted. If it is neither granted nor denied, the user is asked, as by Deno's own sockets: on a terminal. */
   has({ name, target }: Question): boolean {
     if (this.hasAll(name)) return true;
     const { permissions } = this.#deno;
     const state = this.#query({ name, target });
     if (state !== "prompt") return state === "granted";
-    // Without a terminal it would be denied; and Deno would remember each denial, and look through all of them from then on.
+    // Without a terminal it would be denied. Deno would store each denial, and search all of them from then on.
     if (!this.#canPrompt()) return false;
     return permissions.requestSync(descriptorOf({ name, target })).state === "granted";
   }
 
-  /** Answers a question, or remembers that the answer was no refusal. */
+  /** Returns the error of a query. Grants are remembered. */
   remembered(key: string, ask: () => Error | undefined): Error | undefined {
     if (this.#granted.has(key)) return undefined;
     const refused = ask();
@@ -366,7 +364,7 @@ function descriptorOf({ name, target }: Question): PermissionDescriptor {
   return name === "net" ? { name, host: target } : { name, path: target };
 }
 
-/** Calls back whenever the program has given up a permission. There is no event for a permission that was granted in part. */
+/** Calls back when the program has revoked a permission. Deno has no event for a permission that was granted in part. */
 function hearRevocations({ permissions }: DenoNamespace, heard: () => void): void {
   const prototype = Object.getPrototypeOf(permissions);
   for (const name of ["revoke", "revokeSync"] as const) {
@@ -385,10 +383,10 @@ function hearRevocations({ permissions }: DenoNamespace, heard: () => void): voi
 }
 
 /**
- * Deno's `net` permission. A state of `prompt` is asked for as Deno's own sockets would: on a terminal Deno asks the user.
- * What was granted is remembered until the program gives up a permission (`Deno.permissions.revoke`).
+ * Deno's `net` permission. In the state `prompt` Deno asks the user on a terminal, as its own sockets do. Grants are remembered until
+ * the program revokes a permission (`Deno.permissions.revoke`).
  *
- * A Unix socket's path takes `read` and `write` as well; an abstract one, which is no file, all of `net`.
+ * A Unix socket's path also requires `read` and `write`. An abstract path, which is not a file, requires all of `net`.
  */
 export function denoNetworkPermission(deno: DenoNamespace): NetworkPermission {
   const permissions = new DenoPermissions(deno, () => network.revision++);
@@ -407,7 +405,7 @@ export function denoNetworkPermission(deno: DenoNamespace): NetworkPermission {
     const host = `unix:${process.getBuiltinModule("node:path").resolve(path)}`;
     return refusal({ name: "net", target: host });
   };
-  // A plain number: it is read for each message.
+  // The revision is a plain number, as it is read for each message.
   const network = {
     revision: UNCHANGING + 1,
     refusal(host: string, port: number): Error | undefined {

@@ -8,7 +8,7 @@ import { type Binding, type NativeFunction, openFirst, openLazily, translateProt
 import type { CType, Prototype } from "../libc/prototypes.ts";
 import process from "./process.ts";
 
-/** As much of koffi as this module uses. */
+/** The parts of koffi that this module uses. */
 export interface Koffi {
   load(name: string): { func(name: string, result: string, parameters: string[]): NativeFunction };
   address(buffer: ArrayBuffer): bigint;
@@ -26,12 +26,12 @@ const TYPES: Record<CType, string> = {
   "pointer": "void *",
 };
 
-/** Where this module is. The npm package's entries add where they are, which differs if a bundler has put them elsewhere. */
+/** The URL of this module. The npm package's entries add theirs, which differ if a bundler has moved them. */
 export const moduleUrls: string[] = [import.meta.url];
 
 let found: string | undefined;
 
-/** The file koffi is loaded from, found from this module and then from the program, or undefined. */
+/** The file from which koffi is loaded, as resolved from this module and then from the program; or undefined. */
 export function koffiPath(): string | undefined {
   return found ??= findKoffi();
 }
@@ -42,7 +42,7 @@ function findKoffi(): string | undefined {
     try {
       return requireFrom(base).resolve("koffi");
     } catch {
-      // Not installed where this base looks.
+      // Not installed for this base.
     }
   }
   return undefined;

@@ -1,5 +1,5 @@
 /**
- * FFI goes round a runtime's network sandbox. This is how the module keeps to it nevertheless.
+ * FFI bypasses a runtime's network sandbox. This is how the module respects it anyway.
  *
  * @module
  */
@@ -7,21 +7,21 @@
 /** Asks the runtime whether the program may use the network. */
 export interface NetworkPermission {
   /**
-   * Another number each time that something which was permitted may be so no longer: answers may be remembered until then.
-   * {@linkcode UNCHANGING} where that does not happen.
+   * Changes when something that was permitted may no longer be. Until then answers may be remembered. {@linkcode UNCHANGING} if
+   * permissions are never revoked.
    */
   readonly revision: number;
   /**
-   * The error the runtime's own network API would raise for this host and port, or undefined where it is allowed.
+   * The error that the runtime's own network API raises for this host and port, or undefined if they are permitted.
    *
    * @param host An IP address.
    */
   refusal(host: string, port: number): Error | undefined;
-  /** The same for a Unix socket's path; one that begins with NUL is abstract. */
+  /** The same for a Unix socket's path. One that begins with NUL is abstract. */
   pathRefusal(path: string): Error | undefined;
 }
 
-/** The revision where nothing is ever given up. */
+/** The revision if permissions are never revoked. */
 export const UNCHANGING = 0;
 
 /** For runtimes without a network permission. */

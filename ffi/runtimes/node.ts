@@ -16,7 +16,7 @@ import type { CType, Prototype } from "../libc/prototypes.ts";
 import { type NetworkPermission, UNRESTRICTED } from "./network_permission.ts";
 import process from "./process.ts";
 
-/** As much of `node:ffi` as this module uses. */
+/** The parts of `node:ffi` that this module uses. */
 export interface NodeFfi {
   dlopen(name: string | null, symbols: Record<string, NodeSymbol>): NodeLibrary;
   getRawPointer(buffer: ArrayBuffer): bigint;
@@ -39,7 +39,7 @@ interface NodeSymbol {
   readonly return: string;
 }
 
-// Pointers are declared as integers: with addresses computed beforehand as bigint such calls take the fast path.
+// Pointers are declared as integers. With addresses as bigints, computed beforehand, calls take the fast path.
 const TYPES: Record<CType, string> = {
   "int": "i32",
   "unsigned int": "u32",
@@ -55,17 +55,17 @@ const symbolOf = ({ parameters, result }: Prototype): NodeSymbol => ({
   return: TYPES[result],
 });
 
-/** `node:ffi`, where there is one. */
+/** `node:ffi`, if it exists. */
 export function nodeFfi(): NodeFfi | undefined {
   return process.getBuiltinModule("node:ffi") as unknown as NodeFfi | undefined;
 }
 
-/** Whether this Node has `node:ffi`, without loading it: that prints a warning. */
+/** Whether this Node has `node:ffi`. It is not loaded, as that prints a warning. */
 export function hasNodeFfi(): boolean {
   return process.getBuiltinModule("node:module").isBuiltin("node:ffi");
 }
 
-/** Node's own function to run ticks and promise jobs, if this version has it. */
+/** Node's function to run ticks and promise jobs, if this version has it. */
 export function nodeTicks(): (() => void) | undefined {
   const { _tickCallback } = process as { _tickCallback?: () => void };
   return typeof _tickCallback === "function" ? _tickCallback : undefined;
@@ -84,7 +84,7 @@ export function nodeBinding(ffi: NodeFfi, abi: Abi): Binding {
   const openIn = (libraries: readonly string[], some: Record<string, NodeSymbol>): Record<string, NativeFunction> =>
     openFirst({ libraries }, (name) => ffi.dlopen(name, some)).functions;
   const functions = openLazily(definitions, [abi.errnoLocation], (some) => openIn(abi.libraries, some));
-  // Mapped once: calling __errno_location after a failure is too late, as calling anything for the first time sets errno.
+  // Mapped once. Calling __errno_location after a failure is too late, as the first call of any function changes errno.
   const errno = new Int32Array(ffi.toArrayBuffer(functions[abi.errnoLocation](), 4, false));
   return {
     functions,
@@ -98,22 +98,22 @@ export function nodeBinding(ffi: NodeFfi, abi: Abi): Binding {
   };
 }
 
-/** As much of `process.permission` as this module uses. It is there under `--permission` only. */
+/** The parts of `process.permission` that this module uses. It exists only under `--permission`. */
 interface NodePermission {
   has(scope: string, reference?: string): boolean;
 }
 
 const nodePermission = (): NodePermission | undefined => (process as { permission?: NodePermission }).permission;
 
-/** Whether the permission model withholds `node:ffi`. */
+/** Whether the permission model denies `node:ffi`. */
 export function isNodeFfiRefused(): boolean {
   return nodePermission()?.has("ffi") === false;
 }
 
 /**
- * The `net` scope of Node's permission model (`--permission`), all or nothing. A program may drop it (`process.permission.drop`).
- * Node 20 to 24 have the model without this scope and
- * answer `false` for it as for any unknown word, so the flag that grants it is looked for.
+ * The `net` scope of Node's permission model (`--permission`), which is all or nothing. A program may drop it
+ * (`process.permission.drop`). Node 20 to 24 have the model without this scope, and return `false` for it as for any unknown word;
+ * so it exists only if Node knows the flag that grants it.
  */
 export function nodeNetworkPermission(): NetworkPermission {
   const permission = nodePermission();

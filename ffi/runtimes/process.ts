@@ -1,12 +1,12 @@
 /**
- * The runtime's `process`, as the global that it is everywhere: importing it from `node:process` makes Node open the streams of
- * standard input and output, which takes longer than all else that is done before the first message.
+ * The runtime's `process`, read from the global object. Importing `node:process` makes Node open the streams of standard input and
+ * output, which takes longer than everything else before the first message.
  *
- * For the same reason modules of the runtime that few programs need here (`node:fs`, `node:net`, `node:util` and others, tens of
- * milliseconds in Deno and Bun) are not imported but asked for with `getBuiltinModule` when they are needed.
+ * For the same reason, built-in modules that few programs need here (`node:fs`, `node:net`, `node:util` and others, tens of
+ * milliseconds in Deno and Bun) are not imported. They are loaded with `getBuiltinModule` when they are needed.
  *
- * Whatever makes something run later, or tells the time, is taken once, when this module is loaded. Test libraries put others in
- * its place for a while (fake timers). What is given to those may never run, and here a whole thread's sockets depend on it.
+ * Timers, ticks and the clock are taken once, when this module is loaded. Test libraries replace them for a while (fake timers).
+ * Callbacks that are given to those may never run, and the sockets of a whole thread depend on them.
  *
  * @module
  */
@@ -25,7 +25,7 @@ const performanceNow = performance.now;
 /** `performance.now` */
 export const now = (): number => performanceNow.call(performance);
 
-/** Those of `node:timers`. A namespace of ES modules would do; that of a CommonJS build has whatever is there at the time. */
+/** Those of `node:timers`. They are copied, as the namespace of a CommonJS build shows later replacements. */
 export const setTimeout: typeof timers.setTimeout = timers.setTimeout;
 /** See {@linkcode setTimeout}. */
 export const clearTimeout: typeof timers.clearTimeout = timers.clearTimeout;

@@ -1,20 +1,20 @@
 /**
  * Steps of work with ticks and promise jobs between them, as between two callbacks of the event loop.
  *
- * Node runs what a `'message'` listener queued (`process.nextTick`, promise jobs) before it delivers the next datagram. A drain that
- * delivers many datagrams from one callback has to do the same. The functions that run ticks are internal in every runtime, hence
- * each may be missing; without one, every step has a turn of the event loop.
+ * Node runs what a `'message'` listener has queued (`process.nextTick`, promise jobs) before it delivers the next datagram. Delivering
+ * many datagrams from one callback has to do the same. The functions that run ticks are internal in every runtime, so each may be
+ * missing. Without one, every step takes a turn of the event loop.
  *
  * @module
  */
 import { setImmediate } from "./process.ts";
 
-/** Does one piece of work. Returns whether there is more. May throw what a listener throws. */
+/** Does one piece of work. May throw what a listener throws. Returns whether there is more. */
 export type Step = () => boolean;
 
 /**
- * Calls a step until it returns false. Ticks and promise jobs that one call queued run before the next call. It may return before the
- * last call. If the step throws, the exception is uncaught, and the steps go on in a later turn of the event loop.
+ * Calls a step until it returns false. Ticks and promise jobs that one call has queued run before the next call. May return before
+ * the last call. If a step throws, the exception is uncaught, and the steps go on in a later turn of the event loop.
  */
 export type RunSteps = (step: Step) => void;
 
@@ -38,8 +38,8 @@ export function stepsWithTicks(runTicks: (() => void) | undefined): RunSteps {
 }
 
 /**
- * With a function that runs promise jobs first and ticks then, and the queue of ticks: a step is a tick, so those that the step before
- * queued run ahead of it. The tick between two steps is for ticks that were queued by a tick.
+ * With a function that runs promise jobs before ticks, and the queue of ticks: each step is a tick, so ticks of the step before run
+ * first. The tick between two steps lets ticks run that were queued by a tick.
  */
 export function stepsAsTicks(drain: () => void, nextTick: (callback: () => void) => void): RunSteps {
   return (step) => {
@@ -60,7 +60,7 @@ export function stepsAsTicks(drain: () => void, nextTick: (callback: () => void)
   };
 }
 
-/** Without such a function. */
+/** Without such a function: each step takes a turn of the event loop. */
 export const stepPerTurn: RunSteps = (step) => {
   let isOver = false;
   try {
