@@ -1,5 +1,5 @@
 /**
- * Decoded socket addresses, remembered by their bytes: a sender's address is text for many datagrams, and made once.
+ * A cache of decoded socket addresses, by their bytes: the text of a sender's address is made once for many datagrams.
  *
  * @module
  */
@@ -7,15 +7,15 @@ import type { Libc } from "../libc/libc.ts";
 import type { Memory } from "../libc/memory.ts";
 import { decodeAddress, type SocketAddress } from "./sockaddr.ts";
 
-/** Entries; each address has one place where it can be. A power of two. */
+/** The number of entries, a power of two. Each address has one possible place. */
 const PLACES = 4096;
-/** 2^32 divided by the golden ratio: multiplying by it spreads addresses that differ little. */
+/** 2^32 divided by the golden ratio: multiplying by it spreads similar addresses. */
 const HASH_FACTOR = 2654435761;
 interface Entry {
   readonly words: Uint32Array;
   readonly length: number;
   readonly address: SocketAddress;
-  /** Of what was received together with it, if it has the name of an interface: interfaces can be renamed. */
+  /** The batch in which it was decoded, if it has an interface's name: interfaces can be renamed. */
   readonly batch: number | undefined;
 }
 
@@ -29,14 +29,14 @@ export class AddressCache {
     this.#libc = libc;
   }
 
-  /** From now on the names of interfaces are asked for again. */
+  /** Begins a batch: the names of interfaces are read again. */
   beginBatch(): void {
     this.#batch++;
   }
 
   /**
-   * The address at `offset`, which is a multiple of 4; undefined where its family is none of ours. The object is shared: not to be
-   * handed out.
+   * The address at `offset`, which is a multiple of 4; undefined if its family is not supported. The object is shared and must not be given to
+   * user code.
    *
    * @param words The memory's words.
    * @param length The address's length in bytes.
@@ -44,7 +44,7 @@ export class AddressCache {
   decode(memory: Memory, words: Uint32Array, offset: number, length: number): SocketAddress | undefined {
     const first = offset >> 2;
     const count = (length + 3) >> 2;
-    // The path of a Unix socket may end within a word: there may be remains of another behind it.
+    // The path of a Unix socket may end within a word, and be followed by the remains of another path.
     if (length & 3) memory.bytes.fill(0, offset + length, offset + count * 4);
     let hash = length;
     for (let i = 0; i < count; i++) hash = Math.imul(hash ^ words[first + i], HASH_FACTOR);

@@ -1,5 +1,5 @@
 /**
- * What messages of Unix sockets can carry beside their bytes: descriptors and credentials (unix(7), cmsg(3)).
+ * Ancillary data of Unix messages: descriptors and credentials (unix(7), cmsg(3)).
  *
  * @module
  */
@@ -7,13 +7,13 @@ import type { Abi } from "../abi/abi.ts";
 import { SCM_MAX_FD } from "../abi/linux.ts";
 import { type ControlMessage, type ControlReader, controlSpace } from "./control.ts";
 
-/** Who a process is. */
+/** The identity of a process. */
 export interface UnixCredentials {
-  /** The process. */
+  /** The process id. */
   pid: number;
-  /** Its user. */
+  /** The user id. */
   uid: number;
-  /** Its group. */
+  /** The group id. */
   gid: number;
 }
 
@@ -26,7 +26,7 @@ export function ancillarySpace(abi: Abi): number {
   return controlSpace(abi, 4 * (abi.darwin?.UIPC_MAX_CMSG_FD ?? MAX_DESCRIPTORS)) + credentials;
 }
 
-/** Descriptors to be passed: `int[]` (SCM_RIGHTS). */
+/** Encodes descriptors to be passed: `int[]` (SCM_RIGHTS). */
 export function rightsMessage({ constants, levels }: Abi, fds: readonly number[]): ControlMessage {
   const data = new Uint8Array(4 * fds.length);
   const view = new DataView(data.buffer);
@@ -34,7 +34,7 @@ export function rightsMessage({ constants, levels }: Abi, fds: readonly number[]
   return { level: levels.SOL_SOCKET, type: constants.SCM_RIGHTS, data };
 }
 
-/** Credentials to be shown: `struct ucred` (SCM_CREDENTIALS; Linux). */
+/** Encodes credentials to be sent: `struct ucred` (SCM_CREDENTIALS; Linux). */
 export function credentialsMessage({ levels, linux }: Abi, { pid, uid, gid }: UnixCredentials): ControlMessage {
   const { ucred, SCM_CREDENTIALS } = linux!;
   const data = new Uint8Array(ucred.size);
@@ -55,14 +55,14 @@ export function readCredentials({ linux }: Abi, view: DataView, at: number): Uni
   };
 }
 
-/** What came with one message. */
+/** The ancillary data of one message. */
 export interface Ancillary {
-  /** Descriptors that are open in this process now, and that somebody has to close. */
+  /** Descriptors that are now open in this process, and have to be closed. */
   readonly fds: readonly number[];
   readonly credentials: UnixCredentials | undefined;
 }
 
-/** Reads what came with one message. */
+/** Reads the ancillary data of one message. */
 export function readAncillary(abi: Abi, reader: ControlReader): Ancillary {
   const { levels: { SOL_SOCKET }, constants: { SCM_RIGHTS } } = abi;
   const fds: number[] = [];

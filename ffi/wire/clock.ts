@@ -1,5 +1,5 @@
 /**
- * The system's clocks, and the one that transmit times are of.
+ * The system's clocks, and the clock of transmit times.
  *
  * @module
  */
@@ -21,7 +21,7 @@ export function readClock(libc: Libc, clockid: number): bigint | number {
   return result < 0 ? result : readTimespec(libc.abi, scratch.memory.view, 0);
 }
 
-// The second that was read last, in nanoseconds: bigints cost more than numbers, and many times are of one second.
+// The last second, in nanoseconds: bigints cost more than numbers, and many times are in the same second.
 let lastSecond = 0;
 let lastNanoseconds = 0n;
 
@@ -35,7 +35,7 @@ export function readTimespec({ layouts: { timespec } }: Abi, view: DataView, at:
   return lastNanoseconds + BigInt(view.getUint32(at + timespec.tv_nsec, true));
 }
 
-/** The option that has transmit times be of a clock: SO_TXTIME, on Linux. */
+/** The option that sets the clock of transmit times: SO_TXTIME, on Linux. */
 export function encodeTxTime(abi: Abi, clockid: number): EncodedOption {
   const { options: { SO_TXTIME }, sock_txtime } = abi.linux!;
   const value = new Uint8Array(sock_txtime.size);

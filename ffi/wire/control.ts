@@ -40,14 +40,14 @@ export function writeControlHeader(
     throw new RangeError(`A control message with ${dataLength} bytes does not fit at ${offset} of ${view.byteLength}`);
   }
   view.setUint32(offset + cmsg_len, roundUp(size, align) + dataLength, true);
-  // A size_t on Linux, whose upper half may have been something else's data.
+  // A size_t on Linux, whose upper half may have other data.
   if (cmsg_level - cmsg_len === 8) view.setUint32(offset + cmsg_len + 4, 0, true);
   view.setInt32(offset + cmsg_level, level, true);
   view.setInt32(offset + cmsg_type, type, true);
   return offset + roundUp(size, align);
 }
 
-/** Encodes control messages, one behind the other. */
+/** Encodes control messages one after the other. */
 export function encodeControls(abi: Abi, messages: readonly ControlMessage[]): EncodedControls {
   const bytes = new Uint8Array(messages.reduce((sum, { data }) => sum + controlSpace(abi, data.length), 0));
   const view = new DataView(bytes.buffer);
@@ -59,7 +59,7 @@ export function encodeControls(abi: Abi, messages: readonly ControlMessage[]): E
   return bytes;
 }
 
-/** Data of one C int. */
+/** The data of one C int. */
 export function intData(value: number): Uint8Array {
   const data = new Uint8Array(4);
   new DataView(data.buffer).setInt32(0, value, true);
@@ -71,9 +71,9 @@ export function intData(value: number): Uint8Array {
  *
  *     for (reader.open(view, start, length); reader.next();) use(reader.level, reader.type, reader.at, reader.size);
  *
- * It reads nothing outside of what it was given, whatever that says. Malformed data ends it: a message that is shorter than
- * its own header, or longer than what is left. On macOS the latter is a message that the kernel cut for want of room (MSG_CTRUNC),
- * which keeps its whole length: it is read as far as it goes, as it may hold descriptors.
+ * It reads nothing outside the given range, whatever the data says. Malformed data ends it: a message that is shorter than its own
+ * header, or longer than what is left. On macOS a message that is longer was truncated by the kernel (MSG_CTRUNC) and keeps its
+ * original length; it is read as far as it goes, as it may hold descriptors.
  */
 export class ControlReader {
   /** The level and type of the message it stands at. */
@@ -89,7 +89,7 @@ export class ControlReader {
   readonly #lengthAt: number;
   readonly #levelAt: number;
   readonly #typeAt: number;
-  /** Whether the length is a size_t, of which a sound message leaves the upper half zero. */
+  /** Whether the length is a size_t, whose upper half is zero in a valid message. */
   readonly #isWide: boolean;
   #next = 0;
   #end = 0;
@@ -108,7 +108,7 @@ export class ControlReader {
    * Stands before the first message.
    *
    * @param start Where the control data starts in `view`.
-   * @param length How much of it the kernel gave; nothing behind is read.
+   * @param length How much of it the kernel returned. Nothing after it is read.
    */
   open(view: DataView, start: number, length: number): void {
     this.view = view;

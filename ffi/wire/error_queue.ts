@@ -1,6 +1,6 @@
 /**
- * Linux: the error queue of a socket (ip(7), IP_RECVERR): what the network says about datagrams that were sent, and when
- * they left.
+ * Linux: the error queue of a socket (ip(7), IP_RECVERR). It holds ICMP errors about datagrams that were sent, and transmit
+ * timestamps.
  *
  * @module
  */
@@ -13,30 +13,30 @@ import { decodeAddress, maxAddressSize, type SocketAddress } from "./sockaddr.ts
 
 /** Messages taken in one system call. */
 const SLOTS = 16;
-/** What is kept of a datagram: as much as ICMPv6 gives back (RFC 4443, the least MTU); ICMP gives 576 bytes at most. */
+/** How much of a datagram is read: as much as ICMPv6 returns (RFC 4443, the minimum MTU). ICMP returns at most 576 bytes. */
 const SLOT_SIZE = 1280;
 
-/** One message of the queue: `struct sock_extended_err`, and what comes with it. */
+/** One message of the queue: `struct sock_extended_err`, and its metadata. */
 export interface QueuedError {
-  /** The errno: ECONNREFUSED where a port is closed, ENOMSG for a timestamp. */
+  /** The errno: ECONNREFUSED for a closed port, ENOMSG for a timestamp. */
   readonly errno: number;
-  /** SO_EE_ORIGIN_*: who says so. */
+  /** SO_EE_ORIGIN_*: the origin of the error. */
   readonly origin: number;
   /** ICMP's type. */
   readonly type: number;
   /** ICMP's code. */
   readonly code: number;
-  /** With EMSGSIZE the MTU; of a timestamp, which one it is (SCM_TSTAMP_*). */
+  /** For EMSGSIZE the MTU; for a timestamp its kind (SCM_TSTAMP_*). */
   readonly info: number;
-  /** Of a timestamp, the datagram's number (SOF_TIMESTAMPING_OPT_ID). */
+  /** For a timestamp the datagram's number (SOF_TIMESTAMPING_OPT_ID). */
   readonly data: number;
   /** Who sent the ICMP message. */
   readonly offender: SocketAddress | undefined;
   /** Where the datagram was sent to. */
   readonly destination: SocketAddress | undefined;
-  /** Of a timestamp, the kernel's time and the device's (SCM_TIMESTAMPING), in nanoseconds; 0 where there is none. */
+  /** For a timestamp the kernel's time and the device's (SCM_TIMESTAMPING), in nanoseconds; 0 if there is none. */
   readonly timestamps: { readonly software: bigint; readonly hardware: bigint } | undefined;
-  /** As much of the datagram as came back. Valid until the next read. */
+  /** The part of the datagram that was returned. Valid until the next read. */
   readonly payload: Uint8Array;
 }
 
@@ -53,10 +53,10 @@ export class ErrorQueue {
   }
 
   /**
-   * Takes messages from a socket's queue, as many as one call gives. Reading an ICMP error also takes back the errno that it
-   * left for the socket's next call, unless another one is behind it.
+   * Reads messages from a socket's queue, as many as one call returns. Reading an ICMP error also clears the errno that it left
+   * for the socket's next call, unless another error follows it.
    *
-   * @returns The messages, none where the queue is empty; or a negative errno.
+   * @returns The messages, none if the queue is empty; or a negative errno.
    */
   read(fd: number): QueuedError[] | number {
     const libc = this.#libc;
@@ -82,7 +82,7 @@ export class ErrorQueue {
     return vector;
   }
 
-  /** @returns Undefined where the kernel did not say what it is about. */
+  /** @returns Undefined if the kernel did not say what it is about. */
   #decode(vector: MessageVector, slot: number): QueuedError | undefined {
     const { levels, linux } = this.#libc.abi;
     const { options } = linux!;
@@ -107,7 +107,7 @@ export class ErrorQueue {
     return { ...parts, destination, timestamps, payload };
   }
 
-  /** `struct sock_extended_err`, with the offender's `struct sockaddr` behind it. */
+  /** `struct sock_extended_err`, followed by the offender's `struct sockaddr`. */
   #decodeError({ view, at, size }: ControlReader): Parts | undefined {
     const { sock_extended_err: layout } = this.#libc.abi.linux!;
     if (size < layout.size) return undefined;
@@ -122,7 +122,7 @@ export class ErrorQueue {
     };
   }
 
-  /** In memory with room for any address, so that a short one is not read past its end. */
+  /** Decodes an address from memory with room for any address, so that a short one is not read past its end. */
   #decodeOffender(view: DataView, at: number, size: number): SocketAddress | undefined {
     const room = this.#offender ??= this.#libc.allocate(maxAddressSize(this.#libc.abi));
     room.clear();
@@ -131,7 +131,7 @@ export class ErrorQueue {
   }
 }
 
-/** Room for an error with its address, for timestamps, and for whatever else the socket has asked to be told. */
+/** Room for an error with its address, for timestamps, and for whatever other metadata the socket has enabled. */
 function controlRoom(abi: Abi): number {
   const { sock_extended_err } = abi.linux!;
   const { timespec } = abi.layouts;
@@ -139,7 +139,7 @@ function controlRoom(abi: Abi): number {
   return controlSpace(abi, sock_extended_err.size + maxAddressSize(abi)) + controlSpace(abi, 3 * timespec.size) + rest;
 }
 
-/** `struct scm_timestamping { struct timespec ts[3]; }`: software, one that is not used any more, hardware. */
+/** `struct scm_timestamping { struct timespec ts[3]; }`: software, an obsolete one, hardware. */
 function decodeTimestamps(abi: Abi, { view, at, size }: ControlReader): QueuedError["timestamps"] {
   const { timespec } = abi.layouts;
   if (size < 3 * timespec.size) return undefined;

@@ -4,13 +4,13 @@
  * @module
  */
 
-/** The protocol versions, as a socket's `type` tells them. */
+/** The protocol versions, as in a socket's `type`. */
 export type IpVersion = 4 | 6;
 
-/** Where datagrams go whose destination has a port but no address. */
+/** The default destination address, if only a port is given. */
 export const LOOPBACK: Record<IpVersion, string> = { 4: "127.0.0.1", 6: "::1" };
 
-/** The address that stands for all local ones. */
+/** The address that means all local addresses. */
 export const ANY: Record<IpVersion, string> = { 4: "0.0.0.0", 6: "::" };
 
 /** An IP address, parsed. */
@@ -19,7 +19,7 @@ export interface IpAddress {
   readonly version: IpVersion;
   /** 4 or 16 bytes, in network order. */
   readonly bytes: Uint8Array;
-  /** What stood behind `%`: the name or the number of an interface. Empty where there was none. */
+  /** What follows `%`: the name or the number of an interface. Empty if there is none. */
   readonly zone: string;
 }
 
@@ -33,7 +33,7 @@ export function parseIp(text: string): IpAddress | undefined {
   return { version: 6, bytes, zone: percent < 0 ? "" : text.slice(percent + 1) };
 }
 
-/** What `isIP` of `node:net` says: 4, 6, or 0 where the text is no IP address. */
+/** The result of `isIP` of `node:net`: 4, 6, or 0 if the text is not an IP address. */
 export function ipVersionOf(text: string): 4 | 6 | 0 {
   if (text === lastText) return lastVersion;
   const version = findVersion(text);
@@ -43,7 +43,7 @@ export function ipVersionOf(text: string): 4 | 6 | 0 {
   return version;
 }
 
-/** The last address that was asked about, as each send asks more than once. */
+/** The last address that was tested, as each send tests it more than once. */
 let lastText = "0.0.0.0";
 let lastVersion: 4 | 6 = 4;
 
@@ -62,7 +62,7 @@ export function parseIPv4(text: string): Uint8Array | undefined {
 
 const [ZERO, NINE, DOT] = ["0", "9", "."].map((character) => character.charCodeAt(0));
 
-/** The address as one number, or -1. It makes no garbage: whether a text is an address is asked more often than which. */
+/** The address as one number, or -1. It allocates nothing, as texts are tested more often than they are parsed. */
 export function readIPv4(text: string): number {
   let [address, parts, part] = [0, 0, -1];
   for (let i = 0; i <= text.length; i++) {
@@ -73,7 +73,7 @@ export function readIPv4(text: string): number {
       parts++;
       part = -1;
     } else {
-      // A zero that leads is one too many.
+      // No leading zeros.
       if (code < ZERO || code > NINE || part === 0) return -1;
       part = Math.max(part, 0) * 10 + code - ZERO;
       if (part > 255) return -1;
@@ -98,7 +98,7 @@ export function parseIPv6(text: string): Uint8Array | undefined {
   return bytes;
 }
 
-/** Groups of up to four hex digits; the last may be an IPv4 address where the text ends with it. */
+/** Groups of up to four hex digits. The last may be an IPv4 address if the text ends with it. */
 function parseGroups(text: string, endsAddress: boolean): number[] | undefined {
   if (text === "") return [];
   const bytes: number[] = [];
@@ -121,7 +121,7 @@ export function formatIPv4(bytes: Uint8Array, offset = 0): string {
   return `${bytes[offset]}.${bytes[offset + 1]}.${bytes[offset + 2]}.${bytes[offset + 3]}`;
 }
 
-/** Sixteen bytes at `offset` as RFC 5952 has it; mapped and compatible IPv4 addresses end in dotted decimal. */
+/** Sixteen bytes at `offset` in the form of RFC 5952. Mapped and compatible IPv4 addresses end in dotted decimal. */
 export function formatIPv6(bytes: Uint8Array, offset = 0): string {
   const groups = Array.from({ length: 8 }, (_, i) => bytes[offset + 2 * i] * 256 + bytes[offset + 2 * i + 1]);
   const zeros = longestRunOfZeros(groups);

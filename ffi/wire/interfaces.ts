@@ -6,8 +6,8 @@
 import type { Libc } from "../libc/libc.ts";
 
 /**
- * The index of an interface given by name or by number; a negative errno if there is none. Digits can be a name, which comes
- * first: of a number nothing else is checked.
+ * The index of an interface given by name or by number; a negative errno if there is none. Digits may be a name, which takes
+ * precedence. Whether an interface has that number is not checked.
  */
 export function interfaceIndex(libc: Libc, iface: string): number {
   const index = interfaceNamed(libc, iface);
@@ -24,14 +24,14 @@ export function interfaceNamed(libc: Libc, text: string): number {
   return libc.if_nametoindex(libc.pointer(memory));
 }
 
-/** The name of an interface, or its number as text where it has none (any more). */
+/** The name of an interface, or its number as text if it has no name (any more). */
 export function interfaceName(libc: Libc, index: number): string {
   const memory = libc.allocate(libc.abi.constants.IF_NAMESIZE);
   if (libc.if_indextoname(index, libc.pointer(memory)) < 0) return String(index);
   return new TextDecoder().decode(memory.bytes.subarray(0, memory.bytes.indexOf(0)));
 }
 
-/** Names of interfaces, each asked for once for what was received together: interfaces can be renamed. */
+/** Names of interfaces, each read once for each batch, as interfaces can be renamed. */
 export class InterfaceNames {
   readonly #libc: Libc;
   readonly #names = new Map<number, string>();
@@ -40,7 +40,7 @@ export class InterfaceNames {
     this.#libc = libc;
   }
 
-  /** From now on names are asked for again. */
+  /** Begins a batch: names are read again. */
   beginBatch(): void {
     if (this.#names.size > 0) this.#names.clear();
   }

@@ -8,10 +8,10 @@ import type { Memory } from "../libc/memory.ts";
 import { AddressCache } from "./address_cache.ts";
 import { encodeAddress } from "./sockaddr.ts";
 
-/** Makes text of addresses, which mostly are the same few. */
+/** Converts addresses to text. Mostly they are the same few. */
 export class LocalAddresses {
   readonly #cache: AddressCache;
-  /** A socket address with port 0 for each protocol, into which the bytes are copied: it is what the cache knows. */
+  /** For each protocol a socket address with port 0, into which the bytes are copied for the cache. */
   readonly #names: { readonly [version in 4 | 6]: { memory: Memory; words: Uint32Array } };
   readonly #at: { readonly sin_addr: number; readonly sin6_addr: number; readonly sin6_scope_id: number };
 
@@ -22,19 +22,19 @@ export class LocalAddresses {
     this.#at = { ...sockaddr_in, ...sockaddr_in6 };
   }
 
-  /** From now on the names of interfaces are asked for again. */
+  /** Begins a batch: the names of interfaces are read again. */
   beginBatch(): void {
     this.#cache.beginBatch();
   }
 
-  /** The four bytes at an offset. */
+  /** The text of four bytes at an offset. */
   ipv4(view: DataView, offset: number): string {
     const { memory, words } = this.#names[4];
     memory.view.setUint32(this.#at.sin_addr, view.getUint32(offset));
     return this.#cache.decode(memory, words, 0, memory.size)!.address;
   }
 
-  /** The sixteen bytes at an offset; a link-local address has its zone behind it. */
+  /** The text of sixteen bytes at an offset. A link-local address is followed by its zone. */
   ipv6(view: DataView, offset: number, interfaceIndex: number): string {
     const { memory, words } = this.#names[6];
     const { sin6_addr, sin6_scope_id } = this.#at;

@@ -1,8 +1,8 @@
 /**
  * Multicast memberships: which option with which struct (layouts in abi/) joins or leaves.
  *
- * The addresses say which protocol's option it is, as with libuv: an IPv6 socket that hears IPv4, too, can be a member of IPv4
- * groups. What does not fit the socket, the kernel refuses.
+ * The addresses determine the protocol of the option, as in libuv: a dual-stack IPv6 socket can be a member of IPv4 groups. The
+ * kernel refuses what does not fit the socket.
  *
  * @module
  */
@@ -19,7 +19,7 @@ export interface EncodedOption {
   readonly value: Uint8Array<ArrayBuffer>;
 }
 
-/** Where a membership holds: by one of the interface's addresses, or by its index. 0 leaves the choice to the kernel. */
+/** The interface of a membership, by one of its addresses or by its index. With 0 the kernel chooses. */
 interface Interface {
   readonly address?: Uint8Array;
   readonly index: number;
@@ -61,7 +61,7 @@ export function encodeMembership(
   return { level: levels.IPPROTO_IPV6, name, value };
 }
 
-/** MCAST_JOIN_GROUP and its counterpart (RFC 3678): macOS reads no index with IP_ADD_MEMBERSHIP. */
+/** MCAST_JOIN_GROUP and its counterpart (RFC 3678), as macOS reads no index with IP_ADD_MEMBERSHIP. */
 function encodeGroupRequest(libc: Libc, join: boolean, group: string, index: number): EncodedOption {
   const { size, gr_interface, gr_group } = libc.abi.layouts.group_req;
   const value = new Uint8Array(size);
@@ -71,7 +71,7 @@ function encodeGroupRequest(libc: Libc, join: boolean, group: string, index: num
   return { level: libc.abi.levels.IPPROTO_IP, name, value };
 }
 
-/** What can be done about one source of a group: the option with an ip_mreq_source, and that with a group_source_req. */
+/** For each operation the option with an ip_mreq_source, and that with a group_source_req. */
 const SOURCE_OPTIONS = {
   join: ["IP_ADD_SOURCE_MEMBERSHIP", "MCAST_JOIN_SOURCE_GROUP"],
   leave: ["IP_DROP_SOURCE_MEMBERSHIP", "MCAST_LEAVE_SOURCE_GROUP"],
@@ -79,12 +79,12 @@ const SOURCE_OPTIONS = {
   unblock: ["IP_UNBLOCK_SOURCE", "MCAST_UNBLOCK_SOURCE"],
 } as const;
 
-/** What can be done with one source of a group. */
+/** An operation on one source of a group. */
 export type SourceOperation = keyof typeof SOURCE_OPTIONS;
 
 /**
  * Encodes joining or leaving a source-specific channel (RFC 4607), or blocking a source of a group that was joined as a whole:
- * IP_ADD_SOURCE_MEMBERSHIP where an IPv4 interface is given by address, MCAST_JOIN_SOURCE_GROUP (RFC 3678) otherwise.
+ * IP_ADD_SOURCE_MEMBERSHIP if an IPv4 interface is given by address, MCAST_JOIN_SOURCE_GROUP (RFC 3678) otherwise.
  *
  * @returns The option, or a negative errno.
  */
@@ -125,10 +125,10 @@ export function encodeSourceMembership(
 }
 
 /**
- * Encodes the interface that multicast leaves by (IP_MULTICAST_IF with an ip_mreqn, IPV6_MULTICAST_IF with an index). Of an ip_mreqn
- * macOS reads the index only: there an address is given as in_addr.
+ * Encodes the outgoing interface of multicast (IP_MULTICAST_IF with an ip_mreqn, IPV6_MULTICAST_IF with an index). macOS reads only
+ * the index of an ip_mreqn, so there an address is given as in_addr.
  *
- * @param socketVersion Says it where the interface is given by name.
+ * @param socketVersion The protocol if the interface is given by name.
  * @returns The option, or a negative errno.
  */
 export function encodeMulticastInterface(
@@ -154,7 +154,7 @@ export function encodeMulticastInterface(
   return { level: levels.IPPROTO_IPV6, name: options.IPV6_MULTICAST_IF, value };
 }
 
-/** An address without a zone says nothing of an IPv6 interface: the kernel chooses, as with libuv. */
+/** An IPv6 address without a zone does not identify an interface: the kernel chooses, as in libuv. */
 function findInterface(libc: Libc, version: IpVersion, iface: string | undefined): Interface | number {
   if (iface === undefined) return { index: 0 };
   const ip = parseIp(iface);
@@ -163,7 +163,7 @@ function findInterface(libc: Libc, version: IpVersion, iface: string | undefined
     if (version === 4) return { address: ip.bytes, index: 0 };
     return { index: ip.zone ? Math.max(interfaceIndex(libc, ip.zone), 0) : 0 };
   }
-  // Text that is no address is the name of an interface; if there is none, it is a bad address, as in Node.
+  // Other text is the name of an interface. If there is no such interface, it is an invalid address, as in Node.
   const index = interfaceNamed(libc, iface);
   return index < 0 ? -libc.abi.errno.EINVAL : { index };
 }

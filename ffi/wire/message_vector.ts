@@ -1,6 +1,6 @@
 /**
- * An array of `struct mmsghdr` for sendmmsg and recvmmsg (layouts in abi/): every message with an iovec, an address and
- * control data of its own, all with their payloads in one block. It holds everything that the kernel finds through it.
+ * An array of `struct mmsghdr` for sendmmsg and recvmmsg (layouts in abi/): each message has an iovec, an address
+ * and control data; all payloads are in one block. It keeps everything that the kernel reaches through it.
  *
  * @module
  */
@@ -10,15 +10,15 @@ import type { Memory, Pointer } from "../libc/memory.ts";
 import { ControlReader, controlSpace, type EncodedControls, writeControlHeader } from "./control.ts";
 import { type EncodedAddress, maxAddressSize } from "./sockaddr.ts";
 
-/** Room for what is said about one message where nothing else was asked for: UDP_GRO's int, UDP_SEGMENT's uint16_t. */
+/** Room for the control data of one message if nothing else is enabled: UDP_GRO's int, UDP_SEGMENT's uint16_t. */
 const CONTROL_DATA_SIZE = 4;
 
-/** `msg_len` of a message that the kernel has not taken: no datagram is as long. */
+/** `msg_len` of a message that the kernel has not taken. No datagram is that long. */
 const UNSENT = 0xffffffff;
 
 /** Message headers for batches of up to `slots` messages. */
 export class MessageVector {
-  /** How many messages it takes. */
+  /** How many messages it has room for. */
   readonly slots: number;
   /** The payloads' memory. */
   readonly data: Memory;
@@ -30,11 +30,11 @@ export class MessageVector {
   readonly #iovecs: Memory;
   readonly #nameSize: number;
   readonly #reader: ControlReader;
-  /** Grows as sockets ask for more: {@linkcode reserveControl}. */
+  /** Grows if sockets need more: {@linkcode reserveControl}. */
   #controls: Memory;
   #controlSize: number;
   readonly #pointers: Pointer[] = [];
-  /** The data's address as a number, to spare a bigint per message: addresses have 47 or 48 bits. */
+  /** The data's address as a number, which avoids a bigint for each message: addresses have 47 or 48 bits. */
   readonly #dataAddress: number;
   // The offsets below are those of 32-bit words, for access without a DataView's checks on the hot path.
   readonly #headerWords: Uint32Array;
@@ -48,7 +48,7 @@ export class MessageVector {
   /** Undefined if the system does not coalesce datagrams, nor cut payloads to segments. */
   readonly #UDP_GRO: number | undefined;
   readonly #UDP_SEGMENT: number | undefined;
-  /** Whether an address or control data of no length has to be NULL: XNU refuses others, Linux does not look at them. */
+  /** Whether an empty address or empty control data has to be NULL: XNU refuses other pointers, Linux ignores them. */
   readonly #needsNull: boolean;
   /** How many slots have been used so far: before that a slot's pointers are not set. */
   #connected = 0;
@@ -57,7 +57,7 @@ export class MessageVector {
    * Allocates a vector with room for payloads. Pages not yet touched cost nothing.
    *
    * @param data The room, or its size in bytes.
-   * @param takesControl Whether the kernel may give control data from the start: else not before room is reserved for it.
+   * @param takesControl Whether there is room for control data from the start. Otherwise there is none until it is reserved.
    */
   constructor(libc: Libc, slots: number, data: Memory | number, takesControl = true) {
     this.#libc = libc;
@@ -86,12 +86,12 @@ export class MessageVector {
     this.#needsNull = libc.abi.platform === "darwin";
   }
 
-  /** An argument that points to the header of a slot. */
+  /** A pointer to the header of a slot. */
   at(slot: number): Pointer {
     return this.#pointers[slot] ??= this.#libc.pointer(this.#headers, slot * this.#abi.layouts.mmsghdr.size);
   }
 
-  /** Where a slot's address lies in {@linkcode names}. */
+  /** The offset of a slot's address in {@linkcode names}. */
   nameOffset(slot: number): number {
     return slot * this.#nameSize;
   }
@@ -101,8 +101,8 @@ export class MessageVector {
    *
    * @param offset Where in {@linkcode data} the payload starts.
    * @param address The destination, or undefined on a connected socket.
-   * @param segmentSize For a payload of several datagrams: the size of each but the last (UDP_SEGMENT). 0: it is one.
-   * @param controls What else goes with it.
+   * @param segmentSize For a payload of several datagrams, the size of each but the last (UDP_SEGMENT). 0 if it is one.
+   * @param controls Other control data.
    */
   setOutgoing(
     slot: number,
@@ -128,12 +128,12 @@ export class MessageVector {
     if (this.#needsNull) this.#pointToNonempty(slot);
   }
 
-  /** Whether the kernel has taken what a slot was filled with for sending. It says so in memory, whoever hears of the call's result. */
+  /** Whether the kernel has taken a slot's message. The kernel writes that to memory, even if the call's result was lost to an exception. */
   wasSent(slot: number): boolean {
     return this.#headerWords[slot * this.#wordsPerHeader + this.#len] !== UNSENT;
   }
 
-  /** Empties a slot for receiving: all fields that the kernel changes are set anew. */
+  /** Prepares a slot for receiving: sets all fields that the kernel changes. */
   setIncoming(slot: number): void {
     const words = this.#headerWords;
     const header = slot * this.#wordsPerHeader;
@@ -144,7 +144,7 @@ export class MessageVector {
     if (this.#needsNull) this.#pointToNonempty(slot);
   }
 
-  /** Says where a slot's payload lies in {@linkcode data}. */
+  /** Sets the position of a slot's payload in {@linkcode data}. */
   setPayload(slot: number, offset: number, length: number): void {
     if (offset < 0 || length < 0 || offset + length > this.data.size) {
       throw new RangeError(`A payload of ${length} bytes does not fit at ${offset} of ${this.data.size}`);
@@ -164,24 +164,24 @@ export class MessageVector {
     return this.#headerWords[slot * this.#wordsPerHeader + this.#len];
   }
 
-  /** How long the sender's address in a slot is: 0 where the kernel named none. */
+  /** The length of the sender's address in a slot, 0 if the kernel gave none. */
   nameLengthAt(slot: number): number {
     return this.#headerWords[slot * this.#wordsPerHeader + this.#namelen];
   }
 
-  /** What the kernel says about a message as such: MSG_TRUNC where the payload was cut, MSG_CTRUNC where control data was. */
+  /** The flags of a received message: MSG_TRUNC if the payload was truncated, MSG_CTRUNC if control data was. */
   flagsAt(slot: number): number {
     return this.#headerWords[slot * this.#wordsPerHeader + this.#flags];
   }
 
-  /** The control messages of a slot. The reader is the same each time; it must not be kept. */
+  /** The control messages of a slot. The reader is the same each time and must not be kept. */
   controlsAt(slot: number): ControlReader {
     const length = this.#headerWords[slot * this.#wordsPerHeader + this.#controllen];
     this.#reader.open(this.#controls.view, slot * this.#controlSize, Math.min(length, this.#controlSize));
     return this.#reader;
   }
 
-  /** For a payload of several received datagrams: the size of each but the last (UDP_GRO). 0: it is one. */
+  /** For a payload of several received datagrams, the size of each but the last (UDP_GRO). 0 if it is one. */
   segmentSizeAt(slot: number): number {
     const UDP_GRO = this.#UDP_GRO;
     if (this.#headerWords[slot * this.#wordsPerHeader + this.#controllen] === 0 || UDP_GRO === undefined) return 0;
@@ -194,9 +194,9 @@ export class MessageVector {
   }
 
   /**
-   * Makes room for control data of that many bytes in every slot. What is there stays.
+   * Makes room for control data of that many bytes in every slot. The current data is kept.
    *
-   * @returns Whether there is more than before: then all slots are to be emptied anew before they receive.
+   * @returns Whether there is more room than before. Then all slots must be prepared again before they receive.
    */
   reserveControl(size: number): boolean {
     if (size <= this.#controlSize) return false;
@@ -227,7 +227,7 @@ export class MessageVector {
     return length;
   }
 
-  /** The fields that stay the same for good. */
+  /** Sets the fields that never change. */
   #connect(slot: number): void {
     const { mmsghdr, msghdr, iovec } = this.#abi.layouts;
     const header = slot * mmsghdr.size;
@@ -237,7 +237,7 @@ export class MessageVector {
     this.#connectControl(slot);
   }
 
-  /** Has name and control data of a slot be NULL if they are empty. */
+  /** Sets the address and control data of a slot to NULL if they are empty. */
   #pointToNonempty(slot: number): void {
     const { mmsghdr, msghdr } = this.#abi.layouts;
     const at = slot * mmsghdr.size;

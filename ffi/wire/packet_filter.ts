@@ -10,15 +10,15 @@ import type { Pointer } from "../libc/memory.ts";
 export interface FilterInstruction {
   /** The operation: BPF_LD, BPF_JMP, BPF_RET and so on with their modifiers, 0 to 65535. */
   code: number;
-  /** Of a conditional jump: how many instructions to skip where the condition holds, 0 to 255. */
+  /** For a conditional jump, how many instructions to skip if the condition is true, 0 to 255. */
   jt: number;
-  /** Of a conditional jump: how many instructions to skip otherwise, 0 to 255. */
+  /** For a conditional jump, how many instructions to skip otherwise, 0 to 255. */
   jf: number;
   /** The operand, 0 to 4294967295. */
   k: number;
 }
 
-/** Calls with a `struct sock_fprog`, whose program stays reachable meanwhile. */
+/** Makes a call with a `struct sock_fprog`, whose program stays reachable during the call. */
 export function withProgram(
   libc: Libc,
   program: readonly FilterInstruction[],
@@ -37,6 +37,6 @@ export function withProgram(
   fprog.view.setUint16(sock_fprog.len, program.length, true);
   fprog.setAddress(sock_fprog.filter, filter);
   const result = call(libc.pointer(fprog), sock_fprog.size);
-  // Read once more, so that it is not collected before the call: only its address is in `fprog`.
+  // Read after the call, so that it is not collected before: `fprog` has only its address.
   return filter.size > 0 ? result : 0;
 }

@@ -1,5 +1,5 @@
 /**
- * The control messages that can be received: by level and type, what they hold, and the options that ask for them.
+ * The control messages that can be received: their level, type and contents, and the options that enable them.
  *
  * @module
  */
@@ -12,44 +12,44 @@ import { LocalAddresses } from "./local_addresses.ts";
 import { decodeAddress, maxAddressSize, type SocketAddress } from "./sockaddr.ts";
 import type { OptionName } from "./sockopt.ts";
 
-/** What a socket can ask the kernel to tell of every datagram. */
+/** Metadata that the kernel can add to every datagram. */
 export type ReceivedDetail = "destination" | "originalDestination" | "ttl" | "tos" | "timestamp" | "dropCount";
 
-/** What was said about one payload. */
+/** The metadata of one payload. */
 export interface ReceivedControls {
-  /** 0 where the payload is one datagram. */
+  /** 0 if the payload is one datagram. */
   segmentSize: number;
-  /** The address it was sent to, and the interface it came by; empty and 0 where that was not said. */
+  /** The address it was sent to, and the interface it arrived on. Empty and 0 if not given. */
   localAddress: string;
   interfaceIndex: number;
-  /** Where it was sent to before a rule of the system's brought it here; undefined if that was not said. */
+  /** The address it was sent to before a firewall rule redirected it. Undefined if not given. */
   originalDestination: SocketAddress | undefined;
-  /** -1 where they were not said. */
+  /** -1 if not given. */
   ttl: number;
   tos: number;
-  /** Nanoseconds since 1970; 0 where there is none. */
+  /** Nanoseconds since 1970; 0 if not given. */
   timestamp: bigint;
   hardwareTimestamp: bigint;
-  /** Datagrams that this socket has lost. */
+  /** The number of datagrams that this socket has lost. */
   dropped: number;
 }
 
-/** One control message: where its data goes. */
+/** One kind of control message, and how it is decoded. */
 interface Receivable {
   readonly detail: ReceivedDetail | "segmentSize";
   readonly level: number;
   readonly type: number;
-  /** Bytes that the kernel gives. */
+  /** The size of the kernel's data in bytes. */
   readonly size: number;
-  /** Bytes that are read. Data with less is no such message. */
+  /** How many bytes are read. Shorter data is ignored. */
   readonly least: number;
   decode(view: DataView, at: number, into: ReceivedControls): void;
 }
 
 /**
- * The options that have the kernel tell something.
+ * The options that enable some metadata.
  *
- * @returns Those to be set, each with its value, in order; or the name of the option that this system lacks.
+ * @returns The options to set, with their values, in order; or the name of the option that this system lacks.
  */
 export function optionsFor(
   abi: Abi,
@@ -59,14 +59,14 @@ export function optionsFor(
 ): readonly (readonly [OptionName, number])[] | string {
   const flag = on ? 1 : 0;
   const { linux } = abi;
-  // What reaches a socket of IPv6 by IPv4 has control messages of IPv4.
+  // What an IPv6 socket receives over IPv4 has control messages of IPv4.
   const both = (option4: OptionName, option6: OptionName): [OptionName, number][] => {
     if (version === 4) return [[option4, flag]];
     return linux ? [[option6, flag], [option4, flag]] : [[option6, flag]];
   };
   switch (detail) {
     case "destination":
-      // Here Linux speaks of IPv4 in the terms of IPv6.
+      // For this one Linux uses IPv6's also for IPv4.
       return [[version === 4 ? "IP_PKTINFO" : "IPV6_RECVPKTINFO", flag]];
     case "originalDestination":
       return linux ? both("IP_RECVORIGDSTADDR", "IPV6_RECVORIGDSTADDR") : "IP_RECVORIGDSTADDR";
@@ -75,19 +75,19 @@ export function optionsFor(
     case "tos":
       return both("IP_RECVTOS", "IPV6_RECVTCLASS");
     case "timestamp":
-      // The device's time is SO_TIMESTAMPING's.
+      // The device's time requires SO_TIMESTAMPING.
       return [[linux ? "SO_TIMESTAMPNS" : "SO_TIMESTAMP", flag]];
     case "dropCount":
       return linux ? [["SO_RXQ_OVFL", flag]] : "SO_RXQ_OVFL";
   }
 }
 
-/** Flags of SO_TIMESTAMPING for the device's time of what comes: SO_TIMESTAMPNS has only the kernel's. */
+/** Flags of SO_TIMESTAMPING for the device's receive time. SO_TIMESTAMPNS has only the kernel's. */
 export function receiveTimestampFlags(linux: LinuxConstants): number {
   return linux.SOF_TIMESTAMPING_RX_HARDWARE | linux.SOF_TIMESTAMPING_RAW_HARDWARE;
 }
 
-/** Flags of SO_TIMESTAMPING for both times of what leaves: on the error queue, by number, without the datagram. */
+/** Flags of SO_TIMESTAMPING for both transmit times: on the error queue, by number, without the datagram. */
 export function transmitTimestampFlags(linux: LinuxConstants): number {
   return linux.SOF_TIMESTAMPING_TX_SOFTWARE | linux.SOF_TIMESTAMPING_TX_HARDWARE | linux.SOF_TIMESTAMPING_SOFTWARE |
     linux.SOF_TIMESTAMPING_RAW_HARDWARE | linux.SOF_TIMESTAMPING_OPT_ID | linux.SOF_TIMESTAMPING_OPT_TSONLY;
@@ -102,7 +102,7 @@ export function controlTableOf(libc: Libc): ControlTable {
   return table;
 }
 
-/** All control messages that are understood. The others are passed over. */
+/** All control messages that are decoded. Others are ignored. */
 export class ControlTable {
   readonly #abi: Abi;
   readonly #addresses: LocalAddresses;
@@ -122,18 +122,18 @@ export class ControlTable {
     for (const receivable of this.#receivables) this.#byKey.set(keyOf(receivable.level, receivable.type), receivable);
   }
 
-  /** Bytes of control data that may come where these were asked for. */
+  /** How many bytes of control data may be received if these are enabled. */
   spaceFor(details: ReadonlySet<ReceivedDetail>): number {
     const may = ({ detail }: Receivable): boolean => detail === "segmentSize" || details.has(detail);
     return this.#receivables.filter(may).reduce((sum, { size }) => sum + controlSpace(this.#abi, size), 0);
   }
 
-  /** What comes now was received together: the names of interfaces are asked for again. */
+  /** Begins a batch: the names of interfaces are read again. */
   beginBatch(): void {
     this.#addresses.beginBatch();
   }
 
-  /** Reads the control messages of one payload. The result is the same object each time. */
+  /** Decodes the control messages of one payload. The result is the same object each time. */
   read(reader: ControlReader): ReceivedControls {
     const controls = this.#controls;
     forget(controls);
@@ -160,7 +160,7 @@ function nothingSaid(): ReceivedControls {
   };
 }
 
-/** Sets all to what {@linkcode nothingSaid} has, in place. */
+/** Resets all to the values of {@linkcode nothingSaid}, in place. */
 function forget(controls: ReceivedControls): void {
   controls.segmentSize = 0;
   controls.localAddress = "";

@@ -1,5 +1,5 @@
 /**
- * The control messages that can be sent with a datagram: what it is to have, and how the kernel is told.
+ * The control messages that can be sent with a datagram, and how they are encoded.
  *
  * @module
  */
@@ -7,26 +7,26 @@ import type { Abi } from "../abi/abi.ts";
 import { type ControlMessage, encodeControls, type EncodedControls, intData } from "./control.ts";
 import type { IpVersion } from "./inet.ts";
 
-/** What one datagram is to have. What is undefined is the socket's. */
+/** The metadata of one datagram to be sent. What is undefined is as the socket has it. */
 export interface SentControls {
   /** The source address: 4 or 16 bytes. */
   readonly source: Uint8Array | undefined;
-  /** The interface it leaves by; 0: the kernel's choice. */
+  /** The outgoing interface. 0: the kernel chooses. */
   readonly interfaceIndex: number;
   /** TTL or hop limit. */
   readonly ttl: number | undefined;
   /** Type of service or traffic class. */
   readonly tos: number | undefined;
   readonly dontFragment: boolean | undefined;
-  /** When it is to leave, in nanoseconds of the clock that SO_TXTIME has set. */
+  /** The transmit time, in nanoseconds of the clock that SO_TXTIME has set. */
   readonly txTime: bigint | undefined;
 }
 
 /**
  * Encodes them.
  *
- * @param wire The protocol that the datagram goes by, which for a mapped address is IPv4 on a socket of IPv6, too.
- * @returns The control data; undefined where there is nothing to say.
+ * @param wire The protocol of the datagram. For a mapped address it is IPv4, also on an IPv6 socket.
+ * @returns The control data; undefined if there is none.
  */
 export function encodeSentControls(abi: Abi, wire: IpVersion, controls: SentControls): EncodedControls | undefined {
   const messages = wire === 4 ? ipv4Messages(abi, controls) : ipv6Messages(abi, controls);
@@ -39,10 +39,10 @@ export function encodeSentControls(abi: Abi, wire: IpVersion, controls: SentCont
 }
 
 /**
- * The control message that a wish takes and the system lacks; undefined: it has all.
+ * The name of a control message that the metadata requires and the system lacks. Undefined if it has all.
  *
- * Linux has none for don't-fragment of IPv4, which is an option of the socket. macOS has few for IPv4: it ignores IP_TTL, older versions
- * IP_TOS as well, and it drops the source address if there is an interface beside it.
+ * Linux has none for don't-fragment over IPv4, which is an option of the socket. macOS has few for IPv4: it ignores IP_TTL, in older
+ * versions also IP_TOS, and it ignores the source address if an interface is given as well.
  */
 export function missingMessage(abi: Abi, wire: IpVersion, controls: SentControls): string | undefined {
   if (controls.txTime !== undefined && !abi.linux) return "SO_TXTIME";

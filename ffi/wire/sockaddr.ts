@@ -39,9 +39,9 @@ export function familyNumber(abi: Abi, family: AddressFamily): number {
 /**
  * Encodes an address for a socket of the given family.
  *
- * @param port Of no account for a Unix socket.
- * @returns The bytes, or undefined where the text is not an address of that family. A zone that names no interface is
- * encoded as 0, as libuv does; the kernel refuses it where a zone is needed.
+ * @param port Ignored for a Unix socket.
+ * @returns The bytes, or undefined if the text is not an address of that family. A zone that names no interface is encoded as 0,
+ * as in libuv; the kernel refuses that if a zone is needed.
  */
 export function encodeAddress(
   libc: Libc,
@@ -71,15 +71,15 @@ export function encodeAddress(
   return bytes;
 }
 
-/** The address with which `connect` dissolves an association: AF_UNSPEC. */
+/** The address with which connect(2) disconnects a socket: AF_UNSPEC. */
 export function encodeUnspecified(abi: Abi): EncodedAddress {
   return newSockaddr(abi, abi.constants.AF_UNSPEC, abi.layouts.sockaddr_in.size);
 }
 
 /**
- * Decodes the address at `offset`; undefined where its family is neither of IP's nor AF_UNIX.
+ * Decodes the address at `offset`; undefined if its family is neither AF_INET, AF_INET6 nor AF_UNIX.
  *
- * @param length Its length in bytes, on which the end of a Unix socket's path depends.
+ * @param length Its length in bytes, which determines the end of a Unix socket's path.
  */
 export function decodeAddress(
   libc: Libc,

@@ -1,5 +1,5 @@
 /**
- * What all socket addresses begin with: the family, on BSD systems behind a byte with the length (layouts in abi/).
+ * The beginning of all socket addresses: the family; on BSD systems a byte with the length before it (layouts in abi/).
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { Abi } from "../abi/abi.ts";
 /** A socket address as the kernel takes it. */
 export type EncodedAddress = Uint8Array<ArrayBuffer>;
 
-/** An address of `size` bytes with its family, and zeros behind. Views cost much for so few bytes, so they are written singly. */
+/** An address of `size` bytes: its family, followed by zeros. The bytes are written one by one, as a DataView costs more. */
 export function newSockaddr(abi: Abi, family: number, size: number): EncodedAddress {
   const bytes = new Uint8Array(size);
   const { sa_len, sa_family } = abi.layouts.sockaddr;

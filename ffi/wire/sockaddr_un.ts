@@ -1,8 +1,8 @@
 /**
  * Addresses of Unix sockets: `struct sockaddr_un` (layout in abi/), as text.
  *
- * A path is a file's. On Linux one that begins with NUL is abstract: a name without a file, all bytes of which count. No text at
- * all is the address of a socket that is not bound.
+ * A path names a file. On Linux a path that begins with NUL is abstract: a name without a file, all bytes of which count. The empty
+ * text is the address of a socket that is not bound.
  *
  * @module
  */
@@ -12,18 +12,18 @@ import { type EncodedAddress, newSockaddr } from "./sockaddr_header.ts";
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** How many bytes a path may have. That of a file is followed by a NUL, which `sun_path` must hold, too. */
+/** The maximum length of a path in bytes. A file's path is followed by a NUL, for which `sun_path` needs room as well. */
 export function maxPathLength(abi: Abi, isAbstract: boolean): number {
   const { size, sun_path } = abi.layouts.sockaddr_un;
   return size - sun_path - (isAbstract ? 0 : 1);
 }
 
-/** How many bytes a path has. */
+/** The length of a path in bytes. */
 export function pathLength(path: string): number {
   return encoder.encode(path).length;
 }
 
-/** Encodes a path; undefined where it is too long, or has a NUL that does not make it abstract. */
+/** Encodes a path. Undefined if it is too long, or has a NUL that does not make it abstract. */
 export function encodePath(abi: Abi, path: string): EncodedAddress | undefined {
   const { AF_UNIX } = abi.constants;
   const { sun_path } = abi.layouts.sockaddr_un;
@@ -31,7 +31,7 @@ export function encodePath(abi: Abi, path: string): EncodedAddress | undefined {
   const isAbstract = text[0] === 0;
   if (text.length > maxPathLength(abi, isAbstract)) return undefined;
   if (!isAbstract && text.includes(0)) return undefined;
-  // Without any text it is what Linux takes as "choose a name for me" in bind(2).
+  // For an empty text Linux chooses a name in bind(2).
   const terminator = isAbstract || text.length === 0 ? 0 : 1;
   const bytes = newSockaddr(abi, AF_UNIX, sun_path + text.length + terminator);
   bytes.set(text, sun_path);
@@ -41,13 +41,13 @@ export function encodePath(abi: Abi, path: string): EncodedAddress | undefined {
 /**
  * Decodes a path.
  *
- * @param length The address's length in bytes, as the kernel gave it; nothing behind is read.
+ * @param length The address's length in bytes, as the kernel returned it. Nothing after it is read.
  */
 export function decodePath(abi: Abi, bytes: Uint8Array, offset: number, length: number): string {
   const { sun_path } = abi.layouts.sockaddr_un;
   const path = bytes.subarray(offset + sun_path, offset + Math.max(length, sun_path));
   if (abi.linux && path[0] === 0) return decoder.decode(path);
-  // BSD systems give the whole struct; Linux counts the NUL.
+  // BSD systems return the whole struct; Linux includes the NUL.
   const end = path.indexOf(0);
   return decoder.decode(end < 0 ? path : path.subarray(0, end));
 }

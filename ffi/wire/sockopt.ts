@@ -8,15 +8,15 @@ import { type LevelName, type OptionName, SOCKET_OPTIONS, type SocketOption } fr
 
 export type { OptionName };
 
-/** How one option is reached. */
+/** The numbers of an option. */
 export interface Option {
   readonly level: number;
   readonly name: number;
-  /** Size of its value where that is a number: an int, or a byte where the system insists. */
+  /** The size of its value if that is a number: an int, or a byte if the system requires one. */
   readonly size: 4 | 1;
 }
 
-/** What an option's name begins with, and the levels that have such options. */
+/** Prefixes of option names, and the levels that have such options. */
 const LEVELS: readonly { readonly prefix: string; readonly levels: readonly LevelName[] }[] = [
   { prefix: "SO_", levels: ["SOL_SOCKET"] },
   { prefix: "IP_", levels: ["IPPROTO_IP"] },
@@ -25,12 +25,12 @@ const LEVELS: readonly { readonly prefix: string; readonly levels: readonly Leve
   { prefix: "UDP_", levels: ["IPPROTO_UDP"] },
 ];
 
-/** The names of the levels that have an option of that name, likeliest first. */
+/** The names of the levels that have an option of that name, the likeliest first. */
 export function levelsOf(name: string): readonly LevelName[] {
   return LEVELS.find(({ prefix }) => name.startsWith(prefix))?.levels ?? [];
 }
 
-/** Whether some system that is supported has an option of that name. */
+/** Whether any supported system has an option of that name. */
 export function isOptionName(name: string): name is OptionName {
   return Object.hasOwn(SOCKET_OPTIONS, name);
 }
@@ -40,7 +40,7 @@ export function knownOf(name: string): SocketOption {
   return isOptionName(name) ? SOCKET_OPTIONS[name] : {};
 }
 
-/** The option of that name, or undefined where the system has none. */
+/** The option of that name, or undefined if the system has none. */
 export function optionOf(abi: Abi, name: OptionName): Option | undefined {
   const number = abi.options[name];
   if (number === undefined) return undefined;
@@ -50,12 +50,12 @@ export function optionOf(abi: Abi, name: OptionName): Option | undefined {
 
 /**
  * Whether an option's value holds an address, so that it cannot be given as bytes: filters (SO_GET_FILTER has SO_ATTACH_FILTER's
- * number), and what is no option of sockets but of the system's firewall, whose numbers begin at IPT_BASE_CTL.
+ * number), and the options of the system's firewall, whose numbers begin at IPT_BASE_CTL.
  */
 export function holdsAddress({ levels, options, linux }: Abi, level: number, name: number): boolean {
   if (!linux) return false;
   if (level === levels.SOL_SOCKET) return [options.SO_ATTACH_FILTER, options.SO_ATTACH_REUSEPORT_CBPF].includes(name);
-  // IPv6 has options of sockets behind that number, too.
+  // IPv6 has socket options after that number as well.
   return (level === levels.IPPROTO_IP && name >= linux.IPT_BASE_CTL) ||
     (level === levels.IPPROTO_IPV6 && name === linux.IPT_BASE_CTL);
 }
