@@ -1,7 +1,7 @@
 /**
- * The `dgram` module of EdgerOS' JSRE, to the letter: what fails returns false or a negative number where Node throws.
+ * The `dgram` module of EdgerOS' JSRE: methods that fail return false or a negative number, while Node throws.
  *
- * A thin layer on the main entry; everything not mentioned here is as there. `docs/jsre.md` compares the two with Node.
+ * A thin layer on the main entry: what is not mentioned here is the same. `docs/jsre.md` compares both with Node.
  *
  * @example
  * ```ts
