@@ -1,6 +1,6 @@
 /**
- * What imports of `dgram` get in Deno while the registration is in force: exports as the built-in has them, but ours. The
- * default is the built-in's own object, as `require("dgram")` returns it.
+ * The module that replaces imports of `dgram` in Deno while this module is registered: the built-in's exports, but ours. The default
+ * export is the built-in's own object, as `require("dgram")` returns it.
  *
  * @module
  */

@@ -70,7 +70,7 @@ export type {
 } from "./src/socket/types.ts";
 
 /**
- * Makes a Unix datagram socket. It has no descriptor until it is used.
+ * Creates a Unix datagram socket. It has no descriptor until it is used.
  *
  * @param options `"unix_dgram"`, or an object with that as `type` and more; with `fd` an open socket is taken over.
  * @param callback Added as a listener for `'message'`.
@@ -81,13 +81,13 @@ export function createSocket(
   callback?: (message: SocketEvents["message"][0], remote: UnixRemoteInfo) => void,
 ): UnixSocket;
 /**
- * Makes a UDP socket. It has no descriptor until it is bound, which sending and connecting do if need be.
+ * Creates a UDP socket. It has no descriptor until it is bound. Sending and connecting bind it if necessary.
  *
  * @param options `"udp4"`, `"udp6"`, or an object with that as `type` and more; with `fd` an open socket is taken over.
  * @param callback Added as a listener for `'message'`.
- * @throws {TypeError} ERR_SOCKET_BAD_TYPE, ERR_INVALID_ARG_TYPE; ERR_INVALID_FD_TYPE where `fd` is no UDP socket.
+ * @throws {TypeError} ERR_SOCKET_BAD_TYPE, ERR_INVALID_ARG_TYPE; ERR_INVALID_FD_TYPE if `fd` is not a UDP socket.
  * @throws {Error} ERR_FEATURE_UNAVAILABLE_ON_PLATFORM on a system that is not supported; ERR_DGRAM_FFI_UNAVAILABLE on a Node
- * without `node:ffi` and without koffi, and in a runtime that is too old; the runtime's own error where FFI is not permitted.
+ * without `node:ffi` and without koffi, and in a runtime that is too old; the runtime's own error if FFI is not permitted.
  */
 export function createSocket(
   options: SocketType | SocketOptions | AdoptOptions,
@@ -101,11 +101,11 @@ export function createSocket(
   return isForUnix(options) ? new UnixSocket(options, listener) : new Socket(options, listener);
 }
 
-/** A descriptor without a type says itself what it is. */
+/** Whether the options are for a Unix socket. With `fd` and no type, the descriptor determines it. */
 function isForUnix(options: unknown): options is "unix_dgram" | UnixSocketOptions {
   if (options === null || typeof options !== "object") return options === "unix_dgram";
   const { type, fd } = options as Partial<AdoptOptions | UnixSocketOptions>;
-  // Other numbers are refused with the other options.
+  // Invalid numbers are refused together with the other options.
   if (type !== undefined || fd !== (fd! | 0)) return type === "unix_dgram";
   return isUnixDatagram(currentEngine().runtime.libc, fd!);
 }

@@ -1,5 +1,5 @@
 /**
- * Puts this module in the place of the built-in `dgram`, for a whole thread: `require("dgram")`, default and named
+ * Replaces the built-in `dgram` by this module, for a whole thread: `require("dgram")`, default and named
  * imports of `dgram` and `node:dgram`, and `process.getBuiltinModule`, in the program and in the packages it uses.
  *
  * Load it before anything else:
@@ -10,17 +10,17 @@
  * node --import=dgram-ffi/register main.js
  * ```
  *
- * A program may also import it itself, first of all. Then it reaches all but the named imports
- * (`import { createSocket } from "node:dgram"`) of modules that are linked together with the program, which in Deno and
- * Bun are the built-in's; those of modules that are loaded later, by `await import()`, are reached.
+ * A program may also import it itself, as its first import. Then in Deno and Bun the named imports
+ * (`import { createSocket } from "node:dgram"`) of modules that are linked together with the program are still the built-in's. Those
+ * of modules that are loaded later, by `await import()`, are replaced.
  *
- * Workers: Node hands `--import` on to them. In Bun they take the option `preload` of their own. Anywhere a Worker can
- * import this module itself, as above.
+ * Workers: Node passes `--import` to them. In Bun they have an option `preload`. In every runtime a Worker can import this module
+ * itself, as above.
  *
- * Sockets of the built-in that exist already stay as they are. In Node and Deno, sockets can be sent to child processes
- * (`child.send(message, socket)`); from then on both processes receive. Bun sends its own only.
+ * Existing sockets of the built-in do not change. In Node and Deno, sockets can be sent to child processes
+ * (`child.send(message, socket)`); then both processes receive. Bun sends only its own.
  *
- * If this module cannot work (see `isSupported` of the main entry), the built-in stays in its place, and a warning says so once.
+ * If this module cannot work (see `isSupported` of the main entry), the built-in is not replaced, and one warning says so.
  *
  * @module
  */

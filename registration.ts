@@ -1,5 +1,5 @@
 /**
- * Puts this module in the place of the built-in `dgram`, and takes it out again. `register.ts` does the first when it is loaded.
+ * Replaces the built-in `dgram` by this module, and restores it. `register.ts` does the former when it is loaded.
  *
  * @module
  */
@@ -9,13 +9,13 @@ import builtin, { type Builtin, createSocket, Socket } from "./deno_dgram.ts";
 import { whyUnsupported } from "./ffi/support.ts";
 import { acceptByChildProcesses } from "./src/integration/child_processes.ts";
 
-/** How to take this module out of the built-in's place. */
+/** How to restore the built-in module. */
 interface Registration {
   readonly before: Builtin;
   readonly undo: readonly (() => void)[];
 }
 
-/** What Node's types do not know, or some runtime does not have. */
+/** Functions that Node's types or some runtimes do not have. */
 interface ModuleHooks {
   registerHooks?(hooks: { resolve: ResolveHook }): { deregister(): void };
   syncBuiltinESMExports?(): void;
@@ -32,8 +32,8 @@ let registration: Registration | undefined;
 let hasWarned = false;
 
 /**
- * Takes the built-in module's place. Done by importing this module. A second call does nothing, nor does one where this module cannot
- * work: it warns, and the built-in stays.
+ * Replaces the built-in module. Importing `register` does it. A second call does nothing. If this module cannot work, it prints a
+ * warning, and the built-in is not replaced.
  */
 export function register(): void {
   if (registration) return;
@@ -45,7 +45,7 @@ export function register(): void {
   replace({ createSocket, Socket });
 }
 
-/** Gives the built-in module its place back. In Deno and Bun, named imports made in between keep this module. */
+/** Restores the built-in module. In Deno and Bun, named imports that were linked in between keep this module. */
 export function unregister(): void {
   if (!registration) return;
   for (const undo of registration.undo) undo();
@@ -66,8 +66,8 @@ function replace({ createSocket, Socket }: Builtin): void {
 }
 
 /**
- * Deno fixes a built-in's named exports: there imports are sent to the stand-in. `require` is left alone: it returns
- * the built-in's object anyway, and would load a second copy of the stand-in.
+ * Redirects imports in Deno, which does not change the named exports of a built-in. `require` is not redirected: it returns the
+ * built-in's object anyway, and would load a second copy of the stand-in.
  */
 function redirectImports(): () => void {
   const { registerHooks } = module as ModuleHooks;

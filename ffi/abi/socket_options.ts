@@ -1,29 +1,29 @@
 /**
- * The socket options of Linux and macOS: all that is known of each, and the levels of getsockopt(2). Numbers, errors and documentation
- * take it from here.
+ * The table of socket options of Linux and macOS, and the levels of getsockopt(2). Numbers, errors and documentation are taken from
+ * it.
  *
  * @module
  */
 
-/** What is known of a socket option. */
+/** A socket option. */
 export interface SocketOption {
-  /** Its number on Linux; missing if Linux has no option of that name. */
+  /** Its number on Linux. Missing if Linux has no option of that name. */
   readonly linux?: number;
   /** Its number on macOS. */
   readonly darwin?: number;
-  /** The size of its value on macOS if that is not an int: BSD takes some as `u_char`. Linux takes either. */
+  /** The size of its value on macOS if that is not an int: BSD requires a `u_char` for some. Linux accepts either. */
   readonly darwinSize?: 1;
   /** The first version of Linux that has it, if one is known. */
   readonly since?: string;
-  /** The capability that it takes (EPERM, EACCES). */
+  /** The capability that it requires (EPERM, EACCES). */
   readonly privilege?: string;
-  /** What takes the capability; missing: any use. */
+  /** The use that requires the capability. Missing if any use does. */
   readonly privileged?: string;
-  /** What else EPERM means. */
+  /** Another meaning of EPERM. */
   readonly refusal?: string;
 }
 
-/** All of them, by their header names. What a name begins with says its level. */
+/** All options by their header names. The prefix of a name determines its level. */
 export const SOCKET_OPTIONS = {
   // <sys/socket.h>, <asm/socket.h>
   SO_DEBUG: { linux: 1, darwin: 0x1, privilege: "CAP_NET_ADMIN" },

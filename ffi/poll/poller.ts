@@ -1,8 +1,8 @@
 /**
- * A set of descriptors in the kernel, and which of them are ready: epoll or kqueue.
+ * A set of descriptors in the kernel, which reports those that are ready: epoll or kqueue.
  *
- * A poller is itself a descriptor that becomes readable when anything in it is ready. A waiter therefore waits for one
- * descriptor only, and adding or removing sockets needs no wake-up.
+ * A poller is itself a descriptor that becomes readable when a member is ready. So a waiter waits for this one descriptor, and adding
+ * or removing sockets wakes nobody.
  *
  * @module
  */

@@ -5,13 +5,13 @@
  * |---|---|---|
  * | idle | `arm()` | waits in a call |
  * | idle | `arm()`, unreferenced, in a Deno whose calls cannot be unreferenced | looks after 10 ms |
- * | waits | the call finds the set ready: the callback, at the next tick | idle |
+ * | waits | the call finds the poller ready: the callback, at the next tick | idle |
  * | waits | the call times out after 2 s | waits in another call |
  * | waits | `unref()` | waits; or, if calls cannot be unreferenced, the call is ended, and it looks after 10 ms |
  * | looks | the timer fires: the callback | idle |
  * | looks | `ref()` | waits |
  * | waits, looks | `park()`: the call is ended | idle, once the call has returned |
- * | any | `close()` | closed, once the call has returned: then the set and the pollfd are released |
+ * | any | `close()` | closed, once the call has returned: then the poller and the pollfd are released |
  *
  * @module
  */

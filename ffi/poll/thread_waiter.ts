@@ -3,8 +3,8 @@
  *
  * The JavaScript thread arms it through shared memory, and it reports by a message. Starting a thread takes some 20 ms, half of which
  * the JavaScript thread spends. So it is started when a first poll has found nothing, and until it is up the waiter polls from
- * `setImmediate`, so that no datagram is delayed. When its poller is closed the thread is kept for a moment, as programs often open the
- * next socket right away.
+ * `setImmediate`, so that no datagram is delayed. When its poller is closed the thread is kept for a moment, as programs often open
+ * the next socket right away.
  *
  * | state | what happens | becomes |
  * |---|---|---|
@@ -14,7 +14,7 @@
  * | looks, or waits | a look is due, or the thread reports: the callback | idle |
  * | looks | `unref()` | as before, and a thread is started |
  * | waits | the thread ends by an error | looks every 10 ms |
- * | looks, or waits | `park()` | idle; the thread goes on waiting for a set without members |
+ * | looks, or waits | `park()` | idle; the thread goes on waiting for a poller without members |
  * | any | `close()` | closed; the thread is parked, and stopped after 250 ms if no other waiter takes it |
  *
  * The thread: starting, then parked, then waits for a descriptor until that is ready or a new command comes, then stopped. COMMAND
@@ -96,7 +96,7 @@ class PollThread {
   readonly #worker: Worker;
   readonly #onStopped: () => void;
   #stopped = false;
-  /** The set that it waits for, or that it has to leave. */
+  /** The poller that it waits for, or that it has to leave. */
   #poller: Poller | undefined;
   #serial = FIRST_WAIT;
   #linger: ReturnType<typeof setTimeout> | undefined;
@@ -138,7 +138,7 @@ class PollThread {
   /** Makes it wait for nothing, and stop after a while. When this returns, the thread no longer uses its poller. */
   park(): void {
     this.#command(PARK);
-    // If the set were closed before it has woken the thread, the thread would stay in its poll until that times out.
+    // If the poller were closed before it has woken the thread, the thread would stay in its poll until that times out.
     this.#poller?.wake();
     Atomics.wait(this.#cells, POLLING, 1, LONGEST_POLL);
     this.#poller = undefined;

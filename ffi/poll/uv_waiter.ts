@@ -104,8 +104,8 @@ export class UvWaiter implements Waiter {
   }
 
   /**
-   * Creates one. Returns undefined if libuv refuses the poller's descriptor: libuv makes it non-blocking, for which a kqueue may return
-   * ENOTTY.
+   * Creates one. Returns undefined if libuv refuses the poller's descriptor: libuv makes it non-blocking, for which a kqueue may
+   * return ENOTTY.
    */
   static open(poller: Poller, onReady: () => void, uv: Uv): UvWaiter | undefined {
     const handle = uv.openPoll(poller.fd, () => waiter.#readable());
@@ -133,7 +133,7 @@ export class UvWaiter implements Waiter {
     this.#immediate?.unref();
   }
 
-  /** The handle stays started: nothing wakes it, as its poller is empty. */
+  /** The handle stays started. Its poller is empty, so nothing wakes it. */
   park(): void {
     this.#armed = false;
     if (this.#immediate) clearImmediate(this.#immediate);

@@ -1,5 +1,5 @@
 /**
- * How a JavaScript thread learns that a poller has something ready, without blocking.
+ * How a JavaScript thread waits for a poller without blocking.
  *
  * @module
  */

@@ -52,7 +52,7 @@ const MAX_IDLE_TURNS = 8;
 /** The longest time for which such a watcher is suspended, in milliseconds. */
 const LONGEST_SUSPENSION = 1024;
 
-/** The open interest set and its waiter. */
+/** The open poller and its waiter. */
 interface OpenSet {
   readonly set: Poller;
   readonly waiter: Waiter;

@@ -7,15 +7,15 @@
  */
 import { now as monotonicNow } from "../../ffi/runtimes/process.ts";
 
-/** How long to look on after activity, in milliseconds. */
+/** The longest time to spin after activity, in milliseconds. */
 const MAX_SPIN_MS = 0.1;
-/** If activities are further apart than this, in milliseconds, looking on is pointless. */
+/** If activities are further apart than this, in milliseconds, spinning is pointless. */
 const MAX_GAP_MS = 0.3;
-/** Up to this many longer gaps in a row change nothing. */
+/** Up to this many longer gaps in a row are ignored. */
 const TOLERATED_GAPS = 1;
-/** Looking on must make the times shorter at least by this factor. */
+/** Spinning has to reduce the mean time to this fraction. */
 const REQUIRED_SPEEDUP = 0.9;
-/** How many values a mean is of. */
+/** The number of values in a mean. */
 const SAMPLE_SIZE = 8;
 /** After this many activities the other way is tried once. */
 const EXPLORE_EVERY = 512;
@@ -42,7 +42,7 @@ export class Spin {
   #untilExploration = EXPLORE_EVERY;
   /** How many of the last activities in a row came after a longer gap. */
   #gaps = 0;
-  // The times between activities with and without it, in milliseconds.
+  // The times between activities with and without spinning, in milliseconds.
   #on = new Mean();
   #off = new Mean();
 

@@ -1,6 +1,5 @@
 /**
- * Setting and getting options beyond Node's: errors say what is in the way (errors.ts), and there need not be a
- * descriptor yet.
+ * Sets and gets options that Node does not have: errors say what is missing (errors.ts), and there need not be a descriptor yet.
  *
  * @module
  */
@@ -34,7 +33,7 @@ export function getInt(socket: AnySocket, name: OptionName): number {
   return bytes.length >= 4 ? view.getInt32(0, true) : bytes.length > 0 ? view.getUint8(0) : 0;
 }
 
-/** The value of an option, at most `length` bytes of it. */
+/** The value of an option, at most `length` bytes. */
 export function getBytes(socket: AnySocket, name: OptionName, length: number): Uint8Array<ArrayBuffer> {
   const endpoint = runningEndpoint(socket);
   const { abi } = engineOf(socket).runtime.libc;

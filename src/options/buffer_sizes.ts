@@ -1,5 +1,5 @@
 /**
- * The kernel's buffers of a socket, whatever its protocol.
+ * The sizes of a socket's buffers in the kernel, for any protocol.
  *
  * @module
  */
@@ -29,16 +29,16 @@ export function setSendBufferSize(socket: AnySocket, size: number): true {
   return true;
 }
 
-/** The buffers of a socket: their options, and the names of libuv's calls that Node's errors have. */
+/** The buffers of a socket: their options, and the libuv calls that Node's errors name. */
 const BUFFERS = {
   receive: { option: "SO_RCVBUF", call: "uv_recv_buffer_size" },
   send: { option: "SO_SNDBUF", call: "uv_send_buffer_size" },
 } as const;
 
 /**
- * Sets a buffer's size, or gets it where the size is 0, as libuv's call does.
+ * Sets a buffer's size, or gets it if `size` is 0, as libuv's call does.
  *
- * @returns The size that was got, or 0.
+ * @returns The size if it was read, or 0.
  */
 function bufferSize(socket: AnySocket, buffer: keyof typeof BUFFERS, size: number): number {
   if (size >>> 0 !== size) throw badBufferSize();

@@ -1,5 +1,5 @@
 /**
- * The kernel's clocks, in which it gives timestamps and takes transmit times.
+ * The kernel's clocks, which timestamps and transmit times use.
  *
  * @module
  */
@@ -21,9 +21,9 @@ export function clockNumber({ constants, linux, platform }: Abi, clock: ClockNam
 }
 
 /**
- * What time it is by a clock of the kernel's (clock_gettime(2)). Not in Node, whose clocks are of other origins or less exact.
+ * The time of a kernel clock (clock_gettime(2)). Not in Node, whose clocks have other origins or are less exact.
  *
- * @param clock `realtime`, the one of `rinfo.timestamp`: since 1970; `monotonic`: since the system started, say; `tai`: as
+ * @param clock `realtime`, the clock of `rinfo.timestamp`: since 1970; `monotonic`: since an unspecified start; `tai`: as
  * `realtime`, without leap seconds (Linux).
  * @returns Nanoseconds.
  * @throws {TypeError} ERR_INVALID_ARG_VALUE; ERR_FEATURE_UNAVAILABLE_ON_PLATFORM for `tai` on macOS.

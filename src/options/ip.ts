@@ -1,5 +1,5 @@
 /**
- * Options of the levels IPPROTO_IP and IPPROTO_IPV6 (ip(7), ipv6(7)), multicast apart.
+ * Options of the levels IPPROTO_IP and IPPROTO_IPV6 (ip(7), ipv6(7)), except multicast.
  *
  * @module
  */
@@ -127,10 +127,10 @@ export function getErrorQueueOverruns(socket: AnySocket): number {
 }
 
 /**
- * What to do with datagrams that are larger than the path's MTU: `DONT` fragments and never sets the don't-fragment bit; `WANT`, the
- * default, sets it and fragments where the path's MTU asks for it; `DO` sets it and refuses with EMSGSIZE; `PROBE` sets it and
- * disregards the path's MTU, for those who measure it; `INTERFACE` heeds the interface's MTU alone and refuses larger ones;
- * `OMIT` does, too, but fragments them.
+ * What happens to datagrams that are larger than the path's MTU. `DONT` fragments them and never sets the don't-fragment bit. `WANT`,
+ * the default, sets the bit on those that fit, and fragments larger ones. `DO` sets it and refuses larger ones with EMSGSIZE. `PROBE`
+ * sets it and ignores the path's MTU, to measure it. `INTERFACE` uses only the interface's MTU and refuses larger ones. `OMIT` does the
+ * same, but fragments them.
  */
 export type PathMtuDiscovery = "DONT" | "WANT" | "DO" | "PROBE" | "INTERFACE" | "OMIT";
 
@@ -140,7 +140,7 @@ function isIPv4(socket: AnySocket): boolean {
   return runningUdpEndpoint(socket).version === 4;
 }
 
-/** Sets an option of the socket's own protocol. IPv6 sockets send over IPv4, too: there as well, where the system lets them. */
+/** Sets an option of the socket's protocol. IPv6 sockets also send over IPv4, so there it is set for both if the system allows that. */
 function setForBoth(socket: AnySocket, option4: OptionName, option6: OptionName, value: number): true {
   if (isIPv4(socket)) return setInt(socket, option4, value);
   setInt(socket, option6, value);
@@ -152,7 +152,7 @@ function setForBoth(socket: AnySocket, option4: OptionName, option6: OptionName,
   return true;
 }
 
-/** Sets how many routers datagrams may pass. @returns `ttl`. */
+/** Sets a TTL or hop limit. @returns `ttl`. */
 export function setHops(
   socket: AnySocket,
   option4: OptionName,
@@ -162,7 +162,7 @@ export function setHops(
   method: string,
 ): number {
   validateNumber(ttl, "ttl");
-  // As in Node, a C int; but the kernel takes -1 as "the default", which Node (libuv) does not let through.
+  // A C int, as in Node. The kernel accepts -1 for the default, which Node (libuv) refuses.
   const hops = ttl | 0;
   const { version } = runningUdpEndpoint(socket);
   const { errors, runtime } = engineOf(socket);

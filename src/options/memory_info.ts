@@ -1,5 +1,5 @@
 /**
- * What the kernel's buffers of a socket hold.
+ * The memory of a socket's buffers in the kernel.
  *
  * @module
  */
@@ -7,30 +7,30 @@ import type { Abi } from "../../ffi/abi/abi.ts";
 
 /** The memory of a socket in the kernel, in bytes (SO_MEMINFO; `SK_MEMINFO_*` of `<linux/sock_diag.h>`). */
 export interface MemoryInfo {
-  /** What waits to be received, with the kernel's overhead (RMEM_ALLOC). */
+  /** Used by datagrams that wait to be received, with the kernel's overhead (RMEM_ALLOC). */
   receiveAllocated: number;
-  /** How much may wait (RCVBUF). */
+  /** The limit of the receive buffer (RCVBUF). */
   receiveBuffer: number;
-  /** What waits to be sent by the device, with the kernel's overhead (WMEM_ALLOC). */
+  /** Used by datagrams that wait to be sent by the device, with the kernel's overhead (WMEM_ALLOC). */
   sendAllocated: number;
-  /** How much may wait (SNDBUF). */
+  /** The limit of the send buffer (SNDBUF). */
   sendBuffer: number;
-  /** Memory that is set apart for what comes (FWD_ALLOC). */
+  /** Memory that is allocated in advance (FWD_ALLOC). */
   forwardAllocated: number;
-  /** What waits in the socket's own queue (WMEM_QUEUED). */
+  /** Used by what waits in the socket's own send queue (WMEM_QUEUED). */
   sendQueued: number;
-  /** Memory for options and filters (OPTMEM). */
+  /** Used by options and filters (OPTMEM). */
   optionMemory: number;
-  /** What came while the socket was in use, and is not in a queue yet (BACKLOG). */
+  /** Used by what arrived while the socket was locked, and is not in a queue yet (BACKLOG). */
   backlog: number;
-  /** Not bytes, but datagrams: those dropped so far (DROPS). */
+  /** The number of datagrams dropped so far; not in bytes (DROPS). */
   drops: number;
 }
 
 /** Room for all of it and for what later kernels add, in bytes. */
 export const MEMORY_INFO_SIZE = 64;
 
-/** Decodes the array of `uint32_t`. What an older kernel does not give is 0. */
+/** Decodes the array of `uint32_t`. What an older kernel does not have is 0. */
 export function decodeMemoryInfo({ linux }: Abi, bytes: Uint8Array): MemoryInfo {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const at = (index: number): number => 4 * index + 4 <= bytes.length ? view.getUint32(4 * index, true) : 0;

@@ -1,5 +1,5 @@
 /**
- * Multicast: how it is sent, and which groups are received (RFC 3678, RFC 4607).
+ * Multicast: how datagrams are sent, and which groups are received (RFC 3678, RFC 4607).
  *
  * @module
  */
@@ -138,7 +138,7 @@ function setSource(
   return check(socket, result, SOURCE_METHODS[operation]);
 }
 
-/** An unbound socket is bound first, which takes the runtime's permission. @throws Its error where it is not given. */
+/** Joining binds an unbound socket, which requires the runtime's permission. @throws The runtime's error if it is missing. */
 function checkImplicitBind(endpoint: UdpEndpoint): void {
   const refusal = endpoint.implicitBindRefusal();
   if (refusal) throw refusal;

@@ -1,5 +1,5 @@
 /**
- * Packet filters in the kernel: classic BPF programs that say which datagrams a socket gets.
+ * Packet filters in the kernel: classic BPF programs that decide which datagrams a socket receives.
  *
  * @module
  */
@@ -59,7 +59,7 @@ function attach(
   return true;
 }
 
-/** The program, copied, so that it stays what was checked. */
+/** The checked program, as a copy that cannot change. */
 function checked({ linux }: Abi, program: unknown): FilterInstruction[] {
   const { BPF_MAXINSNS, BPF_RET } = linux!;
   if (!Array.isArray(program)) throw invalidArgType("program", "an instance of Array", program);
@@ -81,7 +81,7 @@ function checkedInstruction(instruction: unknown, name: string): FilterInstructi
   return { code, jt, jf, k };
 }
 
-/** Jumps count from the instruction behind; an unconditional one has its distance in `k`. */
+/** Jumps count from the next instruction. An unconditional one has its distance in `k`. */
 function checkJumps(
   { BPF_JMP, BPF_JA }: NonNullable<Abi["linux"]>,
   at: FilterInstruction,

@@ -48,7 +48,7 @@ export function setsockopt(
   return true;
 }
 
-/** Filters by descriptor (eBPF), and filters that are taken away: as attachFilter() and its counterparts, they see each datagram. */
+/** eBPF filters have to see each datagram, as those of attachFilter(). Also notes when a filter is detached. */
 function noteFilter(endpoint: UdpEndpoint, { levels, options }: Abi, { level, number }: LevelAndNumber): void {
   if (level !== levels.SOL_SOCKET || number === undefined) return;
   if (number === options.SO_ATTACH_BPF) endpoint.keepApart("filter", true);

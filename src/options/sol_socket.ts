@@ -1,5 +1,5 @@
 /**
- * Options of the level SOL_SOCKET: those that any protocol has (socket(7)).
+ * Options of the level SOL_SOCKET, which all protocols have (socket(7)).
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * What a socket wants to know of every datagram beyond Node's `rinfo`: the options by which it says so, and how the control
- * messages become properties.
+ * Metadata of received datagrams beyond Node's `rinfo`: the options that enable it, and the decoding of control messages to
+ * properties.
  *
  * @module
  */
@@ -21,7 +21,7 @@ import { unavailable } from "../errors/node_errors.ts";
 import type { ControlDecoder } from "./inbox.ts";
 import type { ReceiveDetails } from "./types.ts";
 
-/** What can be asked for: of the kernel, or of what is known anyway. */
+/** Metadata that can be enabled, from the kernel or already known. */
 export type DetailName = ReceivedDetail | "truncated" | "segmentSize";
 
 /** The options of `createSocket`. */
@@ -37,9 +37,9 @@ export const DETAIL_OPTIONS = {
 } as const satisfies Record<string, DetailName>;
 
 /**
- * The options that have the kernel tell it, each with its value.
+ * The options that enable it in the kernel, with their values.
  *
- * @throws {TypeError} ERR_FEATURE_UNAVAILABLE_ON_PLATFORM where the system cannot tell.
+ * @throws {TypeError} ERR_FEATURE_UNAVAILABLE_ON_PLATFORM if the system does not have it.
  */
 export function kernelOptions(
   abi: Abi,
@@ -52,12 +52,12 @@ export function kernelOptions(
   return options;
 }
 
-/** What the kernel has to be asked for. */
+/** Whether it has to be enabled in the kernel. */
 function isReceivedDetail(detail: DetailName): detail is ReceivedDetail {
   return detail !== "truncated" && detail !== "segmentSize";
 }
 
-/** Makes properties of control messages: those that one socket wants, in the same order each time. */
+/** Decodes control messages to the properties that one socket has enabled, always in the same order. */
 export class DetailDecoder implements ControlDecoder {
   readonly space: number;
   segmentSize = 0;
@@ -122,7 +122,7 @@ export class DetailDecoder implements ControlDecoder {
     details.interfaceName = this.#interfaces.of(interfaceIndex);
   }
 
-  /** The kernel speaks of IPv4 in its own terms on a socket of IPv6, too: mapped, as all else there. */
+  /** Maps an IPv4 address on an IPv6 socket, like all other addresses there; the kernel does not. */
   #addOriginal(details: ReceiveDetails, { originalDestination }: ReceivedControls): void {
     const { address, port, family } = originalDestination!;
     details.originalAddress = this.#version === 6 && family === "IPv4" ? `::ffff:${address}` : address;

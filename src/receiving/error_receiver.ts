@@ -1,9 +1,9 @@
 /**
- * One socket's error queue: fetches what lies there and delivers it, and tells errors that only repeat what was on the queue
- * from those of the call itself.
+ * One socket's error queue: reads and delivers its messages, and distinguishes errors that only repeat one of them from errors of
+ * the call itself.
  *
- * An ICMP error is on the queue, and is also left on the socket as the error of its next call, whichever that is. So a message
- * is refused that has nothing to do with it: it has to be sent again.
+ * An ICMP error is put on the queue, and also becomes the error of the socket's next call, whichever that is. So a message may be
+ * refused because of another one, and has to be sent again.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { Abi } from "../../ffi/abi/abi.ts";
 import type { ErrorQueue, QueuedError } from "../../ffi/wire/error_queue.ts";
 import { type NetworkError, networkErrorOf } from "./network_error.ts";
 
-/** Messages taken in one turn. The poll loop calls again while there are more. */
+/** Messages read in one turn. The poll loop calls again while there are more. */
 const MESSAGES_PER_TURN = 256;
 
 /** The errnos that Linux makes of ICMP and ICMPv6 messages. */
@@ -20,7 +20,7 @@ const ICMP_ERRNOS = [
   ...["EHOSTDOWN", "ENONET", "ENOTSUP"],
 ];
 
-/** What an error receiver needs of its socket. */
+/** What an error receiver needs from its socket. */
 export interface ErrorReceivingSocket {
   /** The descriptor, or -1 once closed. */
   readonly fd: number;
@@ -34,7 +34,7 @@ export interface ErrorReceivingSocket {
 
 /** The error queue of one socket. */
 export class ErrorReceiver {
-  /** Whether ICMP errors come to the queue (IP_RECVERR). */
+  /** Whether ICMP errors are put on the queue (IP_RECVERR). */
   takesNetworkErrors = false;
   /** How often there may have been no room for a message when the queue was read. */
   overruns = 0;
@@ -44,7 +44,7 @@ export class ErrorReceiver {
   readonly #socket: ErrorReceivingSocket;
   readonly #abi: Abi;
   readonly #icmpErrnos: readonly number[];
-  /** Fetched and not delivered yet. */
+  /** Messages that were read and not delivered yet. */
   #fetched: QueuedError[] = [];
 
   constructor(queue: ErrorQueue, socket: ErrorReceivingSocket, abi: Abi) {
@@ -59,7 +59,7 @@ export class ErrorReceiver {
     return this.#fetched.length > 0;
   }
 
-  /** Delivers one message; fetches if nothing is there. @returns Whether something was done. */
+  /** Delivers one message; reads the queue if there is none. @returns Whether something was done. */
   step(): boolean {
     if (this.#fetched.length === 0) this.#fetch();
     const message = this.#fetched.shift();
@@ -67,16 +67,16 @@ export class ErrorReceiver {
     return message !== undefined;
   }
 
-  /** Whether receiving has failed with what the queue tells of: then it has nothing to report itself. */
+  /** Whether a receive error repeats one on the queue, so that it need not be reported. */
   repeats(errno: number): boolean {
     return this.takesNetworkErrors && this.#icmpErrnos.includes(errno);
   }
 
   /**
-   * Whether sending may have failed with the error of an earlier message. If so that error is used up, and the message can be sent:
-   * a failure of its own comes again. What the queue has is delivered in a later turn.
+   * Whether sending may have failed with the error of an earlier message. Then the message can be sent again; an error of its own
+   * would repeat. Messages of the queue are delivered in a later turn.
    *
-   * @param attempt How often the message was sent again already.
+   * @param attempt How many times the message was already sent again.
    */
   mayRetry(errno: number, attempt: number): boolean {
     if (!this.repeats(errno)) return false;
@@ -86,13 +86,13 @@ export class ErrorReceiver {
     if (this.#fetched.slice(before).some((message) => message.errno === errno && this.#isOfNetwork(message))) {
       return true;
     }
-    // Perhaps there was no room for it on the queue. A message that is too large is put there each time it is sent.
+    // Perhaps the queue had no room for it. A message that is too large causes an entry each time it is sent.
     return attempt === 0 && errno !== this.#abi.errno.EMSGSIZE;
   }
 
   /**
-   * The errno of a message that was just refused before it left, 0 if there was none: sendmmsg says so of the first message of a call
-   * only. That is on the queue already, and would be once more if the message were tried again.
+   * The errno of a message that was just refused before it left, or 0. sendmmsg returns it only for the first message of a call. Its
+   * entry is already on the queue, and trying the message again would add another.
    */
   localError(): number {
     const before = this.#fetched.length;
@@ -102,7 +102,7 @@ export class ErrorReceiver {
     return this.#fetched.slice(before).findLast(({ origin }) => origin === SO_EE_ORIGIN_LOCAL)?.errno ?? 0;
   }
 
-  /** Drops what was fetched and not delivered: the socket is closing. */
+  /** Drops what was not delivered: the socket is closing. */
   stop(): void {
     this.#fetched = [];
   }
@@ -111,10 +111,10 @@ export class ErrorReceiver {
     if (this.#socket.hadNoRoom()) this.overruns++;
     for (let taken = 0; taken < MESSAGES_PER_TURN;) {
       const messages = this.#queue.read(this.#socket.fd);
-      // Whatever is wrong shows when the socket is read.
+      // An error also shows when the socket is read.
       if (typeof messages === "number" || messages.length === 0) return;
       taken += messages.length;
-      // The reader's memory is used again.
+      // The reader reuses its memory.
       for (const message of messages) this.#fetched.push({ ...message, payload: message.payload.slice() });
     }
   }

@@ -1,5 +1,5 @@
 /**
- * Where datagrams arrive: one arena for all sockets of a thread, used by one of them at a time.
+ * The memory into which datagrams are received: one arena for all sockets of a thread, used by one of them at a time.
  *
  * @module
  */
@@ -12,47 +12,47 @@ import type { SocketAddress } from "../../ffi/wire/sockaddr.ts";
 import type { Received } from "./message_batch.ts";
 import type { ReceiveDetails } from "./types.ts";
 
-/** What an arena is made for. */
+/** The sizes of an arena. */
 export interface InboxShape {
-  /** Messages taken in one system call. */
+  /** The most messages in one system call. */
   readonly slots: number;
-  /** Room for each message, in bytes. */
+  /** The room for each message, in bytes. */
   readonly slotSize: number;
   /** Flags of recvmmsg. */
   readonly flags: number;
-  /** Whether the kernel may give control data even where no decoder asks for it. */
+  /** Whether there is room for control data even if there is no decoder. */
   readonly takesControl: boolean;
 }
 
-/** More than the largest datagram (65,507 bytes over IPv4, 65,527 over IPv6), and than what the kernel coalesces. */
+/** A slot is larger than the largest datagram (65,507 bytes over IPv4, 65,527 over IPv6) and the largest coalesced payload. */
 const UDP: InboxShape = { slots: 64, slotSize: 65_536, flags: 0, takesControl: true };
 /**
- * Bytes of control data that are taken at least: more than was asked for, as somebody may have asked behind this module's back, and
- * what then is cut off may be the segment size, without which several datagrams look like one.
+ * The minimum room for control data in bytes. It is more than this module requests, as other code may have enabled more on the
+ * descriptor. Otherwise the segment size could be truncated, and several datagrams would look like one.
  */
 const CONTROL_ROOM = 256;
 
-/** Stands for a sender that the kernel did not name: a Unix socket without an address. */
+/** The sender if the kernel gives none: a Unix socket without an address. */
 const NOBODY: SocketAddress = { address: "", family: "unix", port: 0 };
 
-/** {@linkcode Received}, to be filled anew. */
+/** {@linkcode Received}, writable. */
 type Payload = { -readonly [Key in keyof Received]: Received[Key] };
 
-/** Reads the control messages of one socket's payloads. */
+/** Decodes the control messages of one socket's payloads. */
 export interface ControlDecoder {
-  /** Bytes that they may have. */
+  /** The room that they need, in bytes. */
   readonly space: number;
-  /** What is read from now on was received together. */
+  /** Begins a batch of payloads that were received together. */
   beginBatch?(): void;
   /**
-   * Reads those of one payload.
+   * Decodes those of one payload.
    *
-   * @param flags What recvmsg said: MSG_TRUNC, MSG_CTRUNC.
-   * @param length Bytes of the payload.
-   * @returns What is to be added to `rinfo` of each datagram in it, if anything.
+   * @param flags The flags that recvmsg returned: MSG_TRUNC, MSG_CTRUNC.
+   * @param length The payload's size in bytes.
+   * @returns The metadata for `rinfo` of each datagram in it, if any.
    */
   decode(reader: ControlReader, flags: number, length: number): ReceiveDetails | undefined;
-  /** The size of the datagrams in the payload decoded last (UDP_GRO); 0 or left out: it is one. */
+  /** The size of the datagrams in the payload that was decoded last (UDP_GRO). 0 or undefined if it is one datagram. */
   readonly segmentSize?: number;
 }
 
@@ -63,12 +63,12 @@ export class Inbox {
   readonly #addresses: AddressCache;
   #vector: MessageVector | undefined;
   #nameWords = new Uint32Array();
-  /** Slots the kernel has written to since they were last emptied. */
+  /** How many slots the kernel has written to since they were last prepared. */
   #used: number;
-  /** What {@linkcode Inbox.receive} returns, and an object for each slot: used again and again. */
+  /** The result of {@linkcode Inbox.receive}, and an object for each slot. They are reused. */
   readonly #received: Payload[] = [];
   readonly #payloads: Payload[] = [];
-  /** Whether user code may have {@linkcode Inbox.bytes}: no transfer detaches it. */
+  /** Whether user code may access {@linkcode Inbox.bytes}, as no transfer detaches them. */
   isShowable = false;
 
   constructor({ libc }: Pick<Runtime, "libc">, shape: InboxShape = UDP) {
@@ -79,11 +79,11 @@ export class Inbox {
   }
 
   /**
-   * Takes what waits on a descriptor, as much as one call gives, and keeps it until the next call.
+   * Receives what waits on a descriptor, as much as one call returns.
    *
-   * @param atMost How many payloads (which may be several datagrams each) to take.
-   * @param decoder What the socket wants to know of each, if anything.
-   * @returns The payloads, in place, until the next call; or a negative errno.
+   * @param atMost The most payloads to receive. Each may be several datagrams.
+   * @param decoder Decodes the metadata that the socket has enabled, if any.
+   * @returns The payloads, in place, which are valid until the next call; or a negative errno.
    */
   receive(fd: number, atMost = this.#shape.slots, decoder?: ControlDecoder): readonly Received[] | number {
     const libc = this.#libc;
@@ -101,7 +101,7 @@ export class Inbox {
     return this.#received;
   }
 
-  /** The memory that the payloads lie in. */
+  /** The memory in which the payloads are. */
   get bytes(): Uint8Array<ArrayBuffer> {
     return this.#vector!.data.bytes;
   }

@@ -1,5 +1,5 @@
 /**
- * Datagrams that came together, still where the kernel put them: the argument of `'messages'` listeners.
+ * Datagrams that were received together, in the memory to which the kernel has written them: the argument of `'messages'` listeners.
  *
  * @module
  */
@@ -7,40 +7,40 @@ import { Buffer } from "node:buffer";
 import type { SocketAddress } from "../../ffi/wire/sockaddr.ts";
 import type { ReceiveDetails } from "./types.ts";
 
-/** One payload of the kernel's: datagrams of one sender and one size (the last may be shorter), one behind the other. */
+/** One received payload: datagrams of one sender and one size (the last may be shorter), one after the other. */
 export interface Received {
-  /** Where it starts in the arena. */
+  /** Its offset in the arena. */
   readonly start: number;
   readonly length: number;
   /** Size of every datagram but the last. */
   readonly segmentSize: number;
-  /** How many datagrams it is. */
+  /** The number of datagrams. */
   readonly count: number;
   readonly sender: SocketAddress;
   /** What else the socket wanted to know. */
   readonly details: ReceiveDetails | undefined;
   /**
-   * Views of its datagrams of full size, made when they are first needed: the next payload in the same place often has datagrams of
-   * the same size. Making a view takes as long as copying it.
+   * Views of its datagrams of full size, created when they are first needed. They are kept, as the next payload in the same slot often
+   * has datagrams of the same size, and creating a view takes as long as copying it.
    */
   readonly views: Uint8Array[];
 }
 
-/** Nothing was asked for. */
+/** No metadata. */
 const NO_DETAILS: Readonly<ReceiveDetails> = Object.freeze({});
 
-// For this module, not for the batch's users.
-/** What the batch shows from now on. */
+// For this module, not for users of a batch.
+/** Sets the content of a batch. */
 export let fillBatch: (batch: MessageBatch, bytes: Uint8Array, received: readonly Received[]) => void;
-/** The payloads that it shows, which lie in its bytes. */
+/** The payloads of a batch, which are in its bytes. */
 export let payloadsOf: (batch: MessageBatch) => readonly Received[];
 
 /**
- * Datagrams that came together, without an object for each.
+ * Datagrams that were received together, without an object for each.
  *
- * Everything it gives, but for {@linkcode MessageBatch.copy}, is valid only until the listener returns: then the memory is used
- * for the next datagrams, and the batch is empty. What is to be kept must be copied; `sendMany` copies. The memory can be read and
- * written; it cannot be transferred, which throws in the listener that tries.
+ * Everything that it returns, except {@linkcode MessageBatch.copy}, is valid only until the listener returns: then the memory is
+ * used for the next datagrams, and the batch is empty. Copy what you keep; `sendMany` copies. The memory can be read and written. It
+ * cannot be transferred: that throws in the listener.
  *
  * @example
  * ```ts
@@ -56,37 +56,37 @@ export class MessageBatch {
   #received: readonly Received[] = [];
   #length = 0;
   #totalSize = 0;
-  // The payload that holds the datagram asked for last, and the index of its first: they are asked for in order.
+  // The payload of the datagram that was accessed last, and the index of its first: mostly they are accessed in order.
   #at = 0;
   #firstIndex = 0;
 
-  /** How many datagrams there are. */
+  /** The number of datagrams. */
   get length(): number {
     return this.#length;
   }
 
-  /** Bytes of all datagrams. */
+  /** The total size of all datagrams in bytes. */
   get totalSize(): number {
     return this.#totalSize;
   }
 
-  /** The memory that all datagrams lie in, along with what does not belong to them. */
+  /** The memory in which all datagrams are. It has other bytes as well. */
   get bytes(): Uint8Array {
     return this.#bytes;
   }
 
   /**
-   * Where a datagram starts in {@linkcode MessageBatch.bytes}.
+   * The offset of a datagram in {@linkcode MessageBatch.bytes}.
    *
    * @param index 0 to `length - 1`.
-   * @throws {RangeError} For any other index, as all methods with one.
+   * @throws {RangeError} For any other index, like all methods with an index.
    */
   start(index: number): number {
     const { start, segmentSize } = this.#find(index);
     return start + (index - this.#firstIndex) * segmentSize;
   }
 
-  /** How many bytes a datagram has. */
+  /** The size of a datagram in bytes. */
   size(index: number): number {
     const { length, segmentSize } = this.#find(index);
     return Math.min(segmentSize, length - (index - this.#firstIndex) * segmentSize);
@@ -107,18 +107,18 @@ export class MessageBatch {
     return this.#find(index).sender.family;
   }
 
-  /** What else was asked for, as in `rinfo`. Datagrams that the kernel handed over together have one object. */
+  /** The enabled metadata, as in `rinfo`. Coalesced datagrams share one object. */
   details(index: number): Readonly<ReceiveDetails> {
     return this.#find(index).details ?? NO_DETAILS;
   }
 
-  /** A datagram's bytes, in place. */
+  /** The bytes of a datagram, in place. */
   view(index: number): Uint8Array {
     const start = this.start(index);
     return this.#bytes.subarray(start, start + this.size(index));
   }
 
-  /** A datagram's bytes in memory of their own, to be kept. */
+  /** A copy of the bytes of a datagram. */
   copy(index: number): Buffer<ArrayBuffer> {
     return Buffer.from(this.view(index)) as Buffer<ArrayBuffer>;
   }

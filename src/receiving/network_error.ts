@@ -1,5 +1,5 @@
 /**
- * What the network, or this host, says about a datagram that did not arrive: the argument of `'networkError'` listeners.
+ * An error about a datagram that did not arrive, from the network or this host: the argument of `'networkError'` listeners.
  *
  * @module
  */
@@ -10,32 +10,32 @@ import type { QueuedError } from "../../ffi/wire/error_queue.ts";
 
 /** An ICMP message about a datagram of this socket's, or this host's own refusal of one (ip(7), IP_RECVERR). */
 export interface NetworkError {
-  /** Who says so: a host or router by ICMP (RFC 792) or ICMPv6 (RFC 4443), or this host itself. */
+  /** The origin: a host or router by ICMP (RFC 792) or ICMPv6 (RFC 4443), or this host itself. */
   origin: "icmp" | "icmp6" | "local";
-  /** The errno's name that the system has for it: ECONNREFUSED for a closed port, EHOSTUNREACH, EMSGSIZE. */
+  /** The system's errno name for it: ECONNREFUSED for a closed port, EHOSTUNREACH, EMSGSIZE. */
   code: string;
   /** The negative errno, as in Node's errors. */
   errno: number;
-  /** ICMP's type: 3 and 11 (ICMPv6: 1 and 3) for a destination that can't be reached and a time exceeded. Local: undefined. */
+  /** ICMP's type: 3 and 11 (ICMPv6: 1 and 3) for an unreachable destination and for time exceeded. Undefined if local. */
   icmpType: number | undefined;
-  /** ICMP's code, which makes the type more precise. Local: undefined. */
+  /** ICMP's code, which specifies the type. Undefined if local. */
   icmpCode: number | undefined;
-  /** With EMSGSIZE the MTU of the way to the destination as it is known now, in bytes with all headers. */
+  /** For EMSGSIZE the currently known MTU of the path to the destination, in bytes with all headers. */
   mtu: number | undefined;
-  /** Where the datagram was sent to. */
+  /** The address that the datagram was sent to. */
   address: string | undefined;
-  /** The port it was sent to; 0 where the system does not say, as in a local error of an IPv4 socket without a peer. */
+  /** The port it was sent to; 0 if the system does not report it, as in a local error of an IPv4 socket without a peer. */
   port: number | undefined;
-  /** The IP address of who sent the ICMP message: the destination, or a router on the way. Local: undefined. */
+  /** The IP address of the sender of the ICMP message: the destination, or a router on the path. Undefined if local. */
   offender: string | undefined;
   /**
-   * As much of the datagram's payload as came back: ICMP need only give 8 bytes of UDP, which is its header. On this host datagrams
-   * that were handed over together (`gso`) come back together, in one error.
+   * The part of the datagram's payload that was returned: ICMP need only return 8 bytes of UDP, which is its header. On this host
+   * datagrams that were sent as one payload (`gso`) are returned together, in one error.
    */
   message: Buffer<ArrayBuffer>;
 }
 
-/** The error for what a reader took from the queue; undefined where it is no such error. The payload must be its own. */
+/** The error for a message of the queue; undefined if it is not a network error. The payload must not be shared. */
 export function networkErrorOf(abi: Abi, queued: QueuedError): NetworkError | undefined {
   const { SO_EE_ORIGIN_LOCAL, SO_EE_ORIGIN_ICMP, SO_EE_ORIGIN_ICMP6 } = abi.linux!;
   const origins = {

@@ -1,9 +1,8 @@
 /**
- * One socket's receiving side: fetches datagrams in batches and delivers them one by one.
+ * The receiving side of one socket: receives datagrams in batches and delivers them one by one.
  *
  * It is called step by step: each step delivers one datagram (or one batch), and ticks and promise jobs run before the next, as
- * between two callbacks of Node's own. What a step has not reached yet stays in the arena, and moves to memory of the socket's own
- * when another socket needs the arena.
+ * between two callbacks of Node. What is not delivered yet stays in the arena, and is copied when another socket needs the arena.
  *
  * @module
  */
@@ -14,26 +13,26 @@ import { fillBatch, MessageBatch, type Received } from "./message_batch.ts";
 import { ownBuffer } from "./own_buffer.ts";
 import type { ReceiveDetails } from "./types.ts";
 
-/** Datagrams after which no more are fetched in one turn: then the other sockets and the timers have theirs. */
+/** After this many datagrams no more are received in one turn, so that other sockets and timers get theirs. */
 const DATAGRAMS_PER_TURN = 512;
 
-/** What a batch shows once its listeners are done. */
+/** The content of a batch when its listeners have returned. */
 const NO_BYTES = new Uint8Array();
 const NOTHING: readonly Received[] = [];
 
-/** What a receiver needs of its socket. */
+/** What a receiver needs from its socket. */
 export interface ReceivingSocket {
   /** The descriptor, or -1 once closed. */
   readonly fd: number;
-  /** Whether others receive from the descriptor as well: what is taken from it, they do not get. */
+  /** Whether others receive from the descriptor as well: they do not get what is taken from it. */
   readonly isShared: boolean;
-  /** Reads the control messages; undefined if nothing was asked for. */
+  /** Decodes the control messages; undefined if no metadata is enabled. */
   readonly controlDecoder: ControlDecoder | undefined;
-  /** Whether datagrams of this sender are not to be delivered. */
+  /** Whether datagrams of this sender are dropped. */
   drops(sender: SocketAddress): boolean;
-  /** Whether anybody would notice that a datagram is delivered. */
+  /** Whether anything would notice that a datagram is delivered. */
   hasMessageListeners(): boolean;
-  /** Whether somebody listens for batches. */
+  /** Whether there are listeners for batches. */
   hasBatchListeners(): boolean;
   /** `rinfo` of one datagram of a payload: an object that is the listener's own. */
   remoteInfo(payload: Received, size: number): object;
@@ -41,7 +40,7 @@ export interface ReceivingSocket {
   deliver(message: Buffer<ArrayBuffer>, remote: object): void;
   /** Delivers one batch. May throw and close likewise. */
   deliverBatch(batch: MessageBatch): void;
-  /** A payload is not delivered as messages: what came with it is to be released. */
+  /** Releases what was received with a payload that is not delivered as messages. */
   discard(details: ReceiveDetails | undefined): void;
   /** Reports that receiving failed. May throw and close likewise. */
   fail(errno: number): void;
@@ -52,17 +51,17 @@ export class Receiver {
   readonly #inbox: Inbox;
   readonly #socket: ReceivingSocket;
   readonly #EAGAIN: number;
-  /** Fetched payloads and the memory that they lie in. */
+  /** The received payloads and their memory. */
   #payloads = NOTHING;
   #bytes: Uint8Array = NO_BYTES;
-  /** The payload that is delivered next, and how many of its datagrams have been. */
+  /** The payload that is delivered next, and how many of its datagrams were delivered. */
   #next = 0;
   #delivered = 0;
-  /** Whether nothing of them has been delivered: then they are a batch, if somebody listens for batches. */
+  /** Whether none of them was delivered. Then they are a batch, if there are listeners for batches. */
   #isNew = false;
-  /** Datagrams fetched in this turn. */
+  /** The number of datagrams received in this turn. */
   #fetched = 0;
-  /** The errno that every call fails with. */
+  /** The errno with which every call fails. */
   #failure = 0;
   #batch: MessageBatch | undefined;
 
@@ -73,9 +72,9 @@ export class Receiver {
   }
 
   /**
-   * Delivers one datagram or one batch, or reports one error; fetches if nothing is there.
+   * Delivers one datagram or one batch, or reports one error. Receives if nothing is left.
    *
-   * @returns Whether something was done, and there may be more for this turn.
+   * @returns Whether something was done and there may be more in this turn.
    */
   step(): boolean {
     if (this.#next < this.#payloads.length) {
@@ -95,14 +94,14 @@ export class Receiver {
     return true;
   }
 
-  /** Drops what was fetched and not delivered: the socket is closing. */
+  /** Drops what was not delivered: the socket is closing. */
   stop(): void {
     this.#payloads = NOTHING;
     this.#bytes = NO_BYTES;
     this.#next = this.#delivered = 0;
   }
 
-  /** Fetches, and delivers the first piece. @returns False if nothing waits, or nothing more is to be fetched now. */
+  /** Receives, and delivers the first datagram or batch. @returns False if nothing waits or receiving has to stop for now. */
   #fetch(): boolean {
     const received = this.#receive();
     if (typeof received === "number") return this.#failed(-received);
@@ -133,9 +132,9 @@ export class Receiver {
   }
 
   /**
-   * A call that fails uses up the error that was pending. So an error that comes again at once is the descriptor's state: it is reported
-   * once, and the poll loop then looks less and less often. Who listens for the error may cause the next one, by sending again; hence
-   * the second call comes first.
+   * A failing call clears the pending error. So an error that repeats at once is the state of the descriptor: it is reported once, and
+   * the poll loop polls less and less often. The second call is made before the error is reported, as a listener may cause the next
+   * error by sending again.
    *
    * @returns Whether something was done.
    */
@@ -178,7 +177,7 @@ export class Receiver {
     return this.#bytes.subarray(start + taken, start + taken + size);
   }
 
-  /** Listeners for 'message' get the same datagrams afterwards, and who gets the batch may write into its memory. */
+  /** Delivers a batch. Its listeners may write to the memory, so the datagrams are copied first if there are 'message' listeners. */
   #deliverBatch(): void {
     const socket = this.#socket;
     const payloads = this.#payloads;
@@ -195,7 +194,7 @@ export class Receiver {
     }
   }
 
-  /** Moves what was not delivered yet out of the arena. */
+  /** Copies what was not delivered yet out of the arena. */
   #copyRest(): void {
     const rest = this.#payloads.slice(this.#next);
     const bytes = new Uint8Array(rest.reduce((total, { length }) => total + length, 0));

@@ -7,7 +7,7 @@ import type { SocketAddress } from "../../ffi/wire/sockaddr.ts";
 import type { Received } from "./message_batch.ts";
 import type { ReceiveDetails, RemoteInfo } from "./types.ts";
 
-/** `rinfo` of one datagram of a payload: an object that is the listener's own. */
+/** `rinfo` of one datagram of a payload: a new object. */
 export function remoteInfo({ sender, details }: Received, size: number): RemoteInfo {
   if (details) return new DetailedInfo(sender, size, details);
   const { address, family, port } = sender;
@@ -15,8 +15,8 @@ export function remoteInfo({ sender, details }: Received, size: number): RemoteI
 }
 
 /**
- * A constructor, because engines then make an object with all its properties at once: copying one that has as many takes three
- * times as long in V8. What it makes is a plain object, nevertheless.
+ * A constructor, because engines then create an object with all its properties at once. Copying one with as many properties takes
+ * three times as long in V8. The result is a plain object anyway.
  */
 function Detailed(this: RemoteInfo, sender: SocketAddress, size: number, details: ReceiveDetails): void {
   this.address = sender.address;

@@ -1,30 +1,29 @@
 /**
- * What a program is told of what it receives.
+ * The metadata of received and sent datagrams.
  *
  * @module
  */
 
 /**
- * What is told of a datagram beyond Node's `rinfo`. A property is there where its option is on and the kernel has said it.
- * Datagrams that the kernel handed over together (UDP_GRO) agree in all of it: it does not put others together, but for
- * the timestamps, which then are those of the first.
+ * Metadata of a datagram beyond Node's `rinfo`. A property exists if its option is on and the kernel has given the value. Coalesced
+ * datagrams (UDP_GRO) have the same metadata, as the kernel coalesces no others; only the timestamps are those of the first.
  */
 export interface ReceiveDetails {
   /**
-   * With `recvDestination`: the IP address it was sent to, be it one of this host's, a group's or a broadcast address. A
-   * link-local IPv6 address has `%` and the interface behind it; what came by IPv4 to a `udp6` socket is mapped (`::ffff:`).
+   * With `recvDestination`: the IP address it was sent to: an address of this host, a multicast group or a broadcast address. A
+   * link-local IPv6 address is followed by `%` and the interface. If a `udp6` socket received it over IPv4, it is mapped (`::ffff:`).
    */
   localAddress?: string;
-  /** With `recvDestination`: the index of the interface it came by. */
+  /** With `recvDestination`: the index of the interface it arrived on. */
   interfaceIndex?: number;
-  /** With `recvDestination`: that interface's name, or its index as text if it has gone. */
+  /** With `recvDestination`: the name of that interface, or its index as text if it no longer exists. */
   interfaceName?: string;
   /**
-   * With `recvOriginalDestination`: the IP address that its sender gave, as `localAddress`. It differs from the socket's own if a rule
-   * of the system's (TPROXY) has brought the datagram here.
+   * With `recvOriginalDestination`: the IP address it was originally sent to, in the form of `localAddress`. It differs from the
+   * socket's address if a firewall rule (TPROXY) has redirected the datagram.
    */
   originalAddress?: string;
-  /** With `recvOriginalDestination`: the port that its sender gave. */
+  /** With `recvOriginalDestination`: the port it was originally sent to. */
   originalPort?: number;
   /** With `recvTTL`: the TTL or hop limit it arrived with, 0 to 255. */
   ttl?: number;
@@ -38,44 +37,44 @@ export interface ReceiveDetails {
   timestamp?: bigint;
   /** With `recvTimestamp`: when the device received it, in nanoseconds of the device's clock. */
   hardwareTimestamp?: bigint;
-  /** With `recvTruncated`: whether it was longer than what was received of it (MSG_TRUNC). No UDP datagram is. */
+  /** With `recvTruncated`: whether the datagram was truncated (MSG_TRUNC). A UDP datagram never is. */
   truncated?: boolean;
-  /** With `recvTruncated`: whether the kernel had more to tell than was asked for by these options (MSG_CTRUNC). */
+  /** With `recvTruncated`: whether the metadata was truncated, as the kernel had more than these options request (MSG_CTRUNC). */
   controlTruncated?: boolean;
   /**
-   * With `recvSegmentSize`: the size of the datagrams that the kernel handed over together, in bytes, of which the last may be
-   * shorter; of one that came alone its own.
+   * With `recvSegmentSize`: the size of the coalesced datagrams in bytes, of which the last may be shorter. If the datagram was
+   * received alone, its own size.
    */
   segmentSize?: number;
   /**
-   * With `recvDropCount`: how many datagrams the socket had lost when this one came in, since it was made, for want of room in
-   * its receive buffer or because they were damaged. Counts from 0 to 2^32 - 1, and from 0 again.
+   * With `recvDropCount`: how many datagrams the socket had lost when this one arrived, since the socket was created, because its
+   * receive buffer was full or they were damaged. Counts from 0 to 2^32 - 1, then from 0 again.
    */
   dropped?: number;
 }
 
-/** Who sent a datagram: the second argument of `'message'` listeners. */
+/** The sender of a datagram, and its metadata: the second argument of `'message'` listeners. */
 export interface RemoteInfo extends ReceiveDetails {
-  /** The sender's IP address. A link-local IPv6 address has `%` and the interface it came by behind it. */
+  /** The sender's IP address. A link-local IPv6 address is followed by `%` and the interface it arrived on. */
   address: string;
-  /** The protocol it came by. */
+  /** The protocol. */
   family: "IPv4" | "IPv6";
   /** The sender's port. */
   port: number;
-  /** How many bytes the datagram has. */
+  /** The size of the datagram in bytes. */
   size: number;
 }
 
 /** When a datagram left: the argument of `'timestamp'` listeners. */
 export interface TransmitTimestamp {
   /**
-   * Which one: the number of datagrams that the kernel had taken from this socket since `setSendTimestamp(true)` when it took this
-   * one. The first has 0; after 2^32 - 1 it is 0 again. A message that is refused after the kernel has made a packet of it, as by a
-   * firewall (EPERM), has taken a number, too.
+   * The number of the datagram: how many the kernel had taken from this socket since `setSendTimestamp(true)` before this one. The
+   * first has 0; after 2^32 - 1 it is 0 again. A message that is refused after the kernel has made a packet of it, for example by a
+   * firewall (EPERM), also takes a number.
    */
   id: number;
-  /** When the kernel gave it to the device, in nanoseconds since 1970 (CLOCK_REALTIME). */
+  /** When the kernel passed it to the device, in nanoseconds since 1970 (CLOCK_REALTIME). */
   timestamp?: bigint;
-  /** When the device sent it, in nanoseconds of the device's clock: an event of its own, where the device makes them. */
+  /** When the device sent it, in nanoseconds of the device's clock. If the device reports it, that is a separate event. */
   hardwareTimestamp?: bigint;
 }

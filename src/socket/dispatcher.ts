@@ -59,7 +59,7 @@ export class Dispatcher implements OperationOwner {
   /** For the operations. Nothing is sent by a socket that is closed. */
   readonly asyncId: number;
   #encoder: SendControlsEncoder | undefined;
-  /** The revision of the policy under which the peer was last found to be permitted. */
+  /** The revision of the permissions under which the peer was last found to be permitted. */
   #peerRevision = UNCHANGING;
 
   constructor(socket: DispatchingSocket, engine: Engine, lookup: LookupFunction, policy: AddressPolicy) {
@@ -256,7 +256,7 @@ export class Dispatcher implements OperationOwner {
     return typeof encoded === "number" ? encoded : { destination, controls: encoded };
   }
 
-  /** The error if sending to the peer is no longer permitted. Checked if policy may have changed since the last message. */
+  /** The error if sending to the peer is no longer permitted. Checked if permissions may have changed since the last message. */
   #peerRefusal(endpoint: UdpEndpoint): Error | undefined {
     const { revision } = this.#policy.network;
     if (revision === this.#peerRevision) return undefined;

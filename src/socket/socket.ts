@@ -904,8 +904,8 @@ export class Socket extends EventEmitter<SocketEvents> {
 
   /**
    * Enables the address and port that each datagram was originally sent to: `originalAddress`, `originalPort` (IP_RECVORIGDSTADDR,
-   * IPV6_RECVORIGDSTADDR; Linux 2.6.29, for IPv6 2.6.37). A transparent proxy ({@linkcode Socket.setTransparent}) needs them, as a firewall rule may
-   * have redirected the datagram to the proxy's address.
+   * IPV6_RECVORIGDSTADDR; Linux 2.6.29, for IPv6 2.6.37). A transparent proxy ({@linkcode Socket.setTransparent}) needs them, as a
+   * firewall rule may have redirected the datagram to the proxy's address.
    *
    * @returns True.
    * @throws {TypeError} ERR_FEATURE_UNAVAILABLE_ON_PLATFORM on macOS.
