@@ -15,6 +15,10 @@ export interface Submitted {
   readonly datagrams: readonly Uint8Array[];
   /** Whether they were given as segments of one payload. */
   readonly isSegmented: boolean;
+  /** The control data beside that. */
+  readonly controls: Uint8Array;
+  /** Its index among the payloads of one call. */
+  readonly index: number;
 }
 
 /** What becomes of a payload: 0, or the name of an error; or it throws, before the kernel has taken it or afterwards. */
@@ -64,7 +68,7 @@ export class ScriptedKernel {
     const start = at.memory.size - at.room;
     for (let i = 0; i < vlen; i++) {
       const header = start + i * mmsghdr.size;
-      const submitted = this.#read(fd, at.memory, header);
+      const submitted = this.#read(fd, at.memory, header, i);
       const verdict = this.#judge(submitted);
       if (verdict === "throw before") throw new Interrupted(verdict);
       if (verdict !== 0 && verdict !== "throw after") return i > 0 ? i : -this.#real.abi.errno[verdict];
@@ -76,8 +80,8 @@ export class ScriptedKernel {
     return vlen;
   }
 
-  #read(fd: number, headers: Memory, header: number): Submitted {
-    const { msghdr, iovec } = this.#real.abi.layouts;
+  #read(fd: number, headers: Memory, header: number, index: number): Submitted {
+    const { layouts: { msghdr, iovec }, linux } = this.#real.abi;
     const { view } = headers;
     const vector = this.#bytesAt(view.getBigUint64(header + msghdr.msg_iov, true), iovec.size);
     const iov = new DataView(vector.buffer, vector.byteOffset, iovec.size);
@@ -86,16 +90,17 @@ export class ScriptedKernel {
     const nameLength = view.getUint32(header + msghdr.msg_namelen, true);
     const name = this.#bytesAt(view.getBigUint64(header + msghdr.msg_name, true), nameLength);
     const controlLength = view.getUint32(header + msghdr.msg_controllen, true);
+    const given = this.#bytesAt(view.getBigUint64(header + msghdr.msg_control, true), controlLength).slice();
     // UDP_SEGMENT stands last: a cmsghdr of 16 bytes and a uint16_t in 8.
-    let size = length;
-    if (controlLength > 0) {
-      const control = this.#bytesAt(view.getBigUint64(header + msghdr.msg_control, true), controlLength);
-      size = control[controlLength - 8] | control[controlLength - 7] << 8;
-    }
+    const last = new DataView(given.buffer, Math.max(given.length - 24, 0));
+    const isSegmented = linux !== undefined && given.length >= 24 && last.getUint32(8, true) === linux.SOL_UDP &&
+      last.getUint32(12, true) === linux.UDP_SEGMENT;
+    const size = isSegmented ? last.getUint16(16, true) : length;
+    const controls = isSegmented ? given.subarray(0, -24) : given;
     const datagrams: Uint8Array[] = [];
     for (let offset = 0; offset < length; offset += size) datagrams.push(payload.subarray(offset, offset + size));
     if (length === 0) datagrams.push(payload);
-    return { fd, address: String(name), datagrams, isSegmented: controlLength > 0 };
+    return { fd, address: String(name), datagrams, isSegmented, controls, index };
   }
 
   #bytesAt(address: bigint, length: number): Uint8Array {
