@@ -10,7 +10,7 @@ import { replaceLibc } from "../ffi/load.ts";
 import { injectFaults } from "./support/faulty_libc.ts";
 import { type Family, nextMessages, sent, test, testBoth, type Tools } from "./support/harness.ts";
 import { Network, noNamespaces } from "./support/namespaces.ts";
-import { commandFor, entry, runFixture } from "./support/runtime.ts";
+import { commandFor, ended, entry, preloading, runFixture, startFixture } from "./support/runtime.ts";
 
 /** Sizes that begin, extend and end runs: equal, shorter, longer, empty, and the border of a payload. */
 const SIZES: Record<string, number[]> = {
@@ -166,6 +166,18 @@ test("gso and gro must be booleans", (t) => {
 test("DGRAM_FFI_OFFLOAD=off turns offload off for a process, whatever its sockets ask for", async () => {
   const run = async (value: string): Promise<unknown> => {
     const { stdout, stderr } = await runFixture("offload", [], { env: { ...process.env, DGRAM_FFI_OFFLOAD: value } });
+    assertEquals(stderr, "");
+    return JSON.parse(stdout);
+  };
+  assertEquals(await run("off"), { gro: 0, payloads: 10 });
+  assertEquals(await run(""), { gro: 1, payloads: 1 });
+});
+
+test("DGRAM_FFI_OFFLOAD=off holds for a program that has this module as its dgram", async () => {
+  const run = async (value: string): Promise<unknown> => {
+    const env = { ...process.env, DGRAM_FFI_OFFLOAD: value };
+    const child = startFixture("offload", ["registered"], { env }, preloading(entry("register")));
+    const { stdout, stderr } = await ended(child, 20_000);
     assertEquals(stderr, "");
     return JSON.parse(stdout);
   };
