@@ -14,8 +14,8 @@ import { testAlike } from "./support/reference.ts";
 type Lines = () => Promise<string>;
 
 /** Starts the fixture with a descriptor of that kind, and reads what it prints. */
-function adopt(t: Tools, kind: DescriptorKind, type: string, steps: string, port = 0): Lines {
-  const child = startWithDescriptor(kind, "adopt", [steps, type], port);
+function adopt(t: Tools, kind: DescriptorKind, type: string, steps: string, port = 0, fd?: number): Lines {
+  const child = startWithDescriptor(kind, "adopt", [steps, type], port, fd);
   t.cleanup(() => {
     child.stdin!.end();
     if (child.exitCode === null && child.signalCode === null) child.kill("SIGKILL");
@@ -40,6 +40,17 @@ async function ask(t: Tools, { type, loopback }: Family, port: number): Promise<
   await sent(socket, "question", port, loopback);
   const { text, remote } = await arriving;
   return [text, remote.port];
+}
+
+// Node's bind() takes 0 for no descriptor.
+for (const how of ["create", "bindJsre"]) {
+  testInherited(`a program that inetd starts has its socket as the standard input (${how})`, async (t, family) => {
+    const listening = how === "create" ? "listening," : "";
+    const lines = adopt(t, `${family.type} bound`, family.type, `${how},${listening}address,answer,close`, 0, 0);
+    assertStrictEquals(await next(lines), how === "create" ? family.type : "bound");
+    const { port } = await next<AddressInfo>(lines);
+    assertEquals(await ask(t, family, port), ["question!", port]);
+  });
 }
 
 for (const [how, name] of [["create", "createSocket({ fd })"], ["bind", "bind({ fd })"]]) {

@@ -10,7 +10,16 @@ import { replaceLibc } from "../ffi/load.ts";
 import { injectFaults } from "./support/faulty_libc.ts";
 import { type Family, nextMessages, sent, test, testBoth, type Tools } from "./support/harness.ts";
 import { Network, noNamespaces } from "./support/namespaces.ts";
-import { commandFor, entry, isDarwin, linuxOnly, runFixture } from "./support/runtime.ts";
+import {
+  commandFor,
+  ended,
+  entry,
+  isDarwin,
+  linuxOnly,
+  preloading,
+  runFixture,
+  startFixture,
+} from "./support/runtime.ts";
 
 /** Sizes that begin, extend and end runs: equal, shorter, longer, empty, and the border of a payload. */
 const SIZES: Record<string, number[]> = {
@@ -175,6 +184,18 @@ test("DGRAM_FFI_OFFLOAD=off turns offload off for a process, whatever its socket
   assertEquals(await run("off"), { gro: 0, payloads: 10 });
   assertEquals(await run(""), { gro: 1, payloads: 1 });
 }, { skip: linuxOnly("UDP_SEGMENT and UDP_GRO to read back") });
+
+test("DGRAM_FFI_OFFLOAD=off holds for a program that has this module as its dgram", async () => {
+  const run = async (value: string): Promise<unknown> => {
+    const env = { ...process.env, DGRAM_FFI_OFFLOAD: value };
+    const child = startFixture("offload", ["registered"], { env }, preloading(entry("register")));
+    const { stdout, stderr } = await ended(child, 20_000);
+    assertEquals(stderr, "");
+    return JSON.parse(stdout);
+  };
+  assertEquals(await run("off"), { gro: 0, payloads: 10 });
+  assertEquals(await run(""), { gro: 1, payloads: 1 });
+});
 
 test("an adopted socket for ICMP's echo requests sends each as it is: examples/ping.ts", (t) => {
   const host = new Network(t).host("a");

@@ -5,14 +5,13 @@
  * @module
  */
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import type { SocketAddress } from "../ffi/wire/sockaddr.ts";
-import { encodeAddress } from "../ffi/wire/sockaddr.ts";
+import { encodeControls, intData } from "../ffi/wire/control.ts";
+import { encodeAddress, type SocketAddress } from "../ffi/wire/sockaddr.ts";
 import { type ControlDecoder, Inbox, type InboxShape } from "../src/receiving/inbox.ts";
 import type { MessageBatch } from "../src/receiving/message_batch.ts";
 import { Receiver, type ReceivingSocket } from "../src/receiving/receiver.ts";
 import { detailed } from "../src/receiving/remote_info.ts";
 import type { ReceiveDetails, RemoteInfo } from "../src/receiving/types.ts";
-import { encodeControls, intData } from "../ffi/wire/control.ts";
 import { test } from "./support/harness.ts";
 import {
   type Arrival,

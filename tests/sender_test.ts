@@ -13,8 +13,8 @@ import { type Path, pathTo } from "../src/sending/path.ts";
 import { Segments } from "../src/sending/segments.ts";
 import { Sender } from "../src/sending/sender.ts";
 import { test } from "./support/harness.ts";
-import { LINUX, ScriptedLibc } from "./support/scripted_libc.ts";
 import { Interrupted, ScriptedKernel, type Submitted, type Verdict } from "./support/scripted_kernel.ts";
+import { LINUX, ScriptedLibc } from "./support/scripted_libc.ts";
 
 const { errno } = LINUX;
 const memory = new ScriptedLibc().libc;

@@ -23,7 +23,8 @@ export type Report =
   | { readonly id: number; readonly result?: unknown; readonly error?: Failure }
   | { readonly socket: number; readonly heard: Heard }
   | { readonly socket: number; readonly emitted: Failure }
-  | { readonly socket: number; readonly networkError: NetworkError };
+  | { readonly socket: number; readonly networkError: NetworkError }
+  | { readonly socket: number; readonly timestamp: { readonly id: number } };
 
 /** An error of the agent's. */
 export interface Failure {
@@ -112,6 +113,7 @@ export class Agent {
   #hear(report: Report): void {
     if ("heard" in report) return this.#sockets[report.socket].hear(report.heard);
     if ("networkError" in report) return this.#sockets[report.socket].hearNetwork(report.networkError);
+    if ("timestamp" in report) return this.#sockets[report.socket].hearTimestamp(report.timestamp.id);
     if ("emitted" in report) return this.#sockets[report.socket].fail(report.emitted);
     const answer = this.#answers.get(report.id);
     this.#answers.delete(report.id);
@@ -129,6 +131,7 @@ export class RemoteSocket {
   readonly #datagrams = new Mailbox<Heard>();
   readonly #failures = new Mailbox<Failure>();
   readonly #networkErrors = new Mailbox<NetworkError>();
+  readonly #timestamps = new Mailbox<number>();
 
   constructor(agent: Agent, number: number) {
     this.#agent = agent;
@@ -169,6 +172,16 @@ export class RemoteSocket {
   /** The next `'networkError'` that has not been asked for yet. */
   nextNetworkError(): Promise<NetworkError> {
     return this.#networkErrors.next();
+  }
+
+  /** The number of the next `'timestamp'` that has not been asked for yet. */
+  nextTimestamp(): Promise<number> {
+    return this.#timestamps.next();
+  }
+
+  /** For the agent. */
+  hearTimestamp(id: number): void {
+    this.#timestamps.put(id);
   }
 
   /** For the agent. */

@@ -41,15 +41,16 @@ export const DESCRIPTORS = {
 /** A kind of descriptor. */
 export type DescriptorKind = keyof typeof DESCRIPTORS;
 
-/** Starts a fixture with a descriptor of that kind; its number is the last argument. */
+/** Starts a fixture with a descriptor of that kind; its number is the last argument. @param fd That number; 0: standard input. */
 export function startWithDescriptor(
   kind: DescriptorKind,
   name: string,
   args: readonly string[] = [],
   port = 0,
+  fd: number = NUMBER,
 ): ChildProcess {
-  const renumbered = `dup2(fileno($s), ${NUMBER}) or die $!; close($s);`;
+  const renumbered = `dup2(fileno($s), ${fd}) // die $!; close($s);`;
   const made = DESCRIPTORS[kind].replace("PORT", String(port));
-  const program = `${PRELUDE}${made} ${renumbered} exec @ARGV, ${NUMBER} or die $!;`;
+  const program = `${PRELUDE}${made} ${renumbered} exec @ARGV, ${fd} or die $!;`;
   return spawn("perl", ["-e", program, "--", ...commandFor(fixture(name), args)], { stdio: ["pipe", "pipe", "pipe"] });
 }
