@@ -6,7 +6,7 @@
  */
 import { setImmediate, setTimeout as delay } from "node:timers/promises";
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { FAULTY, READABLE } from "../ffi/poll/interest_set.ts";
+import { ERROR, READABLE } from "../ffi/poll/poller.ts";
 import { PollLoop } from "../src/loop/loop.ts";
 import { TurnBudget } from "../src/loop/turn_budget.ts";
 import { test, type Tools } from "./support/harness.ts";
@@ -225,20 +225,20 @@ test("a turn can be asked for, of what it has, and is given once", async (t) => 
   const [first, second] = it.watched(5, 6);
   first.errors = 1;
   second.work = 1;
-  it.loop.requestTurn(first, FAULTY);
+  it.loop.requestTurn(first, ERROR);
   it.loop.requestTurn(second, READABLE);
   it.loop.requestTurn(it.watcher(7), READABLE);
   assertEquals(it.done(), []);
   await it.calm();
   assertEquals(it.done(), ["e5", "r6"]);
   first.errors = first.work = 1;
-  it.loop.requestTurn(first, FAULTY);
+  it.loop.requestTurn(first, ERROR);
   it.epoll.ready.set(5, "r");
   await setImmediate();
   await it.calm();
   assertEquals(it.done(), ["e5", "r5"]);
   // Who ends meanwhile gets none.
-  it.loop.requestTurn(first, FAULTY);
+  it.loop.requestTurn(first, ERROR);
   first.errors = 1;
   it.loop.end(first);
   await it.calm();
@@ -251,7 +251,7 @@ test("a turn that is asked for within a turn follows, even if the loop keeps not
   it.loop.setReferenced(first, false);
   it.loop.setReferenced(second, false);
   first.work = second.errors = 1;
-  first.onWork = () => it.loop.requestTurn(second, FAULTY);
+  first.onWork = () => it.loop.requestTurn(second, ERROR);
   it.epoll.fire({ 5: "r" });
   assertEquals(it.done(), ["r5"]);
   await it.calm();

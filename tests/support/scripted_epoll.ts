@@ -5,7 +5,7 @@
  * @module
  */
 import { setImmediate } from "node:timers";
-import type { InterestSet } from "../../ffi/poll/interest_set.ts";
+import type { InterestSet } from "../../ffi/poll/poller.ts";
 import type { Waiter } from "../../ffi/poll/waiter.ts";
 import type { Runtime } from "../../ffi/runtime.ts";
 import type { LateWatcher } from "../../src/loop/loop.ts";
@@ -235,7 +235,7 @@ export class FakeWatcher implements LateWatcher {
     this.#record.push(`w${this.fd}`);
     this.onWork?.();
   }
-  onFaulty(): boolean {
+  onError(): boolean {
     if (this.errors === 0) {
       this.#drop("e");
       return false;
