@@ -86,8 +86,8 @@ class FakeSocket {
   unsentBytes(): number {
     return this.unsent;
   }
-  wantsPathMtu(): boolean {
-    return this.wants;
+  fragmentation(): "large" | "none" {
+    return this.wants ? "large" : "none";
   }
   forbidFragments(forbidden: boolean): number {
     this.forbids = forbidden;

@@ -6,7 +6,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { type Family, testBoth, type Tools } from "./support/harness.ts";
-import { addressOf, type Host, noNamespaces } from "./support/namespaces.ts";
+import { addressOf, type Host, noFirewall, noNamespaces } from "./support/namespaces.ts";
 import { routedNetwork } from "./support/routed.ts";
 import { linuxOnly } from "./support/runtime.ts";
 
@@ -17,15 +17,19 @@ function narrow(hosts: { a: Host; b: Host; router: Host }, mtu: number): void {
   for (const host of [hosts.router, hosts.b]) host.ip(`link set veth1 mtu ${mtu}`);
 }
 
-/** The texts that arrive up to the last one, which is sent alone. */
+/** The texts that arrive up to the last one, which is sent alone. @param hears Whether the sender hears of the router's refusals. */
 async function arriving(
   t: Tools,
   family: Family,
   mtu: number,
   sizes: readonly number[],
   options = {},
+  hears = true,
 ): Promise<string[]> {
   const hosts = routedNetwork(t);
+  if (!hears) {
+    hosts.a.drop("input", family.version === 4 ? "icmp type destination-unreachable" : "icmpv6 type packet-too-big");
+  }
   narrow(hosts, mtu);
   const [a, b] = await Promise.all([hosts.a.agent(), hosts.b.agent()]);
   const receiver = await b.bound({ type: family.type, recvBufferSize: 1 << 20 }, family.any);
@@ -51,6 +55,15 @@ testBoth("a message that a router passes on arrives, whatever leaves in the same
     assertEquals(arrived, ["1"], `gso ${gso}`);
   }
 }, skip);
+
+testBoth("a shorter message arrives though the longer ones before it do not, and nobody says so", async (t, family) => {
+  const mtu = family.version === 4 ? 1000 : 1280;
+  const small = family.version === 4 ? 900 : 1200;
+  for (const gso of [true, false]) {
+    const arrived = await arriving(t, family, mtu, [1400, 1400, 1400, small], { gso }, false);
+    assertEquals(arrived, ["3"], `gso ${gso}`);
+  }
+}, { skip: noFirewall });
 
 testBoth("of the first burst to a smaller MTU no more is lost than of single messages", async (t, family) => {
   const sizes = Array(128).fill(1400);

@@ -36,6 +36,10 @@ function removeAbandoned(): void {
   }
 }
 
+/** Why hosts can have no firewall here; undefined: they can. */
+export const noFirewall: string | undefined = noNamespaces ??
+  (spawnSync("nft", ["--version"]).status === 0 ? undefined : "nft (nftables) is not installed");
+
 /** Which end of a link: the one named first is 1. */
 export type End = 1 | 2;
 
@@ -130,6 +134,13 @@ export class Host {
   run(...words: readonly string[]): string {
     const [command, ...rest] = this.command(...words);
     return succeed(command, rest);
+  }
+
+  /** Has the firewall drop what a rule of nft(8) names, of what comes in or goes out. */
+  drop(hook: "input" | "output", rule: string): void {
+    this.run("nft", "add table inet firewall");
+    this.run("nft", `add chain inet firewall ${hook} { type filter hook ${hook} priority 0; }`);
+    this.run("nft", `add rule inet firewall ${hook} ${rule} drop`);
   }
 
   /** The number of an interface. */
