@@ -8,7 +8,7 @@ import process from "node:process";
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import type { Outcome } from "./fixtures/permissions.ts";
 import { nextMessage, test, type Tools } from "./support/harness.ts";
-import { ended, fixture, runtime } from "./support/runtime.ts";
+import { ended, entry, fixture, runtime } from "./support/runtime.ts";
 
 const deno = { skip: runtime === "deno" ? undefined : "only Deno has these permissions" };
 const node = { skip: runtime === "node" ? undefined : "only Node 26 has these permissions" };
@@ -146,3 +146,33 @@ for (const what of ["bind", "bindSync", "send", "connect", "connectSync"]) {
 test("under --permission, --allow-ffi and --allow-net are all it takes", async () => {
   assertEquals(await outcomeWith(["--allow-ffi", "--allow-net"], "exchange"), "done");
 }, node);
+
+test("methods of Deno's that are replaced look and act as before", async () => {
+  const code = (before: string): string =>
+    `${before}
+const shown = async (holder, name, ...values) => {
+  const { value, ...flags } = Object.getOwnPropertyDescriptor(holder, name);
+  const outcome = async (self) => {
+    try {
+      return String(await value.call(self, ...values));
+    } catch (error) {
+      return String(error);
+    }
+  };
+  return [value.name, value.length, flags, await outcome(holder), await outcome(Deno.permissions)];
+};
+const prototype = Object.getPrototypeOf(Deno.permissions);
+const outcomes = [];
+for (const name of ["revoke", "revokeSync"]) {
+  outcomes.push(await shown(prototype, name), await shown(prototype, name, { name: "odd" }), await shown(prototype, name, { name: "env" }));
+}
+console.log(JSON.stringify(outcomes));`;
+  const outcomes = [];
+  for (const before of ["", `(await import(${JSON.stringify(entry("mod"))})).createSocket("udp4").close();`]) {
+    const child = spawn(process.execPath, ["run", "-A", "--no-check", "-"], { stdio: ["pipe", "pipe", "inherit"] });
+    child.stdin!.end(code(before));
+    outcomes.push((await ended(child, 20_000)).stdout);
+  }
+  assert(outcomes[0].includes("revokeSync"));
+  assertEquals(outcomes[1], outcomes[0]);
+}, deno);

@@ -163,13 +163,22 @@ export function denoBeforeEnd(action: () => void): void {
   const { close } = scope;
   const isWorker = "WorkerGlobalScope" in globalThis && typeof close === "function";
   if (!isWorker) return;
-  const closeWorker = {
-    close(this: unknown): void {
-      action();
-      close.call(this);
-    },
-  };
-  Object.defineProperty(scope, "close", { value: closeWorker.close });
+  replaceCalls(scope, "close", (call) => {
+    action();
+    return call();
+  });
+}
+
+/**
+ * Has each call of a method made by a function of ours. For what Deno gives no event of. In all else the method is as before: name, length,
+ * `this`, results, exceptions, and whether it can be replaced or listed.
+ */
+function replaceCalls(holder: object, name: string, caller: (call: () => unknown) => unknown): void {
+  const descriptor = Object.getOwnPropertyDescriptor(holder, name)!;
+  const value = new Proxy(descriptor.value, {
+    apply: (method, self, values) => caller(() => Reflect.apply(method, self, values)),
+  });
+  Object.defineProperty(holder, name, { ...descriptor, value });
 }
 
 /**
@@ -366,21 +375,20 @@ function descriptorOf({ name, target }: Question): PermissionDescriptor {
   return name === "net" ? { name, host: target } : { name, path: target };
 }
 
-/** Calls back when the program has revoked a permission. Deno has no event for a permission that was granted in part. */
+/**
+ * Calls back when the program has revoked a permission. The status of a permission has an event for that, but not if only a part of it
+ * was granted, and Deno keeps every status that it was asked for: one for each destination would make it grow.
+ */
 function hearRevocations({ permissions }: DenoNamespace, heard: () => void): void {
   const prototype = Object.getPrototypeOf(permissions);
   for (const name of ["revoke", "revokeSync"] as const) {
-    const revoke = prototype[name] as (descriptor: PermissionDescriptor) => unknown;
-    const replacement = {
-      [name](this: unknown, descriptor: PermissionDescriptor) {
-        try {
-          return revoke.call(this, descriptor);
-        } finally {
-          heard();
-        }
-      },
-    };
-    Object.defineProperty(prototype, name, { value: replacement[name], writable: true, configurable: true });
+    replaceCalls(prototype, name, (call) => {
+      try {
+        return call();
+      } finally {
+        heard();
+      }
+    });
   }
 }
 
