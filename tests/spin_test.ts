@@ -56,9 +56,9 @@ test("the loop asks no more after an activity where datagrams are far apart, and
   const [spin, clock] = spinWithClock();
   const expected = (gap: number): boolean[] =>
     Array.from({ length: 10 }, () => {
-      spin.active();
+      spin.recordActivity();
       const expects = spin.expectsMore();
-      if (expects) spin.idle();
+      if (expects) spin.shouldSpin();
       clock.now += gap;
       return expects;
     });

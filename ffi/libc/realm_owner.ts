@@ -61,7 +61,7 @@ function openSlots(binding: Binding, abi: Abi): SlotSource {
     return block;
   };
   const makeBlock = (): number => {
-    const address = Number(functions.calloc(binding.word(1), binding.word(BLOCK.size)));
+    const address = Number(functions.calloc(binding.toSizeT(1), binding.toSizeT(BLOCK.size)));
     if (address === 0) throw new Error("calloc failed");
     new Int32Array(binding.view(address, BLOCK.size), BLOCK.descriptors).fill(-1);
     return address;

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Descriptor } from "../../ffi/descriptor.ts";
-import { FAULTY } from "../../ffi/poll/interest_set.ts";
+import { ERROR } from "../../ffi/poll/poller.ts";
 import { ANY, type IpVersion, parseIp } from "../../ffi/wire/inet.ts";
 import { interfaceIndex } from "../../ffi/wire/interfaces.ts";
 import type { EncodedOption } from "../../ffi/wire/membership.ts";
@@ -300,8 +300,8 @@ export class UdpEndpoint extends DatagramEndpoint
   }
 
   /** For the poll loop. */
-  override onFaulty(): boolean {
-    if (!this.#errorReceiver) return super.onFaulty();
+  override onError(): boolean {
+    if (!this.#errorReceiver) return super.onError();
     this.takesErrors();
     return this.#errorReceiver.step();
   }
@@ -328,7 +328,7 @@ export class UdpEndpoint extends DatagramEndpoint
 
   /** For the error receiver. */
   requestErrorTurn(): void {
-    this.engine.loop.requestTurn(this, FAULTY);
+    this.engine.loop.requestTurn(this, ERROR);
   }
 
   /** For the error receiver. */

@@ -63,9 +63,9 @@ export class Spin {
     this.#lastActive = now;
   }
 
-  /** Somebody was ready, and is done. @returns Whether more is likely to follow at once, so that a look is not in vain. */
+  /** Somebody was ready, and is done. @returns Whether more is likely to follow at once, so that it is worth looking. */
   expectsMore(): boolean {
-    const isFar = this.#far > ACCIDENTS;
+    const isFar = this.#gaps > TOLERATED_GAPS;
     // Then it waits.
     if (isFar) this.#isIdle = true;
     return !isFar;
