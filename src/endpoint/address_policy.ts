@@ -58,11 +58,6 @@ export class AddressPolicy {
     return ipVersionOf(ip) === 0 ? undefined : this.#network.refusal(ip, port);
   }
 
-  /** The same for a Unix socket's path. */
-  pathRefused(path: string): Error | undefined {
-    return this.#network.pathRefusal(path);
-  }
-
   /** Whether a sender's datagrams are to be dropped. */
   drops({ address }: SocketAddress): boolean {
     return isListed(this.#receiveBlockList, address);

@@ -16,7 +16,7 @@ export function setInt(socket: AnySocket, name: OptionName, value: number): true
 }
 
 /** Sets an option. @returns True. */
-export function setBytes(socket: AnySocket, name: OptionName, value: Uint8Array<ArrayBuffer>): true {
+function setBytes(socket: AnySocket, name: OptionName, value: Uint8Array<ArrayBuffer>): true {
   const endpoint = runningEndpoint(socket);
   const { abi } = engineOf(socket).runtime.libc;
   const option = optionOf(abi, name);
