@@ -168,7 +168,7 @@ testBoth("nothing of a descriptor that bind({ fd }) could not take over stays wi
     "getsockopt",
     (real, ...args) => {
       const result = real.getsockopt(...args);
-      if (args[2] === libc.abi.options.options.SO_PROTOCOL) args[3].memory.view.setInt32(0, 1, true);
+      if (args[2] === libc.abi.options.SO_PROTOCOL) args[3].memory.view.setInt32(0, 1, true);
       return result;
     },
     Infinity,
