@@ -3,12 +3,13 @@
  *
  * node tests/run.mjs [--only=NAME,...] [--package] [--packaged-suite] [file ...]
  *
- * The names: deno, bun, node, koffi, darwin, darwin-deno, darwin-bun, bun-musl, package.
+ * The names: deno, bun, node, koffi, darwin, darwin-deno, darwin-bun, bun-musl, arm64, arm64-deno, arm64-bun, package.
  *
  * `koffi` is the Node that runs this script, where it is older than 26, on compiled sources; otherwise Node 26 with koffi.
  * `darwin` (Node), `darwin-deno` and `darwin-bun` run on Linux with the C library of tests/darwin, which shows macOS's ABI: the suite on Node,
  * in the other two the files that reach most of what differs. They need gcc.
  * `bun-musl` is Bun for musl, which tests/platforms/musl.mjs installs: on Debian, as root or with its packages there.
+ * `arm64` (Node), `arm64-deno` and `arm64-bun` run some files under qemu-user, likewise (tests/platforms/arm64.mjs); `npm run platforms` more.
  * `package` builds the npm package and uses it in other projects. It takes minutes, hence only where it is asked for; with
  * `--packaged-suite` it runs the suite on the package's modules as well, once for Node 26 and once for koffi.
  */
@@ -17,6 +18,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildDarwinLibrary } from "./darwin/library.mjs";
+import { ARM64_ENVIRONMENT, arm64Runtime, emulated, noArm64 } from "./platforms/arm64.mjs";
 import { bunOnMusl, noBunOnMusl } from "./platforms/musl.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -100,6 +102,19 @@ const nodeFlags = (name) => [
   `--test-reporter-destination=${junit(name)}`,
 ];
 
+/** What runs under qemu-user by default: seconds in each runtime, which take seven to start there. */
+const ARM64_FILES = ["exchange", "libc"].map((name) => `tests/${name}_test.ts`);
+const arm64Files = named.length > 0 ? allFiles : ARM64_FILES;
+
+/** Runs a runtime for arm64. An engine that crashes under emulation gets a second try. */
+function runEmulated(runtime, name, parameters) {
+  const [command, rest] = emulated(arm64Runtime(runtime), parameters);
+  const status = run(command, rest, ARM64_ENVIRONMENT);
+  if (status === 0 || count(name).failed > 0) return status;
+  console.log(`\n${name} ended with exit code ${status} and no test that failed: once more`);
+  return run(command, rest, ARM64_ENVIRONMENT);
+}
+
 const bunFlags = (name, some) => [
   "--timeout=120000",
   "--reporter=junit",
@@ -122,6 +137,13 @@ const runtimes = {
     const { bun, environment } = bunOnMusl();
     return run(bun, ["test", ...bunFlags("bun-musl", files)], environment);
   },
+  arm64: () => runEmulated("node", "arm64", [...nodeFlags("arm64"), "--test-isolation=none", ...arm64Files]),
+  "arm64-deno": () =>
+    runEmulated("deno", "arm64-deno", [
+      ...["test", "-A", "--quiet", "--no-check", `--junit-path=${junit("arm64-deno")}`],
+      ...arm64Files,
+    ]),
+  "arm64-bun": () => runEmulated("bun", "arm64-bun", ["test", ...bunFlags("arm64-bun", arm64Files)]),
   package: () =>
     run(nodeForKoffi(), [...nodeFlags("package"), "tests/package_test.mjs"], {
       DGRAM_FFI_PACKAGED_SUITE: args.includes("--packaged-suite") ? "1" : "",
@@ -173,8 +195,8 @@ function count(name) {
 /** What takes minutes, or cannot be had here, is run only if it is asked for. */
 function isLeftOut(name) {
   if (name === "package") return !args.some((arg) => arg.startsWith("--package"));
-  const obstacle = name === "bun-musl" ? noBunOnMusl() : undefined;
-  if (obstacle) console.log(`\nbun-musl is left out: ${obstacle}`);
+  const obstacle = name === "bun-musl" ? noBunOnMusl() : name.startsWith("arm64") ? noArm64() : undefined;
+  if (obstacle) console.log(`\n${name} is left out: ${obstacle}`);
   return obstacle !== undefined;
 }
 
