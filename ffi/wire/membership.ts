@@ -28,14 +28,14 @@ interface Interface {
 /**
  * Encodes joining or leaving a group (IP_ADD_MEMBERSHIP, IPV6_JOIN_GROUP and their counterparts).
  *
- * @param interface_ An address of the interface, `%` with its name or number behind an IPv6 address, or its name.
+ * @param interface_ An address of the interface, `%` with its name or number behind an IPv6 address, or its name; or its index.
  * @returns The option, or a negative errno.
  */
 export function encodeMembership(
   libc: Libc,
   join: boolean,
   group: string,
-  interface_: string | undefined,
+  interface_: string | number | undefined,
 ): EncodedOption | number {
   const { constants, layouts, errno } = libc.abi;
   const ip = parseIp(group);
@@ -155,8 +155,9 @@ export function encodeMulticastInterface(
 }
 
 /** An address without a zone says nothing of an IPv6 interface: the kernel chooses, as with libuv. */
-function findInterface(libc: Libc, version: IpVersion, interface_: string | undefined): Interface | number {
+function findInterface(libc: Libc, version: IpVersion, interface_: string | number | undefined): Interface | number {
   if (interface_ === undefined) return { index: 0 };
+  if (typeof interface_ === "number") return { index: interface_ };
   const ip = parseIp(interface_);
   if (ip) {
     if (ip.version !== version) return -libc.abi.errno.EINVAL;
