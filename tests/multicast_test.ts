@@ -438,7 +438,8 @@ testBoth("a group is joined on all interfaces, also on those that come and come 
   b.ip("link delete veth1");
   await until(() => joinedOn() === "lo veth0", "the interface to be forgotten");
   // The same name, another index.
-  b.ip("link add veth1 type veth peer name peer1", "link set veth1 up", "link set peer1 up");
+  b.ip(`link add veth1 type veth peer name peer1 netns ${a.namespace}`, "link set veth1 up");
+  a.ip("link set peer1 up");
   const address = family.version === 4 ? "10.77.9.1/24" : "fd77:79::1/64";
   b.ip(`addr add ${address} dev veth1`);
   assertEquals(b.index("veth1") === index, false);
