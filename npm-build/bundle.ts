@@ -16,6 +16,7 @@ import { CODE, CORE, DENO_DGRAM, entries, fileName } from "./package.ts";
 const PARTS: Readonly<Record<string, string>> = {
   "./mod.ts": "main",
   "./register.ts": "registration",
+  "./promises.ts": "promises",
   "./jsre.ts": "jsre",
   "./unix_dgram.ts": "unixDgram",
 };

@@ -8,11 +8,12 @@
 import { readFileSync } from "node:fs";
 import process from "node:process";
 import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import type { Agent, RemoteSocket } from "./support/agent.ts";
+import { Agent, type RemoteSocket } from "./support/agent.ts";
 import { bytesOf, Capture, noCapture } from "./support/capture.ts";
 import { FAMILIES, type Family, nextMessage, sent, test, testBoth } from "./support/harness.ts";
-import { addressOf, linkOf, namesOf, noNamespaces, twoHosts } from "./support/namespaces.ts";
-import { isDarwin, linuxOnly } from "./support/runtime.ts";
+import { addressOf, linkOf, namesOf, Network, noNamespaces, twoHosts } from "./support/namespaces.ts";
+import { until } from "./support/process.ts";
+import { isDarwin, linuxOnly, runFixture } from "./support/runtime.ts";
 
 const skip = { skip: noNamespaces };
 const skipCapture = { skip: noNamespaces ?? noCapture };
@@ -412,4 +413,64 @@ test("leaving an IPv6 group without an interface leaves any one, an IPv4 group o
   four.addMembership(group4, loopbackOf(ipv4));
   assertThrows(() => four.dropMembership(group4), Error, "dropMembership E");
   assertEquals(four.dropMembership(group4, loopbackOf(ipv4)), true);
+});
+
+testBoth("a group is joined on all interfaces, also on those that come and come again", async (t, family) => {
+  const network = new Network(t);
+  const [a, b] = [network.host("a"), network.host("b")];
+  network.link(a, b);
+  const [talker, listener] = [await Agent.start(t, a), await Agent.start(t, b)];
+  const receiver = await listener.bound(family.type, family.any);
+  const group = groupOf(family);
+  const joinedOn = (): string => listedOn(group, listener.pid).sort().join(" ");
+  assertEquals(await receiver.call("addMembershipOnAllInterfaces", group), true);
+  assertEquals(joinedOn(), "lo veth0");
+  network.link(a, b);
+  await until(() => joinedOn() === "lo veth0 veth1", "the new interface");
+  const sender = await talker.bound(family.type, family.any);
+  for (const link of [0, 1]) {
+    await sender.call("setMulticastInterface", veth(link));
+    await sender.send(`link ${link}`, receiver.port, group);
+    const { text, remote } = await receiver.next();
+    assertEquals([text, linkOf(remote.address)], [`link ${link}`, link]);
+  }
+  const index = b.index("veth1");
+  b.ip("link delete veth1");
+  await until(() => joinedOn() === "lo veth0", "the interface to be forgotten");
+  // The same name, another index.
+  b.ip(`link add veth1 type veth peer name peer1 netns ${a.namespace}`, "link set veth1 up");
+  a.ip("link set peer1 up");
+  const address = family.version === 4 ? "10.77.9.1/24" : "fd77:79::1/64";
+  b.ip(`addr add ${address} dev veth1`);
+  assertEquals(b.index("veth1") === index, false);
+  await until(() => joinedOn() === "lo veth0 veth1", "the interface that came again");
+  await receiver.call("dropMembershipOnAllInterfaces", group);
+  assertEquals(joinedOn(), "");
+  const again = await receiver.call("dropMembershipOnAllInterfaces", group).catch((error) => error.code);
+  assertEquals(again, "EADDRNOTAVAIL");
+}, skip);
+
+testBoth("an interface that the program has joined itself stays joined", async (t, family) => {
+  const { b } = await twoHosts(t);
+  const receiver = await b.bound(family.type, family.any);
+  const group = groupOf(family);
+  await receiver.call("addMembership", group, veth(0));
+  await receiver.call("addMembershipOnAllInterfaces", group);
+  await receiver.call("addMembershipOnAllInterfaces", group);
+  assertEquals(listedOn(group, b.pid).sort(), ["lo", "veth0"]);
+  await receiver.call("dropMembershipOnAllInterfaces", group);
+  assertEquals(listedOn(group, b.pid), ["veth0"]);
+}, skip);
+
+test("what is no group joins none, and a socket that was closed looks no more", async (t) => {
+  const socket = await t.bound("udp4");
+  assertThrows(() => socket.addMembershipOnAllInterfaces("127.0.0.1"), Error, "addMembershipOnAllInterfaces EINVAL");
+  assertThrows(() => socket.addMembershipOnAllInterfaces("no group"), Error, "EINVAL");
+  assertThrows(() => socket.addMembershipOnAllInterfaces(undefined as never), TypeError, "multicastAddress");
+  assertThrows(() => socket.dropMembershipOnAllInterfaces("239.77.0.9"), Error, "EADDRNOTAVAIL");
+});
+
+test("looking for interfaces does not keep the process alive", async () => {
+  const { code, stdout } = await runFixture("all_interfaces");
+  assertEquals([code, stdout.trim()], [0, "joined"]);
 });

@@ -28,14 +28,14 @@ interface Interface {
 /**
  * Encodes joining or leaving a group (IP_ADD_MEMBERSHIP, IPV6_JOIN_GROUP and their counterparts).
  *
- * @param iface An address of the interface, an IPv6 address followed by `%` and its name or number, or its name.
+ * @param iface An address of the interface, an IPv6 address followed by `%` and its name or number, or its name; or its index.
  * @returns The option, or a negative errno.
  */
 export function encodeMembership(
   libc: Libc,
   join: boolean,
   group: string,
-  iface: string | undefined,
+  iface: string | number | undefined,
 ): EncodedOption | number {
   const { levels, options, layouts, errno } = libc.abi;
   const ip = parseIp(group);
@@ -155,8 +155,9 @@ export function encodeMulticastInterface(
 }
 
 /** An IPv6 address without a zone does not identify an interface: the kernel chooses, as in libuv. */
-function findInterface(libc: Libc, version: IpVersion, iface: string | undefined): Interface | number {
+function findInterface(libc: Libc, version: IpVersion, iface: string | number | undefined): Interface | number {
   if (iface === undefined) return { index: 0 };
+  if (typeof interface_ === "number") return { index: interface_ };
   const ip = parseIp(iface);
   if (ip) {
     if (ip.version !== version) return -libc.abi.errno.EINVAL;

@@ -29,7 +29,7 @@ import type { ControlDecoder, Inbox } from "../receiving/inbox.ts";
 import type { MessageBatch, Received } from "../receiving/message_batch.ts";
 import { Receiver, type ReceivingSocket } from "../receiving/receiver.ts";
 import type { ReceiveDetails } from "../receiving/types.ts";
-import type { SendRequest } from "../sending/callbacks.ts";
+import { ImmediateRequest, type SendRequest } from "../sending/callbacks.ts";
 import { lengthOf, type Payload } from "../sending/payload.ts";
 import type { Segments } from "../sending/segments.ts";
 import type { MessageSender } from "../sending/sender.ts";
@@ -69,6 +69,9 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
   /** Whether there is an error, and nothing that reads the error queue. */
   #hasUnwantedErrors = false;
   #sendQueueLimit = Infinity;
+  /** Whether a message is tried that does not wait for room. */
+  #isSendingNow = false;
+  #closings: (() => void)[] | undefined;
   /** Emits `'message'`; made for the first one. */
   #emitInContext: ((message: Buffer<ArrayBuffer>, remote: object) => void) | undefined;
 
@@ -195,6 +198,7 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
   /** The program ends, and its process goes on: as {@linkcode DatagramEndpoint.close}, but the socket emits nothing. */
   end(): void {
     this.stopReceiving();
+    this.#closings?.forEach((action) => action());
     if (!this.#shared) this.#descriptor?.close();
     this.#descriptor = undefined;
   }
@@ -203,6 +207,7 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
   close(): void {
     this.engine.outbox.flush();
     this.stopReceiving();
+    this.#closings?.forEach((action) => action());
     this.settle();
     if (this.#shared) this.#shared.close();
     else this.#descriptor?.close();
@@ -210,6 +215,11 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
     this.engine.endpoints?.delete(this);
     this.sender?.cancel();
     this.#context.emitDestroy();
+  }
+
+  /** Has something done when the socket is closed, or the program ends. */
+  atClose(action: () => void): void {
+    (this.#closings ??= []).push(action);
   }
 
   /** bind(2) to an encoded address. */
@@ -388,6 +398,28 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
     return sender;
   }
 
+  /**
+   * Has one message leave within this call, or not at all. None may overtake messages that wait: then it fails with EAGAIN.
+   *
+   * @param collect Takes the message, for the request.
+   * @returns Bytes that were sent, or a negative errno, or an error if it is no system call's.
+   */
+  sendNow(collect: (request: ImmediateRequest) => void): number | Error {
+    const { EAGAIN } = this.engine.runtime.libc.abi.errno;
+    this.engine.outbox.flush();
+    if (this.sendQueue.count > 0) return -EAGAIN;
+    const request = new ImmediateRequest();
+    this.#isSendingNow = true;
+    try {
+      collect(request);
+      this.engine.outbox.flush();
+    } finally {
+      if (request.result === undefined) this.withdraw(request, -EAGAIN);
+      this.#isSendingNow = false;
+    }
+    return request.result ?? -EAGAIN;
+  }
+
   /** Bytes that may wait for room in the kernel: what would make them more is refused with ENOBUFS. */
   limitSendQueue(bytes: number): void {
     this.#sendQueueLimit = bytes;
@@ -428,6 +460,7 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
 
   /** For the sender. A listener must not run in the midst of others' messages. */
   drained(): void {
+    if (this.#isSendingNow) return;
     nextTick(() => {
       if (this.fd >= 0) this.#context.run(() => void this.listeners.emit("drain"), undefined, undefined);
     });

@@ -5,7 +5,7 @@
  */
 import { Buffer } from "node:buffer";
 import { invalidArgType, isConnected, outOfBufferBounds } from "../errors/node_errors.ts";
-import { validateAbortSignal, validatePort, validateString } from "../errors/validate.ts";
+import { validateAbortSignal, validateIp, validatePort, validateString } from "../errors/validate.ts";
 import { type CheckedControls, checkSendControls, isSendOptions } from "./controls.ts";
 import { isBytes, lengthOf, type Payload } from "./payload.ts";
 import type { SendCallback, SendOptions } from "./types.ts";
@@ -92,6 +92,21 @@ function parseSendOptions(
     controls: checkSendControls(options),
     signal,
   };
+}
+
+/** `(msg, port, address)` and `(msg, options)` of `sendSync`. */
+export function parseSendSyncArguments(
+  connected: boolean,
+  message: unknown,
+  port: unknown,
+  address: unknown,
+): SendArguments {
+  if (typeof port === "function") throw invalidArgType("port", "of type number", port);
+  if (typeof address === "function") throw invalidArgType("address", "of type string", address);
+  if (connected && (isSendOptions(port) ? address : port || address)) throw isConnected();
+  const parsed = parseSendArguments(connected, message, port, address, undefined, undefined, undefined);
+  if (parsed.address) validateIp(parsed.address, "address", "sendSync");
+  return parsed;
 }
 
 /** The part of a message that is to be sent, with Node's errors. */

@@ -92,6 +92,17 @@ export interface OperationOwner {
   sendError(errno: number, address: string | undefined, port: number | undefined): Error;
 }
 
+/** One `sendSync()`. */
+export class ImmediateRequest implements SendRequest {
+  /** What it was told, once it was. */
+  result: number | Error | undefined = undefined;
+
+  /** @param result An error if it is no system call's. */
+  finish(result: number | Error): void {
+    this.result = result;
+  }
+}
+
 /** Stands for the context of the tick that the callback has to itself. */
 const OWN_TICK: unknown = {};
 

@@ -18,6 +18,7 @@ import { AbortableRequest } from "../sending/abortable.ts";
 import type { SendArguments } from "../sending/arguments.ts";
 import {
   type GroupRequest,
+  type ImmediateRequest,
   type OperationOwner,
   type SendCallbacks,
   SendManyOperation,
@@ -146,6 +147,19 @@ export class Dispatcher implements OperationOwner {
         }
       });
     }
+  }
+
+  /** Sends a message within the call. @returns Bytes. @throws Why it could not be. */
+  sendSync({ payload, port, address, controls, signal }: SendArguments): number {
+    const endpoint = this.#socket.endpoint!;
+    if (signal?.aborted) throw aborted(signal);
+    const route = this.#routeTo(endpoint, address || LOOPBACK[endpoint.version], port, controls);
+    const result = typeof route === "number" || route instanceof Error
+      ? route
+      : endpoint.sendNow((request) => hand(endpoint, payload, route, request));
+    if (result instanceof Error) throw result;
+    if (result < 0) throw this.sendError(-result, address, port);
+    return result;
   }
 
   /** Nothing is sent. */
@@ -284,7 +298,7 @@ function hand(
   endpoint: UdpEndpoint,
   payload: Payload,
   route: Route | NoRoute,
-  operation: SendOperation | AbortableRequest | undefined,
+  operation: SendOperation | AbortableRequest | ImmediateRequest | undefined,
 ): void {
   if (typeof route === "number" || route instanceof Error) operation?.finish(route);
   else endpoint.send(payload, lengthOf(payload), route.destination, operation, route.controls);

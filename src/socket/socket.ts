@@ -20,6 +20,7 @@ import { UdpEndpoint } from "../endpoint/udp_endpoint.ts";
 import { notConnected } from "../errors/node_errors.ts";
 import { validateNumber, validateString } from "../errors/validate.ts";
 import { closeOnAbort } from "../integration/abort.ts";
+import * as allInterfaces from "../options/all_interfaces.ts";
 import * as bufferSizes from "../options/buffer_sizes.ts";
 import type { PathMtuDiscovery } from "../options/ip.ts";
 import * as ip from "../options/ip.ts";
@@ -31,7 +32,7 @@ import * as raw from "../options/raw.ts";
 import * as solSocket from "../options/sol_socket.ts";
 import type { MessageBatch } from "../receiving/message_batch.ts";
 import type { RemoteInfo } from "../receiving/types.ts";
-import { parseSendArguments, type SendArguments } from "../sending/arguments.ts";
+import { parseSendArguments, parseSendSyncArguments, type SendArguments } from "../sending/arguments.ts";
 import { parseSendManyArguments, withOwnBytes } from "../sending/many_arguments.ts";
 import type {
   AddressedMessage,
@@ -68,6 +69,14 @@ const socketChannel = channel("udp.socket");
 export class Socket extends EventEmitter<SocketEvents> {
   /** `udp4` or `udp6`. */
   declare readonly type: SocketType;
+
+  /**
+   * The number of the socket's descriptor; -1 before it has one and once it is closed. Not in Node. It stays the socket's: who closes it, or
+   * reads from it, takes away what belongs to the socket.
+   */
+  get fd(): number {
+    return endpointOf(this)?.fd ?? -1;
+  }
 
   /**
    * Use {@linkcode createSocket}.
@@ -290,6 +299,37 @@ export class Socket extends EventEmitter<SocketEvents> {
       runningUdpEndpoint(this);
       dispatcherOf(this).sendMany({ ...parsed, groups: own, callback: inContext });
     });
+  }
+
+  /**
+   * Sends a datagram within the call. Not in Node. An unbound socket is bound first, to a port of the system's choice.
+   *
+   * What `send()` was given before in this turn leaves first. It never waits: while the kernel has no room, or others wait for it, it
+   * throws EAGAIN, and nothing is sent.
+   *
+   * @example
+   * ```ts
+   * const bytes = socket.sendSync("ping", 7, "127.0.0.1");
+   * ```
+   *
+   * @param message As in {@linkcode Socket.send}.
+   * @param port The destination's port, 1 to 65535; not on a connected socket.
+   * @param address The destination's IP address, not a host name; left out: the loopback address.
+   * @returns How many bytes were sent.
+   * @throws What {@linkcode Socket.send} throws; what its callback gets, as EMSGSIZE or ECONNREFUSED; ERR_INVALID_ARG_VALUE for a host
+   * name; ERR_SOCKET_ALREADY_BOUND while `bind()` is under way.
+   */
+  sendSync(message: Bytes | readonly Bytes[], port?: number, address?: string): number;
+  /** Sends within the call, with options. */
+  sendSync(message: Bytes | readonly Bytes[], options: SendOptions): number;
+  sendSync(message: Bytes | readonly Bytes[], port?: number | SendOptions, address?: string): number {
+    const state = udpStateOf(this);
+    const connected = state.connectState === "connected";
+    const parsed = parseSendSyncArguments(connected, message, port, address);
+    runningUdpEndpoint(this);
+    if (parsed.controls) dispatcherOf(this).check(parsed);
+    if (state.bindState !== "bound") bindSync(this, {});
+    return dispatcherOf(this).sendSync(parsed);
   }
 
   /**
@@ -846,6 +886,37 @@ export class Socket extends EventEmitter<SocketEvents> {
    */
   dropSourceSpecificMembership(sourceAddress: string, groupAddress: string, multicastInterface?: string): true {
     return multicast.dropSourceSpecificMembership(this, sourceAddress, groupAddress, multicastInterface);
+  }
+
+  /**
+   * Joins a multicast group on all interfaces that have an address of its protocol, and stays joined as interfaces come and go: they are
+   * looked for every two seconds, which does not keep the process alive. Not in Node. An unbound socket is bound first. In Deno it takes
+   * `--allow-sys=networkInterfaces`.
+   *
+   * @example
+   * ```ts
+   * socket.bind(5353, () => socket.addMembershipOnAllInterfaces("224.0.0.251"));
+   * ```
+   *
+   * @param multicastAddress The group.
+   * @returns True.
+   * @throws {Error} The errno of the first interface that refuses, as EINVAL for an address that is no group's, or ENOBUFS for too many
+   * memberships (Linux: net.ipv4.igmp_max_memberships, 20): then the group is joined on none. An interface on which the program has joined the
+   * group itself is no error.
+   */
+  addMembershipOnAllInterfaces(multicastAddress: string): true {
+    return allInterfaces.addMembershipOnAllInterfaces(this, multicastAddress);
+  }
+
+  /**
+   * Leaves a group that was joined on all interfaces. Not in Node. What {@linkcode Socket.addMembership} has joined stays joined.
+   *
+   * @param multicastAddress The group.
+   * @returns True.
+   * @throws {Error} EADDRNOTAVAIL if it was not joined so.
+   */
+  dropMembershipOnAllInterfaces(multicastAddress: string): true {
+    return allInterfaces.dropMembershipOnAllInterfaces(this, multicastAddress);
   }
 
   /**

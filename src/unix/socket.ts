@@ -32,6 +32,7 @@ import type { MessageBatch } from "../receiving/message_batch.ts";
 import { AbortableRequest } from "../sending/abortable.ts";
 import {
   type GroupRequest,
+  type ImmediateRequest,
   type OperationOwner,
   SendManyOperation,
   SendOperation,
@@ -112,6 +113,11 @@ class UnixState implements SocketState {
 export class UnixSocket extends EventEmitter<UnixSocketEvents> {
   /** Always that. */
   declare readonly type: "unix_dgram";
+
+  /** The number of the socket's descriptor; -1 before it has one and once it is closed. */
+  get fd(): number {
+    return endpointOf(this)?.fd ?? -1;
+  }
 
   /**
    * See {@linkcode createSocket}, which is the way to make one.
@@ -312,6 +318,28 @@ export class UnixSocket extends EventEmitter<UnixSocketEvents> {
     items.forEach((message, i) =>
       dispatch(state, endpoint, message, operation?.requestFrom(i, message.path, undefined))
     );
+  }
+
+  /**
+   * Sends a datagram within the call. It never waits: while the peer's queue is full, or others wait, it throws EAGAIN.
+   *
+   * @param message As in {@linkcode UnixSocket.send}.
+   * @param path The destination, or options; not on a connected socket.
+   * @returns How many bytes were sent.
+   * @throws What {@linkcode UnixSocket.send} throws, and what its callback gets.
+   */
+  sendSync(message: Bytes | readonly Bytes[], path?: string | UnixSendOptions): number {
+    const endpoint = runningEndpoint(this);
+    const state = unixStateOf(this);
+    const parsed = parseUnixSend<never>(state.engine.runtime.libc, state.destinationsIfAny, [message, path]);
+    if (parsed.signal?.aborted) throw aborted(parsed.signal);
+    const result = endpoint.sendNow((request) => {
+      dispatch(state, endpoint as UnixEndpoint, parsed, request);
+      endpoint.leave();
+    });
+    if (result instanceof Error) throw result;
+    if (result < 0) throw state.operations.sendError(-result, parsed.path, undefined);
+    return result;
   }
 
   /**
@@ -577,7 +605,7 @@ function dispatch(
   state: UnixState,
   endpoint: Pick<UnixEndpoint, "collect">,
   { payload, length, destination, passed }: UnixSendArguments,
-  operation: SendOperation | AbortableRequest | GroupRequest | undefined,
+  operation: SendOperation | AbortableRequest | GroupRequest | ImmediateRequest | undefined,
 ): void {
   const refused = destination instanceof Error ? destination : state.isConnected ? peerRefusal(state) : undefined;
   if (refused) return operation?.finish(refused);
