@@ -97,12 +97,15 @@ export class PollLoop {
   #running = false;
   /** Whether the last poll found a watcher ready. */
   #wasActive = false;
-  readonly #budget = new TurnBudget();
+  readonly #budget: TurnBudget;
   #lookScheduled = false;
-  readonly #spin = new Spin();
+  readonly #spin: Spin;
 
-  constructor(runtime: Runtime) {
+  /** @param clock In milliseconds: what turns are measured by. */
+  constructor(runtime: Runtime, clock: () => number = now) {
     this.#runtime = runtime;
+    this.#budget = new TurnBudget(clock);
+    this.#spin = new Spin(clock);
   }
 
   /**
