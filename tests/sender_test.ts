@@ -73,9 +73,11 @@ class FakeSocket {
     for (const address of [undefined, A, B]) this.paths.set(address, pathTo(4, Uint8Array.of(127, 0, 0, 1)));
   }
 
-  awaitRoom(waiting: boolean): void {
+  awaitRoom(waiting: boolean): boolean {
     this.awaits = waiting;
+    return true;
   }
+  drained(): void {}
   mayRetry(errno: number, attempt: number): boolean {
     this.attempts.push([errno, attempt]);
     return this.retries-- > 0;

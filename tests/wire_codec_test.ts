@@ -21,10 +21,17 @@ import { encodeSentControls, missingMessage, type SentControls } from "../ffi/wi
 import { decodeAddress, encodeAddress, encodeUnspecified, maxAddressSize } from "../ffi/wire/sockaddr.ts";
 import { holdsAddress, isOptionName, levelsOf, optionOf } from "../ffi/wire/sockopt.ts";
 import { test } from "./support/harness.ts";
-import { fillSlots, type InterfaceTable, LINUX, scriptedInterfaces, ScriptedLibc } from "./support/scripted_libc.ts";
+import {
+  fillSlots,
+  headerOf,
+  type InterfaceTable,
+  LINUX,
+  scriptedInterfaces,
+  ScriptedLibc,
+} from "./support/scripted_libc.ts";
 
-const { errno, constants, layouts } = LINUX;
-const linux = LINUX.linux!;
+const { errno, layouts } = LINUX;
+const constants = headerOf(LINUX);
 
 /** A C library whose interfaces are in a table. */
 function withInterfaces(abi: Abi = LINUX): { scripted: ScriptedLibc; libc: Libc; table: InterfaceTable } {
@@ -216,17 +223,17 @@ test("each control message of Linux is read where it is, and the rest is as if n
     [{ level: IPPROTO_IPV6, type: constants.IPV6_HOPLIMIT, data: intData(0) }, { ttl: 0 }],
     [{ level: IPPROTO_IP, type: constants.IP_TOS, data: Uint8Array.of(184) }, { tos: 184 }],
     [{ level: IPPROTO_IPV6, type: constants.IPV6_TCLASS, data: intData(255) }, { tos: 255 }],
-    [{ level: linux.SOL_UDP, type: linux.UDP_GRO, data: intData(1400) }, { segmentSize: 1400 }],
-    [{ level: linux.SOL_UDP, type: linux.UDP_GRO, data: intData(-2) }, { segmentSize: 0 }],
-    [{ level: SOL_SOCKET, type: linux.SO_TIMESTAMPNS, data: timespec(2n ** 33n + 1n, 7) }, {
+    [{ level: constants.SOL_UDP, type: constants.UDP_GRO, data: intData(1400) }, { segmentSize: 1400 }],
+    [{ level: constants.SOL_UDP, type: constants.UDP_GRO, data: intData(-2) }, { segmentSize: 0 }],
+    [{ level: SOL_SOCKET, type: constants.SO_TIMESTAMPNS, data: timespec(2n ** 33n + 1n, 7) }, {
       timestamp: (2n ** 33n + 1n) * 1_000_000_000n + 7n,
     }],
-    [{ level: SOL_SOCKET, type: linux.SO_TIMESTAMPING, data: hardware }, { hardwareTimestamp: 5_000_000_006n }],
-    [{ level: SOL_SOCKET, type: linux.SO_RXQ_OVFL, data: intData(-1) }, { dropped: 2 ** 32 - 1 }],
-    [{ level: IPPROTO_IP, type: linux.IP_ORIGDSTADDR, data: original }, {
+    [{ level: SOL_SOCKET, type: constants.SO_TIMESTAMPING, data: hardware }, { hardwareTimestamp: 5_000_000_006n }],
+    [{ level: SOL_SOCKET, type: constants.SO_RXQ_OVFL, data: intData(-1) }, { dropped: 2 ** 32 - 1 }],
+    [{ level: IPPROTO_IP, type: constants.IP_ORIGDSTADDR, data: original }, {
       originalDestination: { address: "10.0.0.7", family: "IPv4", port: 53 },
     }],
-    [{ level: IPPROTO_IPV6, type: linux.IPV6_ORIGDSTADDR, data: original6 }, {
+    [{ level: IPPROTO_IPV6, type: constants.IPV6_ORIGDSTADDR, data: original6 }, {
       originalDestination: { address: "2001:db8::7", family: "IPv6", port: 53 },
     }],
   ];
@@ -296,7 +303,7 @@ test("which options have the kernel say something, on each system", () => {
 
 test("macOS's times, and its TTL in one byte under the option's number, are read", () => {
   const { libc } = withInterfaces(DARWIN);
-  const { constants } = DARWIN;
+  const constants = headerOf(DARWIN);
   const time = bytesWith(16, (view) => {
     view.setBigInt64(0, 3n, true);
     view.setInt32(8, 5, true);
@@ -346,7 +353,7 @@ test("what a datagram is to be sent with is the control messages of its protocol
   assertEquals(sentFor(6, { dontFragment: true }), [`41/${IPV6_DONTFRAG} 01000000`]);
   assertEquals(sentFor(6, { dontFragment: false }), [`41/${IPV6_DONTFRAG} 00000000`]);
   for (const wire of [4, 6] as const) {
-    assertEquals(sentFor(wire, { txTime: 0x102n }), [`${SOL_SOCKET}/${linux.SO_TXTIME} 0201000000000000`]);
+    assertEquals(sentFor(wire, { txTime: 0x102n }), [`${SOL_SOCKET}/${constants.SO_TXTIME} 0201000000000000`]);
     assertEquals(sentFor(wire, { txTime: 1n }, DARWIN), []);
   }
 });
@@ -482,27 +489,37 @@ test("messages of the error queue are read with their offender, their destinatio
     controls: encodeControls(LINUX, controls),
   });
   const { queue, calls } = queueWith([
-    arrival("10.0.0.1", "one", error(0, linux.IP_RECVERR, extended(libc, "10.0.0.2"))),
-    arrival("fe80::1", "two", error(41, linux.IPV6_RECVERR, extended(libc, "fd00::2"))),
-    arrival("10.0.0.1", "", error(1, linux.SCM_TIMESTAMPING, times), error(0, linux.IP_RECVERR, extended(libc))),
+    arrival("10.0.0.1", "one", error(0, constants.IP_RECVERR, extended(libc, "10.0.0.2"))),
+    arrival("fe80::1", "two", error(41, constants.IPV6_RECVERR, extended(libc, "fd00::2"))),
+    arrival(
+      "10.0.0.1",
+      "",
+      error(1, constants.SCM_TIMESTAMPING, times),
+      error(0, constants.IP_RECVERR, extended(libc)),
+    ),
     // Of these the kernel does not say what they are about.
-    arrival("10.0.0.1", "x", error(1, linux.IP_RECVERR, extended(libc)), error(0, linux.IPV6_RECVERR, extended(libc))),
     arrival(
       "10.0.0.1",
       "x",
-      error(41, linux.IP_RECVERR, extended(libc)),
-      error(0, linux.IP_RECVERR, new Uint8Array(15)),
+      error(1, constants.IP_RECVERR, extended(libc)),
+      error(0, constants.IPV6_RECVERR, extended(libc)),
+    ),
+    arrival(
+      "10.0.0.1",
+      "x",
+      error(41, constants.IP_RECVERR, extended(libc)),
+      error(0, constants.IP_RECVERR, new Uint8Array(15)),
     ),
     {
       bytes: new Uint8Array(1280).fill(7),
       controls: encodeControls(LINUX, [
-        error(0, linux.IP_RECVERR, extended(libc)),
-        error(1, linux.SCM_TIMESTAMPING, times.subarray(0, 47)),
+        error(0, constants.IP_RECVERR, extended(libc)),
+        error(1, constants.SCM_TIMESTAMPING, times.subarray(0, 47)),
       ]),
     },
   ]);
   const errors = queue.read(5) as QueuedError[];
-  assertEquals(calls, [[5, 16, linux.MSG_ERRQUEUE]]);
+  assertEquals(calls, [[5, 16, constants.MSG_ERRQUEUE]]);
   const common = { errno: errno.ECONNREFUSED, origin: 2, type: 3, code: 4, info: 1500, data: 77 };
   assertEquals(errors.map(({ payload: _, ...rest }) => rest), [
     {
@@ -556,7 +573,7 @@ test("clocks are read in nanoseconds", () => {
   assertEquals(readTimespec(LINUX, view, 16), -1_000_000_000n);
   assertEquals(encodeTxTime(LINUX, 11), {
     level: constants.SOL_SOCKET,
-    name: linux.SO_TXTIME,
+    name: constants.SO_TXTIME,
     value: Uint8Array.of(11, 0, 0, 0, 0, 0, 0, 0),
   });
 });

@@ -5,7 +5,7 @@
  * @module
  */
 import { setImmediate } from "node:timers";
-import type { InterestSet } from "../../ffi/poll/poller.ts";
+import type { Poller } from "../../ffi/poll/poller.ts";
 import type { Waiter } from "../../ffi/poll/waiter.ts";
 import type { Runtime } from "../../ffi/runtime.ts";
 import type { LateWatcher } from "../../src/loop/loop.ts";
@@ -51,7 +51,7 @@ export class ScriptedEpoll {
       epoll_ctl: (...args) => this.#control(...args),
       epoll_wait: (...args) => this.#wait(...args),
     });
-    const createWaiter = (set: InterestSet, onReady: () => void): Waiter => {
+    const createWaiter = (set: Poller, onReady: () => void): Waiter => {
       const [failure] = this.failures.createWaiter?.splice(0, 1) ?? [];
       if (failure !== undefined) throw new Error(failure);
       const waiter = new FakeWaiter(set, onReady, this.linger, () => this.#fireSoon());
@@ -141,7 +141,7 @@ export class ScriptedEpoll {
 /** A waiter that fires when it is told to. */
 export class FakeWaiter implements Waiter {
   readonly linger: number;
-  readonly #set: InterestSet;
+  readonly #set: Poller;
   readonly #onReady: () => void;
   readonly #onArmed: () => void;
   isArmed = false;
@@ -151,7 +151,7 @@ export class FakeWaiter implements Waiter {
   parked = 0;
   #released: (() => void) | undefined;
 
-  constructor(set: InterestSet, onReady: () => void, linger: number, onArmed: () => void) {
+  constructor(set: Poller, onReady: () => void, linger: number, onArmed: () => void) {
     this.#set = set;
     this.#onReady = onReady;
     this.linger = linger;

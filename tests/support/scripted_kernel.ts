@@ -81,7 +81,7 @@ export class ScriptedKernel {
   }
 
   #read(fd: number, headers: Memory, header: number, index: number): Submitted {
-    const { layouts: { msghdr, iovec }, linux } = this.#real.abi;
+    const { layouts: { msghdr, iovec }, levels, options } = this.#real.abi;
     const { view } = headers;
     const vector = this.#bytesAt(view.getBigUint64(header + msghdr.msg_iov, true), iovec.size);
     const iov = new DataView(vector.buffer, vector.byteOffset, iovec.size);
@@ -93,8 +93,8 @@ export class ScriptedKernel {
     const given = this.#bytesAt(view.getBigUint64(header + msghdr.msg_control, true), controlLength).slice();
     // UDP_SEGMENT stands last: a cmsghdr of 16 bytes and a uint16_t in 8.
     const last = new DataView(given.buffer, Math.max(given.length - 24, 0));
-    const isSegmented = linux !== undefined && given.length >= 24 && last.getUint32(8, true) === linux.SOL_UDP &&
-      last.getUint32(12, true) === linux.UDP_SEGMENT;
+    const isSegmented = given.length >= 24 && last.getUint32(8, true) === levels.IPPROTO_UDP &&
+      last.getUint32(12, true) === options.UDP_SEGMENT;
     const size = isSegmented ? last.getUint16(16, true) : length;
     const controls = isSegmented ? given.subarray(0, -24) : given;
     const datagrams: Uint8Array[] = [];

@@ -12,6 +12,19 @@ import { Memory, Pointer } from "../../ffi/libc/memory.ts";
 /** The ABI of most tests, whatever system they run on. */
 export const LINUX: Abi = linuxAbi("x64");
 
+/** A system's numbers by their names in its headers. */
+export function headerOf({ constants, linux, levels, options }: Abi): Readonly<Record<string, number>> {
+  const all = { ...constants, ...linux, ...levels, ...options } as unknown as Readonly<Record<string, number>>;
+  const { SO_TIMESTAMPING, IP_RECVORIGDSTADDR, IPV6_RECVORIGDSTADDR } = all;
+  // What has the number of the option that asks for it.
+  return {
+    ...all,
+    SCM_TIMESTAMPING: SO_TIMESTAMPING,
+    IP_ORIGDSTADDR: IP_RECVORIGDSTADDR,
+    IPV6_ORIGDSTADDR: IPV6_RECVORIGDSTADDR,
+  };
+}
+
 /** Interfaces by their numbers, for {@linkcode scriptedInterfaces}. */
 export type InterfaceTable = Map<number, string>;
 
