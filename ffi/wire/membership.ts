@@ -157,7 +157,7 @@ export function encodeMulticastInterface(
 /** An IPv6 address without a zone does not identify an interface: the kernel chooses, as in libuv. */
 function findInterface(libc: Libc, version: IpVersion, iface: string | number | undefined): Interface | number {
   if (iface === undefined) return { index: 0 };
-  if (typeof interface_ === "number") return { index: interface_ };
+  if (typeof iface === "number") return { index: iface };
   const ip = parseIp(iface);
   if (ip) {
     if (ip.version !== version) return -libc.abi.errno.EINVAL;
