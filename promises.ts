@@ -1,0 +1,45 @@
+/**
+ * UDP sockets whose operations are promises, as `node:fs/promises` is to `node:fs`.
+ *
+ * @example
+ * ```ts
+ * import { createSocket } from "@dgram/ffi/promises";
+ *
+ * await using server = createSocket("udp4");
+ * const { port } = await server.bind(0, "127.0.0.1");
+ *
+ * await using client = createSocket("udp4");
+ * const answer = client.request("ping", { port, address: "127.0.0.1", timeout: 500 });
+ * for await (const [message, remote] of server) {
+ *   await server.send(`${message} pong`, remote.port, remote.address);
+ *   break;
+ * }
+ * console.log((await answer)[0].toString());
+ * ```
+ *
+ * @module
+ */
+import { Socket } from "./src/promises/socket.ts";
+import type { AdoptOptions, SocketOptions, SocketType } from "./src/socket/types.ts";
+
+export { Socket };
+export type { BindPromiseOptions, ConnectOptions, SendManyRejection } from "./src/promises/socket.ts";
+export type { Datagram, RequestOptions } from "./src/promises/requests.ts";
+export type { Abortable } from "./src/promises/settle.ts";
+// What these name in their turn.
+export type * from "./mod.ts";
+export type { Socket as EventSocket } from "./src/socket/socket.ts";
+
+/**
+ * Makes a UDP socket whose operations are promises.
+ *
+ * @param options As of the main entry's `createSocket`.
+ * @throws What that throws.
+ */
+export function createSocket(options: SocketType | SocketOptions | AdoptOptions): Socket {
+  return new Socket(options);
+}
+
+/** The module as one object, for `import dgram from`. */
+const promises: { createSocket: typeof createSocket; Socket: typeof Socket } = { createSocket, Socket };
+export default promises;

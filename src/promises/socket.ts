@@ -1,0 +1,452 @@
+/**
+ * A UDP socket whose operations are promises.
+ *
+ * @module
+ */
+import { nextTick, setImmediate } from "../../ffi/runtimes/process.ts";
+import { ipVersionOf, LOOPBACK } from "../../ffi/wire/inet.ts";
+import { DatagramIterator } from "../endpoint/iteration.ts";
+import { endpointOf } from "../endpoint/socket_state.ts";
+import { aborted, invalidArgType, notConnected, notRunning } from "../errors/node_errors.ts";
+import {
+  validateBoolean,
+  validateFunction,
+  validateInteger,
+  validateObject,
+  validatePort,
+} from "../errors/validate.ts";
+import { addressText, resolve as lookUp } from "../integration/lookup.ts";
+import type { MessageBatch } from "../receiving/message_batch.ts";
+import { payloadOf } from "../sending/arguments.ts";
+import { ownCopy } from "../sending/payload.ts";
+import type { AddressedMessage, Bytes, SendManyError, SendManyOptions, SendOptions } from "../sending/types.ts";
+import { Socket as EventSocket } from "../socket/socket.ts";
+import { udpStateOf } from "../socket/state.ts";
+import type { AddressInfo, AdoptOptions, BindOptions, SocketOptions, SocketType } from "../socket/types.ts";
+import { type CheckedRequest, type Datagram, type RequestOptions, Requests } from "./requests.ts";
+import { type Abortable, abortable, signalOf, untilEvent } from "./settle.ts";
+
+/** Where to connect to: options of `connect()`. */
+export interface ConnectOptions extends Abortable {
+  /** The port, 1 to 65535. */
+  port: number;
+  /** An IP address or a host name; left out: the loopback address. */
+  address?: string | undefined;
+}
+
+/** `bind()`'s options, and a signal. */
+export interface BindPromiseOptions extends BindOptions, Abortable {}
+
+/** Why several messages could not all be sent: {@linkcode SendManyError}, and how many could. */
+export interface SendManyRejection extends SendManyError {
+  /** How many messages were handed to the kernel. */
+  sent: number;
+}
+
+/** Who waits for a datagram: gets that or an error. */
+type Receiver = (datagram: Datagram | undefined, error?: unknown) => void;
+
+/** Says that nobody listens. */
+const IDLE = "idle";
+
+/**
+ * A UDP socket whose operations are promises, over one of the main entry ({@linkcode Socket.socket}).
+ *
+ * It reads only while somebody wants datagrams: an iteration, `receive()`, `request()`, or a listener of `'message'` or
+ * `'messages'`. What comes in between waits in the kernel, as much as there is room for.
+ */
+export class Socket implements AsyncDisposable, AsyncIterable<Datagram> {
+  /** The socket underneath: its events, and all methods that are not here. */
+  readonly socket: EventSocket;
+  readonly #requests: Requests;
+  /** Those who wait for a datagram each. */
+  readonly #receivers: Receiver[] = [];
+  #binding: Promise<AddressInfo> | undefined;
+
+  /** See {@linkcode createSocket}, which is the way to make one. */
+  constructor(options: SocketType | SocketOptions | AdoptOptions) {
+    const socket = this.socket = new EventSocket(options);
+    this.#requests = new Requests(socket);
+    const update = (isHeard: boolean): void => endpointOf(socket)?.setPaused(IDLE, !isHeard);
+    const isDatagrams = (event: unknown): boolean => event === "message" || event === "messages";
+    update(false);
+    socket.on("newListener" as never, (event: string) => {
+      if (isDatagrams(event)) update(true);
+    });
+    socket.on("removeListener" as never, (event: string) => {
+      if (isDatagrams(event)) update(socket.listenerCount("message") + socket.listenerCount("messages") > 0);
+    });
+  }
+
+  /** The number of the socket's descriptor; -1 if it has none. */
+  get fd(): number {
+    return this.socket.fd;
+  }
+
+  /**
+   * Binds the socket.
+   *
+   * @param port 0 or left out: one that the system chooses.
+   * @param address An IP address or a host name; left out: all local addresses.
+   * @returns The local address.
+   * @throws {Error} As a rejection, like all errors here: what `bind()` of the main entry throws or emits. An AbortError says that nobody waits
+   * any more; the socket may be bound all the same.
+   */
+  bind(port?: number, address?: string, options?: Abortable): Promise<AddressInfo>;
+  /** Binds with options. */
+  bind(options: BindPromiseOptions): Promise<AddressInfo>;
+  async bind(where?: number | BindPromiseOptions, address?: string, options?: Abortable): Promise<AddressInfo> {
+    const isOptions = where !== null && typeof where === "object";
+    const signal = signalOf(isOptions ? where : options);
+    const { socket } = this;
+    const start = (): void => void (isOptions ? socket.bind(where) : socket.bind(where, address));
+    return await untilEvent(socket, "listening", signal, start, () => socket.address());
+  }
+
+  /**
+   * Gives the socket a peer. An unbound one is bound first.
+   *
+   * @param port 1 to 65535.
+   * @param address An IP address or a host name; left out: the loopback address.
+   * @returns The peer's address.
+   */
+  connect(port: number, address?: string, options?: Abortable): Promise<AddressInfo>;
+  /** Connects with options. */
+  connect(options: ConnectOptions): Promise<AddressInfo>;
+  async connect(where: number | ConnectOptions, address?: string, options?: Abortable): Promise<AddressInfo> {
+    const isOptions = where !== null && typeof where === "object";
+    const signal = signalOf(isOptions ? where : options);
+    const to = isOptions ? where : { port: where, address };
+    const { socket } = this;
+    const start = (fail: (error: unknown) => void): void => {
+      socket.connect(to.port, to.address, (error) => {
+        if (error) fail(error);
+      });
+    };
+    return await untilEvent(socket, "connect", signal, start, () => socket.remoteAddress());
+  }
+
+  /**
+   * Sends a datagram. An unbound socket is bound first. The bytes are copied before this returns.
+   *
+   * @param message Bytes, text (as UTF-8), or an array of both.
+   * @param port The destination's port; not on a connected socket.
+   * @param address An IP address or a host name; left out: the loopback address.
+   * @returns How many bytes the kernel was given.
+   */
+  send(message: Bytes | readonly Bytes[], port?: number, address?: string): Promise<number>;
+  /** Sends with options. Aborting the signal takes the message back, if it has not left. */
+  send(message: Bytes | readonly Bytes[], options: SendOptions): Promise<number>;
+  async send(message: Bytes | readonly Bytes[], port?: number | SendOptions, address?: string): Promise<number> {
+    const options = optionsOf<SendOptions>(port, address);
+    const signal = signalOf(options);
+    const bytes = ownCopy(payloadOf(message));
+    if (!this.#isBound) await this.#bound(signal);
+    const isName = Boolean(options.address) && ipVersionOf(`${options.address}`) === 0;
+    if (isName || udpStateOf(this.socket).options.sendBlockList) return this.#sendToName(bytes, options, signal);
+    return this.#sendNow(bytes, options, signal);
+  }
+
+  /** The main entry calls `send()`'s callback not at all if the socket is closed meanwhile: `sendMany()`'s comes in any case. */
+  #sendNow(message: Uint8Array, options: SendOptions, signal: AbortSignal | undefined): Promise<number> {
+    const { signal: _, ...where } = options;
+    const isAddressed = where.port !== undefined || where.address !== undefined;
+    return abortable(undefined, (resolve, reject) => {
+      const messages = isAddressed || Object.keys(where).length > 0 ? [{ ...where, message }] : [message];
+      this.socket.sendMany(messages, { signal }, (error) => {
+        if (!error) return resolve(message.length);
+        Reflect.deleteProperty(error, "index");
+        reject(error);
+      });
+    });
+  }
+
+  #sendToName(message: Uint8Array, options: SendOptions, signal: AbortSignal | undefined): Promise<number> {
+    const { socket } = this;
+    return abortable(signal, (resolve, reject) => {
+      const closed = (): void => reject(notRunning());
+      socket.on("close", closed);
+      const done = (error: Error | null, bytes: number): void => {
+        socket.removeListener("close", closed);
+        if (error) reject(error);
+        else resolve(bytes);
+      };
+      try {
+        socket.send(message, options, done);
+      } catch (error) {
+        done(error as Error, 0);
+      }
+    });
+  }
+
+  /**
+   * Sends several datagrams, as `sendMany()` of the main entry.
+   *
+   * @param messages Bytes, text, or either with a destination; or a batch.
+   * @param port The destination of those that have none.
+   * @param address Its IP address; left out: the loopback address.
+   * @returns How many there were: all were handed to the kernel.
+   * @throws {SendManyRejection} As a rejection: the first message's error, and how many were sent.
+   */
+  sendMany(
+    messages: MessageBatch | readonly (Bytes | AddressedMessage)[],
+    port?: number,
+    address?: string,
+  ): Promise<number>;
+  /** Sends several with options. Aborting the signal takes those back that have not left. */
+  sendMany(
+    messages: MessageBatch | readonly (Bytes | AddressedMessage)[],
+    options: SendManyOptions,
+  ): Promise<number>;
+  async sendMany(
+    messages: MessageBatch | readonly (Bytes | AddressedMessage)[],
+    port?: number | SendManyOptions,
+    address?: string,
+  ): Promise<number> {
+    const options = optionsOf<SendManyOptions>(port, address);
+    signalOf(options);
+    // Bound by the call, as then it copies the messages before it returns.
+    if (!this.#isBound && udpStateOf(this.socket).bindState === "unbound") this.socket.bindSync();
+    return await abortable<number>(undefined, (resolve, reject) => {
+      const failed = (error: Error): void => done(Object.assign(error, { index: 0 }) as SendManyError, 0);
+      const done = (error: SendManyError | null, sent: number): void => {
+        this.socket.removeListener("error", failed);
+        if (error) reject(Object.assign(error, { sent }));
+        else resolve(sent);
+      };
+      // Binding that is under way may fail: then nobody is called back.
+      if (!this.#isBound) this.socket.on("error", failed);
+      try {
+        this.socket.sendMany(messages, options, done);
+      } catch (error) {
+        this.socket.removeListener("error", failed);
+        throw error;
+      }
+    });
+  }
+
+  /**
+   * The next datagram. Those who wait get one each, in order.
+   *
+   * @param options.signal Aborting it ends the wait: the datagram is another's.
+   * @returns `[message, remote]`.
+   * @throws {Error} As a rejection: the socket's error; ERR_SOCKET_DGRAM_NOT_RUNNING once it is closed.
+   */
+  receive(options?: Abortable): Promise<Datagram> {
+    return abortable<Datagram>(undefined, (resolve, reject) => {
+      const signal = signalOf(options);
+      if (signal?.aborted) return reject(aborted(signal));
+      if (!endpointOf(this.socket)) return reject(notRunning());
+      const abort = (): void => {
+        this.#forget(receiver);
+        reject(aborted(signal!));
+      };
+      const receiver: Receiver = (datagram, error) => {
+        signal?.removeEventListener("abort", abort);
+        this.#forget(receiver);
+        if (datagram) resolve(datagram);
+        else reject(error);
+      };
+      signal?.addEventListener("abort", abort);
+      if (this.#receivers.push(receiver) > 1) return;
+      this.socket.on("message", this.#onMessage);
+      this.socket.on("error", this.#onError);
+      this.socket.on("close", this.#onClose);
+    });
+  }
+
+  #forget(receiver: Receiver): void {
+    const at = this.#receivers.indexOf(receiver);
+    if (at >= 0) this.#receivers.splice(at, 1);
+    if (this.#receivers.length > 0) return;
+    this.socket.removeListener("message", this.#onMessage);
+    this.socket.removeListener("error", this.#onError);
+    this.socket.removeListener("close", this.#onClose);
+  }
+
+  readonly #onMessage = (...datagram: Datagram): void => this.#receivers[0]?.(datagram);
+
+  readonly #onError = (error: Error): void => {
+    for (const receiver of [...this.#receivers]) receiver(undefined, error);
+  };
+
+  readonly #onClose = (): void => this.#onError(notRunning());
+
+  /** The datagrams, as the main entry's socket gives them: `[message, remote]`. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Datagram, undefined, void> {
+    return new DatagramIterator<Datagram>(this.socket);
+  }
+
+  /**
+   * Sends a request and waits for its answer. Without one it is sent again: each time after twice as long (RFC 8085).
+   *
+   * The answer is the first datagram from the asked address and port that `match` agrees to. A protocol that numbers its requests should
+   * compare the number there: a late answer to an earlier request is otherwise taken for this one's. What had come before the request is
+   * sent is no answer, and is dropped unless somebody else listens. Several requests may wait at once.
+   *
+   * On Linux `setRecvErrors` is turned on, so that a closed port is heard of without a peer, too.
+   *
+   * @example
+   * ```ts
+   * const [answer] = await socket.request(query, {
+   *   port: 53,
+   *   address: "192.0.2.53",
+   *   match: (message) => message.length > 12 && message.readUInt16BE(0) === id,
+   * });
+   * ```
+   *
+   * @returns The answer, as `[message, remote]`.
+   * @throws {Error} As a rejection: ETIMEDOUT without an answer, with what the network has said, if anything, as its `cause`; ECONNREFUSED where
+   * nobody listens; what sending fails with; an AbortError; what `match` throws.
+   */
+  async request(message: Bytes | readonly Bytes[], options: RequestOptions = {}): Promise<Datagram> {
+    const signal = signalOf(options);
+    const { timeout = 1000, retries = 3, match, anySource = false } = options;
+    validateInteger(timeout, "options.timeout", 1, 2 ** 31 - 1);
+    validateInteger(retries, "options.retries", 0, 64);
+    if (match !== undefined) validateFunction(match, "options.match");
+    validateBoolean(anySource, "options.anySource");
+    const bytes = ownCopy(payloadOf(message));
+    const { port, address, signal: _, timeout: __, retries: ___, match: ____, anySource: _____, ...controls } = options;
+    if (!this.#isBound) await this.#bound(signal);
+    const to = await this.#destination(port, address, signal);
+    this.#hearNetwork();
+    await this.#dropOld();
+    if (signal?.aborted) throw aborted(signal);
+    const checked: CheckedRequest = { message: bytes, to, controls, signal, timeout, retries, match, anySource };
+    return await this.#requests.run(checked);
+  }
+
+  /** @returns An IP address; undefined: the peer. */
+  async #destination(
+    port: number | undefined,
+    address: string | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<CheckedRequest["to"]> {
+    const { socket } = this;
+    const state = udpStateOf(socket);
+    const endpoint = state.endpoint;
+    if (!endpoint) throw notRunning();
+    if (port === undefined && address === undefined) {
+      if (state.connectState === "connected") return undefined;
+      throw notConnected();
+    }
+    const validPort = validatePort(port, "Port", false);
+    const { version } = endpoint;
+    if (!address) return { port: validPort, address: LOOPBACK[version] };
+    if (typeof address !== "string") throw invalidArgType("options.address", "of type string", address);
+    if (ipVersionOf(address) === version) return { port: validPort, address };
+    const found = await abortable<string>(signal, (resolve, reject) => {
+      lookUp(state.options.lookup, version, address, (error, ip) => {
+        if (error) reject(error);
+        else resolve(addressText(ip));
+      });
+    });
+    return { port: validPort, address: found };
+  }
+
+  #hearNetwork(): void {
+    const { socket } = this;
+    try {
+      if (!socket.getRecvErrors()) socket.setRecvErrors(true);
+    } catch {
+      // The system has no such option: a connected socket hears of a closed port anyway.
+    }
+  }
+
+  /** What waits in the kernel came before the request. */
+  async #dropOld(): Promise<void> {
+    const { socket } = this;
+    const isHeard = (): boolean => this.#requests.areAny || socket.listenerCount("message") > 0;
+    if (isHeard() || socket.listenerCount("messages") > 0 || socket.getInputQueueSize() === 0) return;
+    const drop = (): void => {};
+    socket.on("message", drop);
+    try {
+      for (let turns = 0; turns < MAX_TURNS && endpointOf(socket); turns++) {
+        await new Promise((resolve) => setImmediate(resolve));
+        if (endpointOf(socket) && socket.getInputQueueSize() === 0) break;
+      }
+    } finally {
+      socket.removeListener("message", drop);
+    }
+  }
+
+  /**
+   * Closes the socket. On a closed one it does nothing.
+   *
+   * @param options.signal If it is aborted already, nothing is closed; later it ends the wait only.
+   */
+  close(options?: Abortable): Promise<void> {
+    const { socket } = this;
+    return new Promise<void>((resolve, reject) => {
+      abortable<void>(signalOf(options), (done) => {
+        if (!endpointOf(socket)) return done();
+        // Where binding fails, so does what waits for it: closing.
+        const again = (): void => nextTick(() => void (endpointOf(socket) && socket.close()));
+        socket.on("error", again);
+        socket.once("close", () => {
+          socket.removeListener("error", again);
+          done();
+        });
+        socket.close();
+      }).then(resolve, reject);
+    });
+  }
+
+  /** `close()`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** The local address. @throws {Error} EBADF before the socket is bound. */
+  address(): AddressInfo {
+    return this.socket.address();
+  }
+
+  /** The peer's address. @throws {Error} ERR_SOCKET_DGRAM_NOT_CONNECTED */
+  remoteAddress(): AddressInfo {
+    return this.socket.remoteAddress();
+  }
+
+  /** The socket keeps the process alive, once it is bound. That is how it starts. */
+  ref(): this {
+    this.socket.ref();
+    return this;
+  }
+
+  /** The socket does not keep the process alive. */
+  unref(): this {
+    this.socket.unref();
+    return this;
+  }
+
+  get #isBound(): boolean {
+    return udpStateOf(this.socket).bindState === "bound";
+  }
+
+  /** Binds, unless that is under way. Several wait for the same. */
+  async #bound(signal: AbortSignal | undefined): Promise<void> {
+    const { socket } = this;
+    if (!endpointOf(socket)) throw notRunning();
+    const isUnderWay = udpStateOf(socket).bindState === "binding";
+    const start = (): void => void (isUnderWay || socket.bind());
+    const binding = this.#binding ??= untilEvent(socket, "listening", undefined, start, () => socket.address())
+      .finally(() => this.#binding = undefined);
+    await abortable<AddressInfo>(signal, (resolve, reject) => void binding.then(resolve, reject));
+  }
+}
+
+/** Turns of the event loop in which what came before a request is dropped. */
+const MAX_TURNS = 64;
+
+/** `(port, address)` or options. */
+function optionsOf<Options extends { port?: number | undefined; address?: string | undefined }>(
+  port: number | Options | undefined,
+  address: string | undefined,
+): Options {
+  if (port !== null && typeof port === "object") {
+    validateObject(port, "options");
+    return port;
+  }
+  return (port === undefined && address === undefined ? {} : { port, address }) as Options;
+}
