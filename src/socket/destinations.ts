@@ -10,21 +10,17 @@ import type { EncodedAddress } from "../../ffi/wire/sockaddr.ts";
 /** Addresses remembered at most; beyond that all are forgotten. */
 const MAX_ADDRESSES = 4096;
 
-/** One socket's destinations. All are forgotten if the program may have given up a permission. */
-export class Destinations {
-  readonly #known: BoundedPairCache<string, number, EncodedAddress>;
-
+/**
+ * One socket's destinations: the encoded form of an address and a port, the same object each time. All are forgotten if the program may
+ * have given up a permission.
+ */
+export class Destinations extends BoundedPairCache<string, number, EncodedAddress> {
   constructor(network: NetworkPermission) {
-    this.#known = new BoundedPairCache(MAX_ADDRESSES, network);
-  }
-
-  /** The encoded form of an address, where it is known. The same object each time. */
-  find(address: string, port: number): EncodedAddress | undefined {
-    return this.#known.get(address, port);
+    super(MAX_ADDRESSES, network);
   }
 
   /** Remembers one. Not for an address with a zone: an interface's number can change. */
-  remember(address: string, port: number, encoded: EncodedAddress): void {
-    if (!address.includes("%")) this.#known.set(address, port, encoded);
+  override set(address: string, port: number, encoded: EncodedAddress): void {
+    if (!address.includes("%")) super.set(address, port, encoded);
   }
 }
