@@ -4,6 +4,7 @@
  * @module
  */
 import type { Abi } from "../abi/abi.ts";
+import { BoundedCache } from "../common/bounded_cache.ts";
 import {
   type Binding,
   type NativeFunction,
@@ -306,7 +307,8 @@ interface Question {
 class DenoPermissions {
   readonly #deno: DenoNamespace;
   readonly #whole = new Map<string, PermissionStatus>();
-  readonly #granted = new Set<string>();
+  readonly #grants = { revision: 0 };
+  readonly #granted = new BoundedCache<string, true>(MAX_REMEMBERED, this.#grants);
   readonly #changed: () => void;
 
   /** @param changed Called when something that was granted may have been revoked. */
@@ -314,7 +316,7 @@ class DenoPermissions {
     this.#deno = deno;
     this.#changed = changed;
     hearRevocations(deno, () => {
-      this.#granted.clear();
+      this.#grants.revision++;
       changed();
     });
   }
@@ -349,11 +351,10 @@ class DenoPermissions {
 
   /** Returns the error of a query. Grants are remembered. */
   remembered(key: string, ask: () => Error | undefined): Error | undefined {
-    if (this.#granted.has(key)) return undefined;
+    if (this.#granted.get(key)) return undefined;
     const refused = ask();
     if (refused) return refused;
-    if (this.#granted.size >= MAX_REMEMBERED) this.#granted.clear();
-    this.#granted.add(key);
+    this.#granted.set(key, true);
   }
 
   #query(question: Question): string {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { BoundedCache } from "../common/bounded_cache.ts";
 import type { Libc } from "../libc/libc.ts";
 
 /**
@@ -33,10 +34,14 @@ export function interfaceName(libc: Libc, index: number): string {
   return new TextDecoder().decode(memory.bytes.subarray(0, memory.bytes.indexOf(0)));
 }
 
+/** Names remembered at most: more than a host has interfaces. */
+const MAX_NAMES = 4096;
+
 /** Names of interfaces, each read once for each batch, as interfaces can be renamed. */
 export class InterfaceNames {
   readonly #libc: Libc;
-  readonly #names = new Map<number, string>();
+  readonly #batch = { revision: 0 };
+  readonly #names = new BoundedCache<number, string>(MAX_NAMES, this.#batch);
 
   constructor(libc: Libc) {
     this.#libc = libc;
@@ -44,7 +49,7 @@ export class InterfaceNames {
 
   /** Begins a batch: names are read again. */
   beginBatch(): void {
-    if (this.#names.size > 0) this.#names.clear();
+    this.#batch.revision++;
   }
 
   /** As {@linkcode interfaceName}. */

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Abi } from "../../ffi/abi/abi.ts";
+import { BoundedCache } from "../../ffi/common/bounded_cache.ts";
 import type { Libc } from "../../ffi/libc/libc.ts";
 import type { EncodedControls } from "../../ffi/wire/control.ts";
 import { type IpVersion, parseIp } from "../../ffi/wire/inet.ts";
@@ -89,7 +90,7 @@ function checkTOS({ tos, dscp, ecn }: SendControls): void {
   if (ecn !== undefined) validateInteger(ecn, "options.ecn", 0, 3);
 }
 
-/** Remembered at most. */
+/** Remembered at most; beyond that all are forgotten. */
 const MAX_ENTRIES = 256;
 
 /** What a message is to have, with nothing left that can change its meaning: no interface's name, no part of a byte. */
@@ -127,7 +128,7 @@ export interface ControlledSocket {
 export class SendControlsEncoder {
   readonly #libc: Libc;
   readonly #socket: ControlledSocket;
-  readonly #known = new Map<string, Known>();
+  readonly #known = new BoundedCache<string, Known>(MAX_ENTRIES);
   /** The last one, as most messages are sent like the one before. */
   #last: Known | undefined;
 
@@ -175,7 +176,6 @@ export class SendControlsEncoder {
     }
     const encoded = this.#encode(resolved);
     if (typeof encoded === "number") return encoded;
-    if (this.#known.size >= MAX_ENTRIES) this.#known.clear();
     this.#known.set(key, this.#last = { controls: resolved, encoded });
     return encoded;
   }

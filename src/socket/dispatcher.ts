@@ -106,7 +106,7 @@ export class Dispatcher implements OperationOwner {
       (callback === undefined || typeof callback === "function") && !rest &&
       !this.#policy.hasSendBlockList && this.#lookup === defaultLookup;
     if (!canTake) return false;
-    const destination = this.#destinations.find(address, port);
+    const destination = this.#destinations.get(address, port);
     if (destination === undefined) return false;
     const operation = callback ? new SendOperation(this, callback as SendCallback, address, port) : undefined;
     operation?.scheduleAfterLookup();
@@ -234,7 +234,7 @@ export class Dispatcher implements OperationOwner {
 
   /** Known destinations are IP addresses. */
   #needsNoLookup({ version }: UdpEndpoint, address: string, port: number): boolean {
-    const isKnown = this.#lookup === defaultLookup && this.#destinations.find(address, port) !== undefined;
+    const isKnown = this.#lookup === defaultLookup && this.#destinations.get(address, port) !== undefined;
     return isKnown || needsNoLookup(this.#lookup, version, address);
   }
 
@@ -283,12 +283,12 @@ export class Dispatcher implements OperationOwner {
   #destinationOf(endpoint: UdpEndpoint, ip: string, port: number): EncodedAddress | NoRoute {
     const blocked = this.#policy.blocked(ip);
     if (blocked) return blocked;
-    const known = this.#destinations.find(ip, port);
+    const known = this.#destinations.get(ip, port);
     if (known) return known;
     const refused = this.#policy.refused(ip, port);
     if (refused) return refused;
     const encoded = endpoint.encode(ip, port);
-    if (encoded) this.#destinations.remember(ip, port, encoded);
+    if (encoded) this.#destinations.set(ip, port, encoded);
     // No address of this family.
     return encoded ?? -this.#engine.runtime.libc.abi.errno.EINVAL;
   }

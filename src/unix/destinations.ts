@@ -4,6 +4,7 @@
  * @module
  */
 import type { Abi } from "../../ffi/abi/abi.ts";
+import { BoundedCache } from "../../ffi/common/bounded_cache.ts";
 import type { NetworkPermission } from "../../ffi/runtimes/network_permission.ts";
 import type { EncodedAddress } from "../../ffi/wire/sockaddr.ts";
 import { encodePath } from "../../ffi/wire/sockaddr_un.ts";
@@ -16,13 +17,12 @@ const MAX_PATHS = 4096;
 export class UnixDestinations {
   readonly #abi: Abi;
   readonly #network: NetworkPermission;
-  readonly #byPath = new Map<unknown, EncodedAddress>();
-  #revision: number;
+  readonly #byPath: BoundedCache<unknown, EncodedAddress>;
 
   constructor(abi: Abi, network: NetworkPermission) {
     this.#abi = abi;
     this.#network = network;
-    this.#revision = network.revision;
+    this.#byPath = new BoundedCache(MAX_PATHS, network);
   }
 
   /**
@@ -31,17 +31,12 @@ export class UnixDestinations {
    * @throws What `validatePath` throws.
    */
   find(given: unknown): EncodedAddress | Error {
-    if (this.#network.revision !== this.#revision) {
-      this.#revision = this.#network.revision;
-      this.#byPath.clear();
-    }
     const known = this.#byPath.get(given);
     if (known) return known;
     const path = validatePath(this.#abi, given, "path", "send");
     const refused = this.#network.pathRefusal(path);
     if (refused) return refused;
     const encoded = encodePath(this.#abi, path)!;
-    if (this.#byPath.size >= MAX_PATHS) this.#byPath.clear();
     this.#byPath.set(given, encoded);
     return encoded;
   }
