@@ -100,7 +100,7 @@ class PollThread {
   #poller: Poller | undefined;
   #serial = FIRST_WAIT;
   #linger: ReturnType<typeof setTimeout> | undefined;
-  /** Called when the set is ready. */
+  /** Called when the poller is ready. */
   onReady: () => void = () => {};
   /** Called if the thread could not start, or has ended. */
   onFailed: () => void = () => {};
