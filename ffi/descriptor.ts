@@ -157,7 +157,7 @@ export class Descriptor {
     return result < 0 ? result : value.bytes.slice(0, Math.min(size.view.getUint32(0, true), length));
   }
 
-  /** ioctl(2) of a request that gives an int. */
+  /** ioctl(2) of a request that returns an int. */
   readInt(request: number): number {
     const { value, valueAt } = scratchOf(this.#libc);
     const result = this.#libc.ioctl(this.#fd, request, valueAt);

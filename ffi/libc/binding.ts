@@ -62,7 +62,7 @@ const EAGER_FUNCTIONS: ReadonlySet<string> = new Set([
   ...["epoll_create1", "epoll_ctl", "epoll_wait", "eventfd", "kqueue", "kevent"],
 ]);
 
-/** Functions that some C libraries have: that one is missing tells which library it is. */
+/** Functions that only some C libraries have. They identify the library. */
 const TELLING: ReadonlySet<string> = new Set(["gnu_get_libc_version"]);
 
 /**

@@ -251,7 +251,7 @@ export class NativeLibc implements Libc {
 
   /**
    * musl's sendmmsg and recvmmsg are loops of single calls, and its sendmsg refuses control data of more than 1,024 bytes (up to 1.2.4).
-   * The kernel's own calls take the same structs. Of the C libraries only glibc is known to do no more than call them.
+   * The kernel's own calls take the same structs. Only glibc is known just to call them.
    */
   #sendByKernel({ SYS_sendmsg, SYS_sendmmsg, SYS_recvmmsg }: LinuxConstants): void {
     const c = this.#c;

@@ -72,7 +72,7 @@ export class OwningLibc extends NativeLibc {
     const slot = this.owner.slotOf(fd);
     if (!slot) return super.close(fd);
     if (slot[0] !== fd) {
-      // Another realm has closed it, and the number may be somebody else's.
+      // Another realm has closed it, and the number may belong to someone else.
       this.owner.vacate(fd, slot);
       return -this.abi.errno.EBADF;
     }

@@ -1,7 +1,7 @@
 /**
- * Descriptors that end with their realm, if another one follows in the same thread: `bun test --isolate` gives each file a global object and
- * modules of its own, and says nothing when one ends. What a realm has open stands in native memory, which outlives it; the next one closes
- * it before it opens anything.
+ * Descriptors of a realm that are closed when another realm follows in the same thread. `bun test --isolate` gives each file a new global
+ * object and new modules, and does not report when one ends. The descriptors of a realm are listed in native memory, which outlives it;
+ * the next realm closes them before it opens any.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { Memory } from "./memory.ts";
 import type { Prototype } from "./prototypes.ts";
 import { type Slot, THREAD_EXIT_PROTOTYPES, ThreadOwner } from "./thread_exit.ts";
 
-/** The functions; `tests/headers_test.ts` has a C compiler compare them with the headers. */
+/** The functions. `tests/headers_test.ts` compares them with the headers by a C compiler. */
 export const REALM_PROTOTYPES = {
   bindtextdomain: {
     declaration: "char *bindtextdomain(const char *domainname, const char *dirname)",
@@ -23,19 +23,19 @@ export const REALM_PROTOTYPES = {
 /** One block of the list: the address of the next one, and descriptors, -1 for none. */
 const BLOCK = { size: 4096, next: 0, descriptors: 8 };
 
-/** The C library keeps a text under this name for the process: where the list begins. Children do not inherit it. */
+/** The name under which the C library keeps the start of the list, as text, for the process. Children do not inherit it. */
 const NAME = "dgram-ffi";
 
 /** The key of a realm's slots, which copies of this module share. */
 const SLOTS = Symbol.for("dgram-ffi.slots");
 
-/** Gives a slot that nobody else has. */
+/** Returns an unused slot. */
 type SlotSource = () => Slot | undefined;
 
 /**
- * Who lists a realm's descriptors. What the realm before has left is closed.
+ * The owner that lists a realm's descriptors. Descriptors that the previous realm has left open are closed.
  *
- * @param realm An object that each realm has one of.
+ * @param realm An object of which each realm has one.
  * @returns Undefined if the C library has no place for the list.
  */
 export function openRealmOwner(binding: Binding, abi: Abi, realm: object): ThreadOwner | undefined {
@@ -72,7 +72,7 @@ function openSlots(binding: Binding, abi: Abi): SlotSource {
     last = add(address);
     address = Number(nextOf(last)[0]);
   }
-  // What is open now was left by another realm: this one has opened nothing yet.
+  // What is open was left by another realm, as this one has opened nothing yet.
   for (const slot of free) closeLeft(slot, binding.functions.close);
   return () => {
     if (free.length === 0) {
@@ -91,7 +91,7 @@ function closeLeft(slot: Slot, close: (fd: number) => number): void {
   close(fd);
 }
 
-/** The address of the first block, which the first realm makes. */
+/** The address of the first block, which the first realm allocates. */
 function firstOf(binding: Binding, bindtextdomain: (...text: unknown[]) => unknown, make: () => number): number {
   const name = text(binding, NAME);
   const known = bindtextdomain(binding.pointerTo(name, 0), binding.nullPointer);
@@ -108,7 +108,7 @@ function text(binding: Binding, value: string): Memory {
   return new Memory(buffer, binding.addressOf(buffer));
 }
 
-/** A string of C. One byte after the other: nothing is read behind its end. */
+/** A string of C, read byte by byte, so that nothing after its end is read. */
 function textAt(binding: Binding, pointer: unknown): string {
   let value = "";
   for (let at = Number(pointer);; at++) {

@@ -33,7 +33,7 @@ export class EpollPoller implements Poller {
     this.#eventsAt = libc.pointer(this.#events);
   }
 
-  /** Opens one, or gives a negative errno. */
+  /** Opens one. @returns A negative errno if it fails. */
   static open(libc: Libc): EpollPoller | number {
     const { EPOLL_CLOEXEC, EPOLL_CTL_ADD, EFD_CLOEXEC, EFD_NONBLOCK } = libc.abi.linux!;
     const fd = libc.epoll_create1(EPOLL_CLOEXEC);

@@ -37,7 +37,7 @@ export class KqueuePoller implements Poller {
     this.#noTime = libc.pointer(libc.allocate(libc.abi.layouts.timespec.size));
   }
 
-  /** Opens one, or gives a negative errno. */
+  /** Opens one. @returns A negative errno if it fails. */
   static open(libc: Libc): KqueuePoller | number {
     const fd = libc.kqueue();
     if (fd < 0) return fd;

@@ -45,7 +45,7 @@ export class MessageVector {
   readonly #flags: number;
   readonly #len: number;
   readonly #IPPROTO_UDP: number;
-  /** Undefined if the system does not coalesce datagrams, nor cut payloads to segments. */
+  /** Undefined if the system neither coalesces datagrams nor segments payloads. */
   readonly #UDP_GRO: number | undefined;
   readonly #UDP_SEGMENT: number | undefined;
   /** Whether an empty address or empty control data has to be NULL: XNU refuses other pointers, Linux ignores them. */

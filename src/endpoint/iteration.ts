@@ -1,17 +1,17 @@
 /**
- * Datagrams by `for await`: what comes between two steps waits, in a queue of bounded length; then the socket is paused.
+ * Iteration over datagrams by `for await`. Between two steps datagrams wait in a queue; if it is full, the socket is paused.
  *
  * @module
  */
 import type { AnySocket } from "./events.ts";
 import { endpointOf } from "./socket_state.ts";
 
-/** With as many datagrams in the queue the socket is paused. */
+/** If the queue holds this many datagrams, the socket is paused. */
 const MOST = 64;
-/** With as many it goes on. */
+/** If it holds only this many, the socket is resumed. */
 const FEWEST = 16;
 
-/** What a step of the iteration gives. */
+/** The result of a step of the iteration. */
 type Step<Datagram> = IteratorResult<Datagram, undefined>;
 
 interface Waiting<Datagram> {
@@ -20,17 +20,17 @@ interface Waiting<Datagram> {
 }
 
 /**
- * The datagrams of one socket, from the first step on. It ends when the socket is closed, and after the socket's `'error'`, which it
- * throws. Ending it leaves the socket as it was, without listeners of this one.
+ * Iterates over the datagrams of one socket, from the first step on. It ends when the socket is closed, and at the socket's `'error'`,
+ * which it throws. When it ends, the socket is as before, without the iterator's listeners.
  */
 export class DatagramIterator<Datagram extends readonly unknown[]>
   implements AsyncIterableIterator<Datagram, undefined, void> {
   readonly #socket: AnySocket;
   #state: "unused" | "open" | "over" = "unused";
   readonly #queue: Datagram[] = [];
-  /** Those who wait for a datagram. */
+  /** Steps that wait for a datagram. */
   readonly #waiting: Waiting<Datagram>[] = [];
-  /** What is thrown behind the queue, once. */
+  /** The error to throw after the queue, once. */
   #error: { readonly value: unknown } | undefined;
   #pauses = false;
 
@@ -113,7 +113,7 @@ export class DatagramIterator<Datagram extends readonly unknown[]>
     endpointOf(this.#socket)?.setPaused(this, pauses);
   }
 
-  /** Nothing comes any more. */
+  /** No datagram follows. */
   #end(): void {
     const socket = this.#socket;
     if (this.#state === "open") {

@@ -1,11 +1,11 @@
 /**
- * Sockets that do not receive for a while.
+ * Pausing and resuming of receiving.
  *
  * @module
  */
 import { endpointOf } from "./socket_state.ts";
 
-/** The program itself, which says so by `pause()`. */
+/** The pause of the program itself, by `pause()`. */
 const PROGRAM = "program";
 
 /** See {@linkcode Socket.pause}. A closed socket receives nothing anyway. */

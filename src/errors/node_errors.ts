@@ -130,7 +130,7 @@ export function aborted(signal: AbortSignal): Error & { code: string } {
   return Object.assign(error, { code: "ABORT_ERR" });
 }
 
-/** A signal's AbortError in the place of ECANCELED, if it is the reason; otherwise the error. */
+/** The signal's AbortError instead of ECANCELED, if the signal is the reason; otherwise the error. */
 export function orAborted<E extends Error>(error: E, signal: AbortSignal | undefined): E {
   if (!signal?.aborted || (error as Partial<SystemError>).code !== "ECANCELED") return error;
   return aborted(signal) as Error as E;

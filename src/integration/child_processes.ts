@@ -1,6 +1,6 @@
 /**
- * Sockets that are sent to child processes, `child.send(message, socket)`. The runtime reads the socket's handle under a symbol of
- * its own; in the child it calls `bind()` of a new socket with the handle it received. Bun sends only sockets of its own.
+ * Sockets that are sent to child processes, `child.send(message, socket)`. The runtime reads the socket's handle under an
+ * internal symbol; in the child it calls `bind()` of a new socket with the handle it received. Bun sends only its own sockets.
  *
  * @module
  */

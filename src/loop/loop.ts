@@ -1,6 +1,6 @@
 /**
  * The poll loop of one JavaScript thread: finds out which sockets are ready, gives them fair turns, and keeps the process alive while
- * a referenced socket is watched.
+ * it watches a referenced socket.
  *
  * @module
  */
@@ -149,8 +149,8 @@ export class PollLoop {
   /**
    * Starts or stops waiting for room to send.
    *
-   * @returns False if it will not be told, as it is not watched, or the kernel refuses. One that is told though it has asked for that no
-   * more is left alone like others that are ready and do nothing.
+   * @returns False if it does not wait, because it is not watched or the kernel refuses. If the kernel refuses to stop, the watcher is
+   * suspended like others that are ready and do nothing.
    */
   setWritable(watcher: Watcher, writable: boolean): boolean {
     if (writable) this.#watchIfLate(watcher);
@@ -164,8 +164,8 @@ export class PollLoop {
   }
 
   /**
-   * Reads a watcher no more, until it is told otherwise: neither data nor errors. It keeps the process alive as before. What the watcher
-   * has fetched stays its own: {@linkcode Watcher.onTurnOver}.
+   * Stops or resumes reading of data and errors. Whether the watcher keeps the process alive does not change. It keeps what it has
+   * already received: {@linkcode Watcher.onTurnOver}.
    */
   setPaused(watcher: Watcher, paused: boolean): void {
     if (watcher.token === 0 || this.#paused.has(watcher) === paused) return;
@@ -174,7 +174,7 @@ export class PollLoop {
     if (paused) this.#paused.set(watcher, 0);
     else this.#paused.delete(watcher);
     this.#changeInterest(watcher, before);
-    // It may have something that the kernel does not know of.
+    // It may have something that the kernel does not report.
     if (!paused) this.requestTurn(watcher, READABLE | missed);
   }
 
@@ -319,7 +319,7 @@ export class PollLoop {
     if (!this.#running) this.#lookAgain();
   }
 
-  /** Polls the set and gives each ready watcher a turn. */
+  /** Polls, and gives each ready watcher a turn. */
   #look(): void {
     if (!this.#open || this.#running) return;
     const { set } = this.#open;

@@ -62,7 +62,7 @@ export class Spin {
     this.#lastActive = now;
   }
 
-  /** Somebody was ready, and is done. @returns Whether more is likely to follow at once, so that a look is not in vain. */
+  /** The turns of an activity are over. @returns Whether more is likely to follow at once, so that a poll is worth its cost. */
   expectsMore(): boolean {
     const isFar = this.#gaps > TOLERATED_GAPS;
     // Then it waits.

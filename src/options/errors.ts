@@ -15,7 +15,7 @@ export interface OptionError extends Error {
   code: string;
   /** The call that failed. */
   syscall: string;
-  /** The option's header name, or its number where it was given by number. */
+  /** The option's header name, or its number if it was given by number. */
   option: string;
 }
 

@@ -54,7 +54,7 @@ export class ErrorReceiver {
     this.#icmpErrnos = ICMP_ERRNOS.map((name) => abi.errno[name]);
   }
 
-  /** Whether messages are still to be delivered that the kernel has no more: it does not tell of them again. */
+  /** Whether messages that were read are not delivered yet. The kernel does not report them again. */
   get isMoreFetched(): boolean {
     return this.#fetched.length > 0;
   }

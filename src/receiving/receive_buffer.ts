@@ -1,27 +1,27 @@
 /**
- * The receive buffer of a socket, in which datagrams wait and what is on the error queue, too. Of a datagram that finds no room the
- * kernel counts that it is lost; of a message for the error queue it does not.
+ * The receive buffer of a socket, which holds datagrams and the messages of the error queue. If it is full, the kernel counts the
+ * datagrams that it drops, but not the messages of the error queue.
  *
  * @module
  */
 import type { Abi } from "../../ffi/abi/abi.ts";
 
-/** Bytes of the array of `uint32_t` (SO_MEMINFO) that are read. */
+/** How many bytes of the array of `uint32_t` (SO_MEMINFO) are read. */
 export const MEMINFO_SIZE = 36;
 
-/** A packet's memory in the kernel is less than that, if there is not much in it. */
+/** A small packet takes less memory than this in the kernel. */
 const SMALL_PACKET = 4608;
 
 /** Watches one socket's buffer. */
 export class ReceiveBuffer {
-  /** Datagrams that were dropped before. */
+  /** The number of datagrams dropped before. */
   #drops = 0;
 
   /**
-   * Whether a small packet may have found no room since this was called last: there is none, or datagrams were dropped meanwhile.
+   * Whether a small packet may have found no room since the last call: there is no room now, or datagrams were dropped since.
    *
    * @param memory The socket's SO_MEMINFO.
-   * @param countsDrops Whether datagrams are dropped for want of room only.
+   * @param countsDrops Whether datagrams are dropped only if there is no room.
    */
   wasFull({ linux }: Abi, memory: Uint8Array, countsDrops: boolean): boolean {
     const { SK_MEMINFO_RMEM_ALLOC, SK_MEMINFO_RCVBUF, SK_MEMINFO_DROPS } = linux!;

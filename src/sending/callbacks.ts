@@ -7,14 +7,16 @@
  * | the kernel, a permission or a block list refuses it | `(error)` | has its error, if it is the first to fail |
  * | the lookup fails | `(error)`; without a callback `'error'` | there is no lookup |
  * | it waits for room when the socket is closed | `(ECANCELED)` | has ECANCELED |
+ * | its signal is aborted before it has left | `(AbortError)` | has the AbortError |
+ * | others wait, and there would be more than `sendQueueLimit` | `(ENOBUFS)` | has ENOBUFS |
  * | the socket is closed in the same turn, and has a peer | `(null, bytes)` | is called |
  * | the socket is closed in the same turn, without a peer | never called, as in Node; unlike in Node the message leaves | is called |
  * | the socket is closed during the lookup | never called, and the message does not leave, as in Node | there is no lookup |
  * | binding fails | never called; `'error'`, as in Node | never called; `'error'` |
  * | the program ends first | never called; the message leaves | never called; the messages leave |
  *
- * Node calls back one tick after the message was handed to the kernel, which on a connected socket is done in `send()` and
- * otherwise a tick later, after the look-up. Here the hand-over is at the end of the turn; the ticks are the same.
+ * Node calls back one tick after the kernel has taken the message: on a connected socket that is in `send()`, otherwise a tick later,
+ * after the lookup. Here the kernel takes messages at the end of the turn; the ticks are the same.
  *
  * @module
  */

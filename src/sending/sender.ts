@@ -15,7 +15,7 @@
  * | waits for POLLOUT | three times in a row there is room and none leaves | waits for the timer |
  * | waits for the timer | it fires, after 1 to 64 ms: some messages leave | nothing waits, or as their result says |
  * | waits for the timer | the first message had ENOBUFS for 250 ms, and nothing of the socket left: it fails | the next is tried |
- * | any | more messages are sent | as before; they wait behind those that wait |
+ * | any | more messages are sent | as before; they wait behind those that wait, or fail with ENOBUFS above `sendQueueLimit` |
  * | any | the program ends: those that wait are tried once | as before |
  * | any | `close()`: those that wait fail with ECANCELED | nothing waits |
  *

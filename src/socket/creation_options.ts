@@ -35,7 +35,7 @@ export interface CheckedOptions {
   readonly signal: AbortSignal | undefined;
   readonly receiveBlockList: BlockList | undefined;
   readonly sendBlockList: BlockList | undefined;
-  /** What is to be told of each datagram. */
+  /** The metadata of received datagrams to enable. */
   readonly details: readonly DetailName[];
   readonly freebind: boolean;
   readonly transparent: boolean;

@@ -371,11 +371,11 @@ export class Socket extends EventEmitter<SocketEvents> {
   }
 
   /**
-   * Receives nothing until {@linkcode Socket.resume}: what comes waits in the kernel's receive buffer, and what it has no room for is dropped
-   * there ({@linkcode Socket.getDropCount}). Not in Node. Network errors wait, too; sending goes on. Whether the process stays alive is
-   * for `ref()` and `unref()` to say, as before. What the socket has read already is delivered later.
+   * Stops receiving until {@linkcode Socket.resume}. Datagrams wait in the kernel's receive buffer; if that is full, the kernel drops
+   * them ({@linkcode Socket.getDropCount}). Not in Node. Network errors wait as well. Sending goes on. The socket keeps the process
+   * alive as before. Datagrams that the socket has already received are delivered after `resume()`.
    *
-   * With this, `on` of `node:events` holds no more than `highWaterMark` messages and one.
+   * `on` of `node:events` calls both, so it holds at most `highWaterMark` + 1 messages.
    *
    * @example
    * ```ts
@@ -390,23 +390,23 @@ export class Socket extends EventEmitter<SocketEvents> {
     return this;
   }
 
-  /** Receives again after {@linkcode Socket.pause}. Not in Node. */
+  /** Resumes receiving after {@linkcode Socket.pause}. Not in Node. */
   resume(): this {
     pausing.resume(this);
     return this;
   }
 
-  /** Whether {@linkcode Socket.pause} was called, and {@linkcode Socket.resume} not since. Not in Node. */
+  /** Whether the socket is paused ({@linkcode Socket.pause}). Not in Node. */
   isPaused(): boolean {
     return pausing.isPaused(this);
   }
 
   /**
-   * The datagrams that come from the first step on, as `[message, remote]`. Not in Node.
+   * Iterates over the datagrams that are received from the first step on, as `[message, remote]`. Not in Node.
    *
-   * What comes between two steps waits in a queue; with 64 in it the socket is paused, until it has emptied: nothing is lost but by the
-   * kernel. It ends when the socket closes, and throws the socket's error, after what came before. Leaving it (`break`) closes
-   * nothing. Each iterator and each listener gets every datagram.
+   * Datagrams that are received between two steps wait in a queue. If it holds 64, the socket is paused until most of them are taken;
+   * only the kernel may drop datagrams then. The iteration ends when the socket is closed, and throws the socket's `'error'`, in each
+   * case after the datagrams before. `break` does not close the socket. Each iterator and each listener gets every datagram.
    *
    * @example
    * ```ts

@@ -108,7 +108,7 @@ export interface BindOptions {
   /** The local address or host name. Defaults to all addresses. */
   address?: string | undefined;
   /**
-   * In a worker of `node:cluster`: whether to have a socket of its own. Without it all workers that bind to the same address and port
+   * In a worker of `node:cluster`: whether not to share a socket with other workers. Without it all workers that bind to the same address and port
    * share one socket, which the primary has opened; that includes port 0. Deno's cluster does not share UDP sockets: there each
    * worker binds with SO_REUSEPORT, the kernel distributes senders among them, and port 0 is another port for each.
    */
