@@ -6,7 +6,9 @@
 import process from "node:process";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { Libc } from "../ffi/libc/libc.ts";
-import { replaceLibc } from "../ffi/load.ts";
+import { currentRuntime, replaceLibc } from "../ffi/load.ts";
+import { runningUdpEndpoint } from "../src/endpoint/socket_state.ts";
+import { Inbox } from "../src/receiving/inbox.ts";
 import { injectFaults } from "./support/faulty_libc.ts";
 import { type Family, nextMessages, sent, test, testBoth, type Tools } from "./support/harness.ts";
 import { Network, noNamespaces } from "./support/namespaces.ts";
@@ -206,3 +208,42 @@ test("an adopted socket for ICMP's echo requests sends each as it is: examples/p
     [0, 1, 2, 3, 4].map((number) => `64 bytes from 127.0.0.1: seq=${number} ttl=64`),
   );
 }, { skip: noNamespaces });
+
+/** A socket whose descriptor another reader has, too, who knows nothing of UDP_GRO: `read` gives the sizes of what waits there. */
+async function shared(t: Tools, family: Family) {
+  const receiver = await t.bound(family.type);
+  const { libc } = currentRuntime();
+  const fd = runningUdpEndpoint(receiver).duplicate();
+  t.cleanup(() => libc.close(fd));
+  const inbox = new Inbox(currentRuntime());
+  const read = (): number[] => {
+    const received = inbox.receive(fd);
+    return typeof received === "number" ? [] : received.map(({ length }) => length);
+  };
+  return { receiver, read };
+}
+
+testBoth("who shares a descriptor and knows nothing of UDP_GRO gets datagrams one by one", async (t, family) => {
+  const { receiver, read } = await shared(t, family);
+  const sender = await t.bound(family.type);
+  const { port } = receiver.address();
+  // The callback comes before the next look at who is ready: nothing has been read here.
+  const sizes = await new Promise<number[]>((resolve, reject) => {
+    const messages = Array(20).fill("x".repeat(100));
+    sender.sendMany(messages, port, family.loopback, (error) => error ? reject(error) : resolve(read()));
+  });
+  assertEquals(sizes, Array(20).fill(100));
+}, { skip: linuxOnly("UDP_GRO") });
+
+testBoth("from a shared descriptor one payload is taken at a time, so that others get theirs", async (t, family) => {
+  const faults = injectFaults(t);
+  const receiver = await t.bound(family.type);
+  const [fd, own] = [faults.lastSocket(), runningUdpEndpoint(receiver).duplicate()];
+  t.cleanup(() => currentRuntime().libc.close(own));
+  const sender = await t.bound(family.type);
+  const arriving = nextMessages(receiver, 5);
+  for (let i = 0; i < 5; i++) sender.send(`message ${i}`.padEnd(20 + i), receiver.address().port, family.loopback);
+  await arriving;
+  const calls = faults.callsOf("recvmmsg", fd);
+  assertEquals(calls.filter(({ result }) => result > 0).map(({ args }) => args[2]), [1, 1, 1, 1, 1]);
+}, { skip: linuxOnly("recvmmsg") });

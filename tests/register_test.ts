@@ -143,6 +143,48 @@ test("after unregister, require and new imports give the built-in module", async
   assertEquals(await run(t, FLAGS, program, { "rest.mjs": rest }), Array(6).fill("built-in"));
 });
 
+test("unregister undoes all that register did to the built-in module and to this one's class", async (t) => {
+  const program = `import dgram from "node:dgram"; import { Socket } from ${url(entry("mod"))};
+    const state = () => {
+      const { prototype } = Socket;
+      return [dgram.createSocket, dgram.Socket, Object.getPrototypeOf(prototype), ...Reflect.ownKeys(prototype)];
+    };
+    const isSame = (one, other) => one.length === other.length && one.every((value, i) => value === other[i]);
+    const before = state();
+    const { unregister } = await import(${REGISTER});
+    const during = state();
+    unregister();
+    console.log(isSame(before, during), isSame(before, state()), isSame(during, state()));`;
+  assertEquals(await run(t, [], program), ["false true false"]);
+});
+
+const SENDING =
+  `import { fork } from "node:child_process"; import dgram from "node:dgram"; import { once } from "node:events";
+    import { createSocket } from ${url(entry("mod"))}; import { unregister } from ${REGISTER};
+    const child = fork(new URL("./child.mjs", import.meta.url));
+    const socket = createSocket("udp4");
+    socket.bindSync({ address: "127.0.0.1" });
+    const attempt = () => new Promise((resolve) => {
+      try {
+        child.send("message", socket, (error) => resolve(error ? error.code : "sent"));
+      } catch (error) {
+        resolve(error.code);
+      }
+    });
+    console.log(await attempt());
+    unregister();
+    console.log(await attempt());
+    const end = once(child, "exit");
+    child.kill("SIGKILL");
+    await end;
+    socket.close();`;
+
+test("after unregister, child processes take none of this module's sockets, as before register", async (t) => {
+  const child = "process.on('message', (_message, socket) => socket?.close());";
+  const [during, afterwards] = await run(t, [], SENDING, { "child.mjs": child });
+  assertEquals([during, afterwards], ["sent", "ERR_INVALID_HANDLE_TYPE"]);
+}, { skip: runtime === "bun" ? "Bun sends only what its own dgram has opened" : undefined });
+
 test("after unregister, named imports from before are the built-in's in Node, this module's elsewhere", async (t) => {
   const program = `import * as named from "node:dgram"; import { unregister } from ${REGISTER}; ${REPORT}
     unregister();
