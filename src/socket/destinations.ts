@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { BoundedPairCache } from "../../ffi/common/bounded_cache.ts";
+import { BoundedPairCache, type Revised } from "../../ffi/common/bounded_cache.ts";
 import type { NetworkPermission } from "../../ffi/runtimes/network_permission.ts";
+import { now } from "../../ffi/runtimes/process.ts";
 import type { EncodedAddress } from "../../ffi/wire/sockaddr.ts";
 
 /** The maximum number of addresses. If there are more, all are forgotten. */
@@ -18,9 +19,38 @@ export class Destinations extends BoundedPairCache<string, number, EncodedAddres
   constructor(network: NetworkPermission) {
     super(MAX_ADDRESSES, network);
   }
+}
 
-  /** Remembers one. Not for an address with a zone: an interface's number can change. */
-  override set(address: string, port: number, encoded: EncodedAddress): void {
-    if (!address.includes("%")) super.set(address, port, encoded);
+/**
+ * How long the index of an interface is believed, in milliseconds: long enough for the messages of one turn, and too short for a program
+ * to have another interface made in the meantime.
+ */
+const ZONE_LIFETIME = 0.25;
+
+/** The same for addresses with a zone, for a moment. Asking the kernel for an interface's index takes as long as sending. */
+export class ZonedDestinations extends BoundedPairCache<string, number, EncodedAddress> {
+  constructor(network: NetworkPermission) {
+    super(MAX_ADDRESSES, new Moments(network));
+  }
+}
+
+/** Another revision after each moment, and if the program may have given up a permission. */
+class Moments implements Revised {
+  readonly #network: NetworkPermission;
+  #networkRevision: number;
+  #start = now();
+  #revision = 0;
+
+  constructor(network: NetworkPermission) {
+    this.#network = network;
+    this.#networkRevision = network.revision;
+  }
+
+  get revision(): number {
+    const time = now();
+    if (time - this.#start < ZONE_LIFETIME && this.#network.revision === this.#networkRevision) return this.#revision;
+    this.#start = time;
+    this.#networkRevision = this.#network.revision;
+    return ++this.#revision;
   }
 }

@@ -30,7 +30,7 @@ import { countMessages, type MessageGroup, messagesOf, type SendManyArguments } 
 import { byteLength, isBytes, lengthOf, type Payload } from "../sending/payload.ts";
 import type { Segments } from "../sending/segments.ts";
 import type { SendCallback, SendManyCallback } from "../sending/types.ts";
-import { Destinations } from "./destinations.ts";
+import { Destinations, ZonedDestinations } from "./destinations.ts";
 
 /** What a dispatcher needs from its socket. */
 export interface DispatchingSocket {
@@ -57,6 +57,8 @@ export class Dispatcher implements OperationOwner {
   readonly #lookup: LookupFunction;
   readonly #policy: AddressPolicy;
   readonly #destinations: Destinations;
+  /** Made for the first destination with a zone. */
+  #zonedDestinations: ZonedDestinations | undefined;
   /** For the operations. Nothing is sent by a socket that is closed. */
   readonly asyncId: number;
   #encoder: SendControlsEncoder | undefined;
@@ -106,7 +108,7 @@ export class Dispatcher implements OperationOwner {
       (callback === undefined || typeof callback === "function") && !rest &&
       !this.#policy.hasSendBlockList && this.#lookup === defaultLookup;
     if (!canTake) return false;
-    const destination = this.#destinations.get(address, port);
+    const destination = this.#known(address, port);
     if (destination === undefined) return false;
     const operation = callback ? new SendOperation(this, callback as SendCallback, address, port) : undefined;
     operation?.scheduleAfterLookup();
@@ -234,7 +236,7 @@ export class Dispatcher implements OperationOwner {
 
   /** Known destinations are IP addresses. */
   #needsNoLookup({ version }: UdpEndpoint, address: string, port: number): boolean {
-    const isKnown = this.#lookup === defaultLookup && this.#destinations.get(address, port) !== undefined;
+    const isKnown = this.#lookup === defaultLookup && this.#known(address, port) !== undefined;
     return isKnown || needsNoLookup(this.#lookup, version, address);
   }
 
@@ -280,15 +282,24 @@ export class Dispatcher implements OperationOwner {
     return refused;
   }
 
+  #known(address: string, port: number): EncodedAddress | undefined {
+    return this.#destinations.get(address, port) ?? this.#zonedDestinations?.get(address, port);
+  }
+
+  get #zoned(): ZonedDestinations {
+    return this.#zonedDestinations ??= new ZonedDestinations(this.#policy.network);
+  }
+
   #destinationOf(endpoint: UdpEndpoint, ip: string, port: number): EncodedAddress | NoRoute {
     const blocked = this.#policy.blocked(ip);
     if (blocked) return blocked;
-    const known = this.#destinations.get(ip, port);
+    const known = this.#known(ip, port);
     if (known) return known;
     const refused = this.#policy.refused(ip, port);
     if (refused) return refused;
     const encoded = endpoint.encode(ip, port);
-    if (encoded) this.#destinations.set(ip, port, encoded);
+    if (encoded && ip.includes("%")) this.#zoned.set(ip, port, encoded);
+    else if (encoded) this.#destinations.set(ip, port, encoded);
     // No address of this family.
     return encoded ?? -this.#engine.runtime.libc.abi.errno.EINVAL;
   }
