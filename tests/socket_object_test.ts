@@ -5,10 +5,10 @@
  */
 import { EventEmitter } from "node:events";
 import process from "node:process";
-import { inherits } from "node:util";
+import { inherits, inspect } from "node:util";
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
-import { type Socket, type SocketType, UnixSocket } from "../mod.ts";
-import { nextEvent, nextMessage, sent, test, type Tools } from "./support/harness.ts";
+import { MessageBatch, type Socket, type SocketType, UnixSocket } from "../mod.ts";
+import { nextEvent, nextMessage, nextMessages, sent, test, type Tools } from "./support/harness.ts";
 import { type CreateSocket, testAlike } from "./support/reference.ts";
 import { linuxOnly, runtime } from "./support/runtime.ts";
 
@@ -33,6 +33,25 @@ async function exchange(t: Tools, socket: Socket): Promise<void> {
 }
 
 testAlike("a Proxy of a socket is used as the socket", (t, create) => exchange(t, new Proxy(create("udp4"), {})));
+
+test("a Proxy of a batch, and what inherits from one, are used as the batch", async (t) => {
+  const receiver = await t.bound("udp4");
+  const relay = await t.bound("udp4");
+  const [first, second] = await Promise.all([
+    nextMessages(receiver, 2),
+    new Promise<string[][]>((resolve) => {
+      relay.once("messages", (batch: MessageBatch) => {
+        const forms = [new Proxy(batch, {}), Object.create(batch) as MessageBatch];
+        resolve(forms.map((form) => [`${form.view(0)}`, `${form.copy(0)}`, `${form.length}`, `${form.totalSize}`]));
+        for (const form of forms) relay.sendMany(form, receiver.address().port, "127.0.0.1");
+        assertEquals(inspect(batch), inspect(new MessageBatch()));
+      });
+      relay.send("ab", relay.address().port, "127.0.0.1");
+    }),
+  ]);
+  assertEquals(first.map(({ text }) => text), ["ab", "ab"]);
+  assertEquals(second, [["97,98", "ab", "1", "2"], ["97,98", "ab", "1", "2"]]);
+});
 
 testAlike("an object that inherits from a socket is used as the socket", async (t, create) => {
   const socket = create("udp4");

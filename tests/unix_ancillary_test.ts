@@ -106,7 +106,11 @@ test("descriptors that were taken can be read, written, closed, or made into soc
   assert(typeof pair !== "number");
   const udp = Descriptor.open(libc, 4);
   assert(typeof udp !== "number");
-  const taking = nextWith(server, (fds) => ({ fds, taken: fds.takeAll() }));
+  // A Proxy of them does the same.
+  const taking = nextWith(server, (received) => {
+    const fds = new Proxy(received, {});
+    return { fds, taken: fds.takeAll() };
+  });
   await sentWith(unixSocket(t), { path: server.address().path, fds: [file, pair[0], udp.fd] });
   const { fds, taken } = await taking;
   const bytes = new Uint8Array(9);

@@ -29,11 +29,58 @@ export interface Received {
 /** No metadata. */
 const NO_DETAILS: Readonly<ReceiveDetails> = Object.freeze({});
 
-// For this module, not for users of a batch.
-/** Sets the content of a batch. */
-export let fillBatch: (batch: MessageBatch, bytes: Uint8Array, received: readonly Received[]) => void;
-/** The payloads of a batch, which are in its bytes. */
-export let payloadsOf: (batch: MessageBatch) => readonly Received[];
+/** What a batch shows. */
+class Content {
+  bytes: Uint8Array = new Uint8Array();
+  received: readonly Received[] = [];
+  length = 0;
+  totalSize = 0;
+  /** The index of the first datagram of the payload that was found last. */
+  firstIndex = 0;
+  /** That payload. Datagrams are asked for in order. */
+  #at = 0;
+
+  fill(bytes: Uint8Array, received: readonly Received[]): void {
+    this.bytes = bytes;
+    this.received = received;
+    this.#at =
+      this.firstIndex =
+      this.length =
+      this.totalSize =
+        0;
+    for (const payload of received) {
+      this.length += payload.count;
+      this.totalSize += payload.length;
+    }
+  }
+
+  /** The payload that holds a datagram. */
+  find(index: number): Received {
+    if (index >>> 0 !== index || index >= this.length) {
+      throw new RangeError(`There is no datagram ${index} in a batch of ${this.length}`);
+    }
+    if (index < this.firstIndex) this.#at = this.firstIndex = 0;
+    let payload = this.received[this.#at];
+    while (index >= this.firstIndex + payload.count) {
+      this.firstIndex += payload.count;
+      payload = this.received[++this.#at];
+    }
+    return payload;
+  }
+}
+
+/** The key of a batch's content. A property, and not private fields: those are not found through a Proxy of the batch. */
+const CONTENT = Symbol("content");
+
+/** What the batch shows from now on. For the receiver. */
+export function fillBatch(batch: MessageBatch, bytes: Uint8Array, received: readonly Received[]): void {
+  batch[CONTENT].fill(bytes, received);
+}
+
+/** The payloads that the batch shows, which lie in its bytes. For `sendMany`. */
+export function payloadsOf(batch: MessageBatch): readonly Received[] {
+  return batch[CONTENT].received;
+}
 
 /**
  * Datagrams that were received together, without an object for each.
@@ -52,27 +99,27 @@ export let payloadsOf: (batch: MessageBatch) => readonly Received[];
  * ```
  */
 export class MessageBatch {
-  #bytes: Uint8Array = new Uint8Array();
-  #received: readonly Received[] = [];
-  #length = 0;
-  #totalSize = 0;
-  // The payload of the datagram that was accessed last, and the index of its first: mostly they are accessed in order.
-  #at = 0;
-  #firstIndex = 0;
+  /** @internal */
+  declare readonly [CONTENT]: Content;
+
+  /** @internal Made by the receiver. */
+  constructor() {
+    Object.defineProperty(this, CONTENT, { value: new Content() });
+  }
 
   /** The number of datagrams. */
   get length(): number {
-    return this.#length;
+    return this[CONTENT].length;
   }
 
   /** The total size of all datagrams in bytes. */
   get totalSize(): number {
-    return this.#totalSize;
+    return this[CONTENT].totalSize;
   }
 
   /** The memory in which all datagrams are. It has other bytes as well. */
   get bytes(): Uint8Array {
-    return this.#bytes;
+    return this[CONTENT].bytes;
   }
 
   /**
@@ -82,76 +129,46 @@ export class MessageBatch {
    * @throws {RangeError} For any other index, like all methods with an index.
    */
   start(index: number): number {
-    const { start, segmentSize } = this.#find(index);
-    return start + (index - this.#firstIndex) * segmentSize;
+    const content = this[CONTENT];
+    const { start, segmentSize } = content.find(index);
+    return start + (index - content.firstIndex) * segmentSize;
   }
 
   /** The size of a datagram in bytes. */
   size(index: number): number {
-    const { length, segmentSize } = this.#find(index);
-    return Math.min(segmentSize, length - (index - this.#firstIndex) * segmentSize);
+    const content = this[CONTENT];
+    const { length, segmentSize } = content.find(index);
+    return Math.min(segmentSize, length - (index - content.firstIndex) * segmentSize);
   }
 
   /** The sender's IP address, as in `rinfo`; on a Unix socket its path. */
   address(index: number): string {
-    return this.#find(index).sender.address;
+    return this[CONTENT].find(index).sender.address;
   }
 
   /** The sender's port; 0 on a Unix socket. */
   port(index: number): number {
-    return this.#find(index).sender.port;
+    return this[CONTENT].find(index).sender.port;
   }
 
   /** `IPv4`, `IPv6` or `unix`. */
   family(index: number): "IPv4" | "IPv6" | "unix" {
-    return this.#find(index).sender.family;
+    return this[CONTENT].find(index).sender.family;
   }
 
   /** The enabled metadata, as in `rinfo`. Coalesced datagrams share one object. */
   details(index: number): Readonly<ReceiveDetails> {
-    return this.#find(index).details ?? NO_DETAILS;
+    return this[CONTENT].find(index).details ?? NO_DETAILS;
   }
 
   /** The bytes of a datagram, in place. */
   view(index: number): Uint8Array {
     const start = this.start(index);
-    return this.#bytes.subarray(start, start + this.size(index));
+    return this[CONTENT].bytes.subarray(start, start + this.size(index));
   }
 
   /** A copy of the bytes of a datagram. */
   copy(index: number): Buffer<ArrayBuffer> {
     return Buffer.from(this.view(index)) as Buffer<ArrayBuffer>;
-  }
-
-  static {
-    fillBatch = (batch, bytes, received) => batch.#fill(bytes, received);
-    payloadsOf = (batch) => batch.#received;
-  }
-
-  #fill(bytes: Uint8Array, received: readonly Received[]): void {
-    this.#bytes = bytes;
-    this.#received = received;
-    this.#at =
-      this.#firstIndex =
-      this.#length =
-      this.#totalSize =
-        0;
-    for (const payload of received) {
-      this.#length += payload.count;
-      this.#totalSize += payload.length;
-    }
-  }
-
-  #find(index: number): Received {
-    if (index >>> 0 !== index || index >= this.#length) {
-      throw new RangeError(`There is no datagram ${index} in a batch of ${this.#length}`);
-    }
-    if (index < this.#firstIndex) this.#at = this.#firstIndex = 0;
-    let payload = this.#received[this.#at];
-    while (index >= this.#firstIndex + payload.count) {
-      this.#firstIndex += payload.count;
-      payload = this.#received[++this.#at];
-    }
-    return payload;
   }
 }

@@ -21,10 +21,27 @@ export interface DescriptorAccess {
   check(result: number, call: string): void;
 }
 
+/** The key of what belongs to the object. A property, and not private fields: those are not found through a Proxy of it. */
+const STATE = Symbol("state");
+
+/** Those that nobody has taken, and what can be done with them. */
+interface State {
+  readonly fds: number[];
+  readonly access: DescriptorAccess;
+}
+
 /** Makes one. */
-export let receivedDescriptors: (fds: readonly number[], access: DescriptorAccess) => ReceivedDescriptors;
+export function receivedDescriptors(fds: readonly number[], access: DescriptorAccess): ReceivedDescriptors {
+  const descriptors: ReceivedDescriptors = Object.create(ReceivedDescriptors.prototype);
+  const state: State = { fds: [...fds], access };
+  return Object.defineProperty(descriptors, STATE, { value: state });
+}
+
 /** Closes those that nobody has taken. */
-export let closeRest: (descriptors: ReceivedDescriptors) => void;
+export function closeRest(descriptors: ReceivedDescriptors): void {
+  const state = descriptors[STATE];
+  for (const fd of takeAll(state)) state.access.close(fd);
+}
 
 /**
  * Descriptors that came with a message. They are open in this process, with close-on-exec set. Those that a `'message'` listener
@@ -44,40 +61,26 @@ export let closeRest: (descriptors: ReceivedDescriptors) => void;
  * ```
  */
 export class ReceivedDescriptors {
-  #fds: number[] = [];
-  #access: DescriptorAccess;
+  /** @internal */
+  declare readonly [STATE]: State;
 
-  private constructor(access: DescriptorAccess) {
-    this.#access = access;
-  }
-
-  static {
-    receivedDescriptors = (fds, access) => {
-      const descriptors = new ReceivedDescriptors(access);
-      descriptors.#fds = [...fds];
-      return descriptors;
-    };
-    closeRest = (descriptors) => {
-      for (const fd of descriptors.takeAll()) descriptors.#access.close(fd);
-    };
-  }
+  private constructor() {}
 
   /** How many there are that nobody has taken. */
   get length(): number {
-    return this.#fds.length;
+    return this[STATE].fds.length;
   }
 
   /** Takes the next one; undefined where there is none left. */
   take(): number | undefined {
-    const fd = this.#fds.shift();
-    if (fd !== undefined) this.#access.disown(fd);
+    const fd = this[STATE].fds.shift();
+    if (fd !== undefined) this[STATE].access.disown(fd);
     return fd;
   }
 
   /** Takes all that are left. */
   takeAll(): number[] {
-    for (const fd of this.#fds) this.#access.disown(fd);
-    return this.#fds.splice(0);
+    return takeAll(this[STATE]);
   }
 
   /**
@@ -90,7 +93,7 @@ export class ReceivedDescriptors {
    * @throws {Error} EAGAIN if a non-blocking descriptor has nothing to read, or what else the kernel says.
    */
   read(fd: number, bytes: Uint8Array): number {
-    return this.#call("read", fd, bytes);
+    return call(this[STATE], "read", fd, bytes);
   }
 
   /**
@@ -102,7 +105,7 @@ export class ReceivedDescriptors {
    * @throws {Error} What the kernel says.
    */
   write(fd: number, bytes: Uint8Array): number {
-    return this.#call("write", fd, bytes);
+    return call(this[STATE], "write", fd, bytes);
   }
 
   /**
@@ -113,7 +116,7 @@ export class ReceivedDescriptors {
    */
   close(fd: number): void {
     validateFd(fd);
-    this.#access.check(this.#access.close(fd), "close");
+    this[STATE].access.check(this[STATE].access.close(fd), "close");
   }
 
   /**
@@ -124,16 +127,21 @@ export class ReceivedDescriptors {
    */
   socket(fd: number): Socket | UnixSocket {
     validateFd(fd);
-    return this.#access.socket(fd);
+    return this[STATE].access.socket(fd);
   }
+}
 
-  #call(name: "read" | "write", fd: number, bytes: Uint8Array): number {
-    validateFd(fd);
-    if (!(bytes instanceof Uint8Array)) throw invalidArgType("bytes", "an instance of Uint8Array", bytes);
-    const result = this.#access[name](fd, bytes);
-    this.#access.check(result, name);
-    return result;
-  }
+function takeAll({ fds, access }: State): number[] {
+  for (const fd of fds) access.disown(fd);
+  return fds.splice(0);
+}
+
+function call({ access }: State, name: "read" | "write", fd: number, bytes: Uint8Array): number {
+  validateFd(fd);
+  if (!(bytes instanceof Uint8Array)) throw invalidArgType("bytes", "an instance of Uint8Array", bytes);
+  const result = access[name](fd, bytes);
+  access.check(result, name);
+  return result;
 }
 
 function validateFd(fd: unknown): void {
