@@ -180,11 +180,11 @@ test("a macOS address is decoded as it was encoded", () => {
 
 test("macOS memberships are encoded as its structs have them", () => {
   const libc = darwinLibc();
-  const group = encodeMembership(libc, true, "239.1.2.3", "10.0.0.1");
+  const group = encodeMembership(libc, "join", "239.1.2.3", "10.0.0.1");
   assert(typeof group !== "number");
   assertEquals([group.level, group.name, hex(group.value)], [0, 12, "ef 01 02 03 0a 00 00 01 00 00 00 00"]);
 
-  const named = encodeMembership(named4(), false, "239.1.2.3", "en0");
+  const named = encodeMembership(named4(), "leave", "239.1.2.3", "en0");
   assert(typeof named !== "number");
   assertEquals([named.level, named.name, named.value.length], [0, 81, 132]);
   assertEquals(hex(named.value.subarray(0, 12)), "07 00 00 00 10 02 00 00 ef 01 02 03");

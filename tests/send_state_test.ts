@@ -49,7 +49,7 @@ function harnessOf(kind: "udp" | "unix", judge: (submitted: Submitted) => Verdic
     keepsRefusals: false,
     forbidFragments: () => 0,
     pathTo: () => path,
-    congested: () => {},
+    reportCongestion: () => {},
   };
   const noLoop = {} as PollLoop;
   const sender = kind === "udp"

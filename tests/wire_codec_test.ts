@@ -381,22 +381,22 @@ const optionText = (option: { level: number; name: number; value: Uint8Array } |
 test("memberships of IPv4 and IPv6 are encoded as the headers have them", () => {
   const { libc } = withInterfaces();
   const EINVAL = String(-errno.EINVAL);
-  const membership = (join: boolean, group: string, where?: string): string =>
-    optionText(encodeMembership(libc, join, group, where));
+  const membership = (operation: "join" | "leave", group: string, where?: string): string =>
+    optionText(encodeMembership(libc, operation, group, where));
   const [add, drop] = [constants.IP_ADD_MEMBERSHIP, constants.IP_DROP_MEMBERSHIP];
-  assertEquals(membership(true, "239.1.2.3"), `0/${add} ef0102030000000000000000`);
-  assertEquals(membership(false, "239.1.2.3", "10.0.0.1"), `0/${drop} ef0102030a00000100000000`);
-  assertEquals(membership(true, "239.1.2.3", "eth0"), `0/${add} ef0102030000000003000000`);
+  assertEquals(membership("join", "239.1.2.3"), `0/${add} ef0102030000000000000000`);
+  assertEquals(membership("leave", "239.1.2.3", "10.0.0.1"), `0/${drop} ef0102030a00000100000000`);
+  assertEquals(membership("join", "239.1.2.3", "eth0"), `0/${add} ef0102030000000003000000`);
   const group = "ff120000000000000000000000000001";
-  assertEquals(membership(true, "ff12::1"), `41/${constants.IPV6_JOIN_GROUP} ${group}00000000`);
-  assertEquals(membership(false, "ff12::1", "::%eth0"), `41/${constants.IPV6_LEAVE_GROUP} ${group}03000000`);
-  assertEquals(membership(true, "ff12::1", "::%none"), `41/${constants.IPV6_JOIN_GROUP} ${group}00000000`);
-  assertEquals(membership(true, "ff12::1", "eth0"), `41/${constants.IPV6_JOIN_GROUP} ${group}03000000`);
-  assertEquals(membership(true, "ff12::1%eth0"), `41/${constants.IPV6_JOIN_GROUP} ${group}03000000`);
-  assertEquals(membership(true, "ff12::1%none"), `41/${constants.IPV6_JOIN_GROUP} ${group}00000000`);
-  assertEquals(membership(true, "ff12::1%lo", "eth0"), `41/${constants.IPV6_JOIN_GROUP} ${group}03000000`);
+  assertEquals(membership("join", "ff12::1"), `41/${constants.IPV6_JOIN_GROUP} ${group}00000000`);
+  assertEquals(membership("leave", "ff12::1", "::%eth0"), `41/${constants.IPV6_LEAVE_GROUP} ${group}03000000`);
+  assertEquals(membership("join", "ff12::1", "::%none"), `41/${constants.IPV6_JOIN_GROUP} ${group}00000000`);
+  assertEquals(membership("join", "ff12::1", "eth0"), `41/${constants.IPV6_JOIN_GROUP} ${group}03000000`);
+  assertEquals(membership("join", "ff12::1%eth0"), `41/${constants.IPV6_JOIN_GROUP} ${group}03000000`);
+  assertEquals(membership("join", "ff12::1%none"), `41/${constants.IPV6_JOIN_GROUP} ${group}00000000`);
+  assertEquals(membership("join", "ff12::1%lo", "eth0"), `41/${constants.IPV6_JOIN_GROUP} ${group}03000000`);
   for (const [where, to] of [["none", "239.1.2.3"], ["::1", "239.1.2.3"], ["10.0.0.1", "ff12::1"], [undefined, "x"]]) {
-    assertEquals(membership(true, to!, where), EINVAL);
+    assertEquals(membership("join", to!, where), EINVAL);
   }
 });
 

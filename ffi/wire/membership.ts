@@ -33,7 +33,7 @@ interface Interface {
  */
 export function encodeMembership(
   libc: Libc,
-  join: boolean,
+  operation: "join" | "leave",
   group: string,
   iface: string | number | undefined,
 ): EncodedOption | number {
@@ -43,13 +43,13 @@ export function encodeMembership(
   const where = findInterface(libc, ip.version, iface);
   if (typeof where === "number") return where;
   if (ip.version === 4) {
-    if (libc.abi.darwin && where.index > 0) return encodeGroupRequest(libc, join, group, where.index);
+    if (libc.abi.darwin && where.index > 0) return encodeGroupRequest(libc, operation, group, where.index);
     const { size, imr_multiaddr, imr_address, imr_ifindex } = layouts.ip_mreqn;
     const value = new Uint8Array(size);
     value.set(ip.bytes, imr_multiaddr);
     if (where.address) value.set(where.address, imr_address);
     new DataView(value.buffer).setInt32(imr_ifindex, where.index, true);
-    const name = join ? options.IP_ADD_MEMBERSHIP : options.IP_DROP_MEMBERSHIP;
+    const name = operation === "join" ? options.IP_ADD_MEMBERSHIP : options.IP_DROP_MEMBERSHIP;
     return { level: levels.IPPROTO_IP, name, value };
   }
   const { size, ipv6mr_multiaddr, ipv6mr_interface } = layouts.ipv6_mreq;
@@ -57,17 +57,17 @@ export function encodeMembership(
   value.set(ip.bytes, ipv6mr_multiaddr);
   const index = where.index || Math.max(ip.zone ? interfaceIndex(libc, ip.zone) : 0, 0);
   new DataView(value.buffer).setUint32(ipv6mr_interface, index, true);
-  const name = join ? options.IPV6_JOIN_GROUP : options.IPV6_LEAVE_GROUP;
+  const name = operation === "join" ? options.IPV6_JOIN_GROUP : options.IPV6_LEAVE_GROUP;
   return { level: levels.IPPROTO_IPV6, name, value };
 }
 
 /** MCAST_JOIN_GROUP and its counterpart (RFC 3678), as macOS reads no index with IP_ADD_MEMBERSHIP. */
-function encodeGroupRequest(libc: Libc, join: boolean, group: string, index: number): EncodedOption {
+function encodeGroupRequest(libc: Libc, operation: "join" | "leave", group: string, index: number): EncodedOption {
   const { size, gr_interface, gr_group } = libc.abi.layouts.group_req;
   const value = new Uint8Array(size);
   new DataView(value.buffer).setUint32(gr_interface, index, true);
   value.set(encodeAddress(libc, 4, group, 0)!, gr_group);
-  const { name } = optionOf(libc.abi, join ? "MCAST_JOIN_GROUP" : "MCAST_LEAVE_GROUP")!;
+  const { name } = optionOf(libc.abi, operation === "join" ? "MCAST_JOIN_GROUP" : "MCAST_LEAVE_GROUP")!;
   return { level: libc.abi.levels.IPPROTO_IP, name, value };
 }
 

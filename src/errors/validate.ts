@@ -8,7 +8,16 @@ import { ipVersionOf } from "../../ffi/wire/inet.ts";
 import { badPort, invalidArgType, invalidArgValue, outOfRange } from "./node_errors.ts";
 
 /** A port as a number, from a number or a numeric string. */
-export function validatePort(port: unknown, name: string, allowZero: boolean): number {
+export function validatePort(port: unknown, name: string): number {
+  return checkPort(port, name, false);
+}
+
+/** The same, or 0, with which the system chooses one. */
+export function validatePortOrZero(port: unknown, name: string): number {
+  return checkPort(port, name, true);
+}
+
+function checkPort(port: unknown, name: string, allowZero: boolean): number {
   const isNumeric = typeof port === "number" || (typeof port === "string" && port.trim() !== "");
   const value = isNumeric ? Number(port) : NaN;
   if (value !== value >>> 0 || value > 0xffff || (value === 0 && !allowZero)) throw badPort(name, port, allowZero);

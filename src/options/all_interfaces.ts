@@ -74,13 +74,13 @@ class Memberships {
     const present = this.#interfacesFor(group);
     for (const index of joined) {
       if (present.has(index)) continue;
-      this.#set(false, group, index);
+      this.#set("leave", group, index);
       joined.delete(index);
     }
     let failure = 0;
     for (const index of present) {
       if (joined.has(index)) continue;
-      const result = this.#set(true, group, index);
+      const result = this.#set("join", group, index);
       if (result >= 0) joined.add(index);
       // The program has joined there itself, or the interface is gone again.
       else if (![EADDRINUSE, EADDRNOTAVAIL, ENODEV].includes(-result)) failure ||= result;
@@ -89,12 +89,12 @@ class Memberships {
   }
 
   #leave(group: string, joined: Set<number>): void {
-    for (const index of joined) this.#set(false, group, index);
+    for (const index of joined) this.#set("leave", group, index);
     joined.clear();
   }
 
-  #set(join: boolean, group: string, index: number): number {
-    return this.#endpoint.setMembership(encodeMembership(engineOf(this.#socket).runtime.libc, join, group, index));
+  #set(operation: "join" | "leave", group: string, index: number): number {
+    return this.#endpoint.setMembership(encodeMembership(engineOf(this.#socket).runtime.libc, operation, group, index));
   }
 
   /** The indexes of the interfaces that have an address of the group's protocol. */

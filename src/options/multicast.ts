@@ -44,12 +44,12 @@ export function setMulticastInterface(socket: AnySocket, multicastInterface: str
 
 /** See {@linkcode Socket.addMembership}. */
 export function addMembership(socket: AnySocket, multicastAddress: string, multicastInterface?: string): true {
-  return setMembership(socket, true, multicastAddress, multicastInterface);
+  return setMembership(socket, "join", multicastAddress, multicastInterface);
 }
 
 /** See {@linkcode Socket.dropMembership}. */
 export function dropMembership(socket: AnySocket, multicastAddress: string, multicastInterface?: string): true {
-  return setMembership(socket, false, multicastAddress, multicastInterface);
+  return setMembership(socket, "leave", multicastAddress, multicastInterface);
 }
 
 /** See {@linkcode Socket.addSourceSpecificMembership}. */
@@ -103,13 +103,13 @@ export function unblockSource(
   return setSource(socket, "unblock", sourceAddress, groupAddress, multicastInterface);
 }
 
-function setMembership(socket: AnySocket, join: boolean, group: string, iface: string | undefined): true {
+function setMembership(socket: AnySocket, operation: "join" | "leave", group: string, iface: string | undefined): true {
   const endpoint = runningUdpEndpoint(socket);
   const { libc } = engineOf(socket).runtime;
   if (!group) throw missingArg("multicastAddress");
   checkImplicitBind(endpoint);
-  const result = endpoint.setMembership(encodeMembership(libc, join, `${group}`, optionalText(iface)));
-  return check(socket, result, join ? "addMembership" : "dropMembership");
+  const result = endpoint.setMembership(encodeMembership(libc, operation, `${group}`, optionalText(iface)));
+  return check(socket, result, operation === "join" ? "addMembership" : "dropMembership");
 }
 
 /** The methods, as errors name them. */

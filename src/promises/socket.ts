@@ -331,7 +331,7 @@ export class Socket implements AsyncDisposable, AsyncIterable<Datagram> {
       if (state.connectState === "connected") return undefined;
       throw notConnected();
     }
-    const validPort = validatePort(port, "Port", false);
+    const validPort = validatePort(port, "Port");
     const { version } = endpoint;
     if (!address) return { port: validPort, address: LOOPBACK[version] };
     if (typeof address !== "string") throw invalidArgType("options.address", "of type string", address);

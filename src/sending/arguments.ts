@@ -56,7 +56,7 @@ export function parseSendArguments(
     if (port || address) throw isConnected();
   }
   const payload = payloadOf(message);
-  const validPort = connected ? undefined : validatePort(port, "Port", false);
+  const validPort = connected ? undefined : validatePort(port, "Port");
   if (typeof callback !== "function") callback = undefined;
   if (typeof address === "function") [callback, address] = [address, undefined];
   else if (address !== undefined && address !== null) validateString(address, "address");
@@ -81,7 +81,7 @@ function parseSendOptions(
   if (signal !== undefined) validateAbortSignal(signal, "options.signal");
   if (connected && (port || address)) throw isConnected();
   const payload = payloadOf(message);
-  const validPort = connected ? undefined : validatePort(port, "Port", false);
+  const validPort = connected ? undefined : validatePort(port, "Port");
   if (address !== undefined && address !== null) validateString(address, "address");
   return {
     payload,

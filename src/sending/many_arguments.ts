@@ -116,7 +116,7 @@ function checkedDestination(
   { port, address }: Destination,
 ): Pick<MessageGroup, "port" | "address"> {
   return {
-    port: connected ? undefined : validatePort(port, "Port", false),
+    port: connected ? undefined : validatePort(port, "Port"),
     address: (address || undefined) as string | undefined,
   };
 }

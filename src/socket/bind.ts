@@ -12,7 +12,7 @@ import type { SharedDescriptor } from "../endpoint/shared_descriptor.ts";
 import { runningUdpEndpoint } from "../endpoint/socket_state.ts";
 import type { UdpEndpoint } from "../endpoint/udp_endpoint.ts";
 import { alreadyBound } from "../errors/node_errors.ts";
-import { validateIp, validateObject, validatePort, validateString } from "../errors/validate.ts";
+import { validateIp, validateObject, validatePortOrZero, validateString } from "../errors/validate.ts";
 import { descriptorOfHandle } from "../integration/child_processes.ts";
 import { isClusterWorker, shareDescriptor, type WantedAddress } from "../integration/cluster.ts";
 import { addressText, resolve } from "../integration/lookup.ts";
@@ -62,7 +62,7 @@ export function bindSync(socket: UdpSocket, options: BindSyncOptions): void {
   const state = udpStateOf(socket);
   validateObject(options, "options");
   if (state.bindState !== "unbound") throw alreadyBound();
-  const port = validatePort(options.port ?? 0, "options.port", true);
+  const port = validatePortOrZero(options.port ?? 0, "options.port");
   const given = options.address;
   if (given !== undefined && given !== null) validateString(given, "options.address");
   if (given) validateIp(given, "options.address", "bindSync");

@@ -18,7 +18,7 @@ type ConnectCallback = (error?: Error) => void;
 /** See {@linkcode Socket.connect}. */
 export function connect(socket: UdpSocket, port: unknown, address: unknown, callback: unknown): void {
   const state = udpStateOf(socket);
-  const validPort = validatePort(port, "Port", false);
+  const validPort = validatePort(port, "Port");
   if (typeof address === "function") [callback, address] = [address, ""];
   else if (address === undefined) address = "";
   validateString(address, "address");
@@ -38,7 +38,7 @@ export function connect(socket: UdpSocket, port: unknown, address: unknown, call
 export function connectSync(socket: UdpSocket, port: unknown, address: unknown): void {
   const endpoint = runningUdpEndpoint(socket);
   const state = udpStateOf(socket);
-  const validPort = validatePort(port, "Port", false);
+  const validPort = validatePort(port, "Port");
   if (state.connectState !== "disconnected") throw isConnected();
   if (address !== undefined && address !== null) validateString(address, "address");
   if (address) validateIp(address, "address", "connectSync");

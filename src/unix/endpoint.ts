@@ -20,7 +20,7 @@ import type { MessageSender } from "../sending/sender.ts";
 import { UnixDecoder, type UnixDetails, type WantedAncillary } from "./decoder.ts";
 import { descriptorAccess } from "./descriptor_access.ts";
 import type { DescriptorAccess } from "./received_descriptors.ts";
-import { UnixSender, type UnixSendingSocket } from "./sender.ts";
+import { type CongestionEvent, UnixSender, type UnixSendingSocket } from "./sender.ts";
 import type { UnixRemoteInfo } from "./types.ts";
 
 /**
@@ -161,10 +161,10 @@ export class UnixEndpoint extends DatagramEndpoint implements UnixSendingSocket 
   }
 
   /** For the sender. The events come at the next tick: a listener must not run in the midst of others' messages. */
-  congested(address: EncodedAddress | undefined, isCongested: boolean): void {
+  reportCongestion(event: CongestionEvent, address: EncodedAddress | undefined): void {
     const path = address ? this.#pathIn(address) : this.#peerPath();
     nextTick(() => {
-      if (this.fd >= 0) this.listeners.emit(isCongested ? "congestion" : "writable", path);
+      if (this.fd >= 0) this.listeners.emit(event, path);
     });
   }
 

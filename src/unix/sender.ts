@@ -21,10 +21,13 @@ const FIRST_TRIAL = 16;
 /** Messages tried in one turn. */
 const PER_TURN = 512;
 
+/** Messages to a destination begin to wait, or have all left. */
+export type CongestionEvent = "congestion" | "writable";
+
 /** What a Unix sender needs of its socket. */
 export interface UnixSendingSocket extends SendingSocket {
-  /** Messages to that destination begin to wait, or have all left. Undefined: the peer of a connected socket. */
-  congested(address: EncodedAddress | undefined, isCongested: boolean): void;
+  /** @param address The destination; undefined: the peer of a connected socket. */
+  reportCongestion(event: CongestionEvent, address: EncodedAddress | undefined): void;
 }
 
 /** The sending side of one Unix socket. */
@@ -131,7 +134,7 @@ export class UnixSender extends QueueingSender implements MessageSender {
     backlog.wait(this.#noRoom);
     this.#backlogs.set(keyOf(address), backlog);
     this.outbox.waiting.add(this);
-    this.#socket.congested(address, true);
+    this.#socket.reportCongestion("congestion", address);
   }
 
   /** There may be room at a destination. */
@@ -155,7 +158,7 @@ export class UnixSender extends QueueingSender implements MessageSender {
   #end(backlog: Backlog): void {
     backlog.close();
     if (!this.#backlogs.delete(keyOf(backlog.address))) return;
-    this.#socket.congested(backlog.address, false);
+    this.#socket.reportCongestion("writable", backlog.address);
     if (this.#backlogs.size === 0 && this.outbox.waiting.delete(this)) this.#socket.drained();
   }
 
