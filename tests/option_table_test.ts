@@ -38,12 +38,14 @@ test("what the table says of an option can be read as a version, and as a senten
   }
 });
 
-/** What is wrong with the versions of Linux that a docstring mentions, beside options of the table. */
+/** What is wrong with the first versions of Linux that a docstring gives for options of the table. */
 function wrongVersions(docstring: string): string[] {
   const text = docstring.replace(/\n\s*\* ?/g, " ");
   const names = [...text.matchAll(/\b(?:SO|SCM|IP|IPV6|MCAST|UDP)_[A-Z0-9_]+\b/g)]
     .map(([name]) => name.replace(/^SCM_/, "SO_")).filter((name) => name in SOCKET_OPTIONS);
-  const mentions = [...text.matchAll(/\b(Linux|for IPv6(?: before)?) (\d+\.\d+(?:\.\d+)?)\b/g)];
+  const mentions = [
+    ...text.matchAll(/(?<=[,;(] ?|before |since )(Linux|for IPv6(?: before)?) (\d+\.\d+(?:\.\d+)?)\b/g),
+  ];
   const tellsApart = mentions.some(([, system]) => system !== "Linux");
   return mentions.flatMap(([mention, system, version]) =>
     names.filter((name) => !tellsApart || name.startsWith("IPV6_") === (system !== "Linux")).filter((name) => {
@@ -60,6 +62,7 @@ test("a docstring with another version of Linux than the table's is found", () =
   );
   assertEquals(wrongVersions("/** (SCM_TXTIME,\n   * Linux 4.18) */"), ["Linux 4.18 of SO_TXTIME"]);
   assertEquals(wrongVersions("/** (UDP_GRO, Linux 5.0; SO_BUSY_POLL) */"), ["Linux 5.0 of SO_BUSY_POLL"]);
+  assertEquals(wrongVersions("/** (UDP_GRO, Linux 5.0). Linux 6.18 does it better. */"), []);
   const both = "IP_MULTICAST_ALL, IPV6_MULTICAST_ALL";
   assertEquals(wrongVersions(`/** (${both}). ENOPROTOOPT before Linux 2.6.31, for IPv6 before 4.20. */`), []);
   assertEquals(wrongVersions(`/** (${both}; Linux 2.6.31) */`), ["Linux 2.6.31 of IPV6_MULTICAST_ALL"]);
