@@ -23,6 +23,7 @@ export type {
   SendControls,
   SendManyCallback,
   SendManyError,
+  SendManyOptions,
   SendOptions,
 } from "./src/sending/types.ts";
 export type { LookupCallback, LookupFunction } from "./src/integration/lookup.ts";
