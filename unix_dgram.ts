@@ -17,5 +17,13 @@
  *
  * @module
  */
-export * from "./src/compat/unix_dgram.ts";
+export {
+  type Bytes,
+  createSocket,
+  type MessageInfo,
+  Socket,
+  type UnixDgramCallback,
+  type UnixDgramError,
+  type UnixDgramEvents,
+} from "./src/compat/unix_dgram.ts";
 export { default } from "./src/compat/unix_dgram.ts";

@@ -141,16 +141,24 @@ function copyDeclarations(code: string, out: string): void {
     const text = readFileSync(target, "utf8");
     const usesNode = name || /\b(Buffer|NodeJS)\b|"node:/.test(text);
     writeFileSync(target, (usesNode ? NODE_TYPES : "") + forOldTypeScript(text));
-    if (name) writeFileSync(join(out, `${name}.d.mts`), moduleDeclarations(basename(target), text));
+    if (name) writeFileSync(join(out, `${name}.d.mts`), moduleDeclarations(basename(target), withDefault(code, text)));
   }
 }
 
 /**
- * Buffer and Uint8Array take a type argument since TypeScript 5.7. These types are the same with one, and exist without.
+ * Buffer and Uint8Array take a type argument since TypeScript 5.7, and AsyncIterableIterator takes three since 5.6. These types are
+ * the same in newer versions, and exist in older ones.
  */
 function forOldTypeScript(text: string): string {
   return text.replaceAll("Buffer<ArrayBuffer>", 'ReturnType<(typeof Buffer)["alloc"]>')
-    .replaceAll("Uint8Array<ArrayBuffer>", 'ReturnType<(typeof Uint8Array)["of"]>');
+    .replaceAll("Uint8Array<ArrayBuffer>", 'ReturnType<(typeof Uint8Array)["of"]>')
+    .replace(/\bAsyncIterableIterator<(?=[^<>]+, undefined, void>)/g, "AsyncGenerator<");
+}
+
+/** With the declarations of the module whose default export an entry hands on. */
+function withDefault(code: string, text: string): string {
+  const handedOn = /export \{ default \} from "(.+)\.js";/.exec(text);
+  return handedOn ? text + readFileSync(join(code, `${handedOn[1]}.d.ts`), "utf8") : text;
 }
 
 /** A module's default export cannot be handed on: in a module of Node, the default of CommonJS is all of it. */

@@ -57,3 +57,14 @@ test("links and images of published texts lead to what is published", () => {
   assert(isPublished("README.md") && isPublished("docs/architecture.md"));
   assertEquals(links.filter(({ from, to }) => isPublished(from) && !isPublished(to)), []);
 });
+
+test("files and folders that the guides name exist", () => {
+  const guides = ["docs/architecture.md", "CONTRIBUTING.md", "SECURITY.md", "src/README.md", "ffi/README.md"];
+  const named = guides.flatMap((guide) =>
+    [...read(guide).matchAll(/`((?:src|ffi|tests|docs|bench|examples|npm-build|\.ci)\/[\w./-]*)`/g)].map(([, path]) =>
+      path
+    )
+  );
+  assert(named.length > 60, `only ${named.length} found`);
+  assertEquals(named.filter((path) => !existsSync(join(projectRoot, path))), []);
+});

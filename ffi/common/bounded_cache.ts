@@ -1,21 +1,20 @@
 /**
- * Caches that stay small and forget what is no longer so: each is emptied when it is full, and when what its entries were made from has
- * changed.
+ * Caches of bounded size whose entries expire. A cache is emptied when it is full, and when the source of its entries has changed.
  *
- * Emptied whole, and not entry by entry: then a cache that is used needs no order, and one comparison says that all of it still holds.
+ * It is emptied as a whole. So it needs no order of use, and one comparison shows that all of its entries are still valid.
  *
  * @module
  */
 
-/** What entries are made from: another revision means that none of them holds any longer. */
+/** The source of entries. If its revision changes, all entries are invalid. */
 export interface Revised {
   readonly revision: number;
 }
 
-/** What never changes. */
+/** A source that never changes. */
 const CONSTANT: Revised = { revision: 0 };
 
-/** At most so many values by their keys. */
+/** A bounded number of values by key. */
 export class BoundedCache<Key, Value> {
   readonly #limit: number;
   readonly #source: Revised;
@@ -23,8 +22,8 @@ export class BoundedCache<Key, Value> {
   readonly #values = new Map<Key, Value>();
 
   /**
-   * @param limit The most entries. Beyond that all are forgotten.
-   * @param source What they are made from.
+   * @param limit The maximum number of entries. If there would be more, all are forgotten.
+   * @param source The source of the entries.
    */
   constructor(limit: number, source: Revised = CONSTANT) {
     this.#limit = limit;
@@ -32,13 +31,13 @@ export class BoundedCache<Key, Value> {
     this.#revision = source.revision;
   }
 
-  /** The value of a key, if it is remembered. */
+  /** The value of a key, if it is cached. */
   get(key: Key): Value | undefined {
     if (this.#source.revision !== this.#revision) this.#clear();
     return this.#values.get(key);
   }
 
-  /** Remembers a value that holds now. */
+  /** Caches a value that is valid now. */
   set(key: Key, value: Value): void {
     if (this.#source.revision !== this.#revision || this.#values.size >= this.#limit) this.#clear();
     this.#values.set(key, value);
@@ -50,14 +49,14 @@ export class BoundedCache<Key, Value> {
   }
 }
 
-/** At most so many values by pairs of keys. To ask for the same pair again and again costs no look-up. */
+/** A bounded number of values by pairs of keys. Reading the same pair repeatedly costs no lookup. */
 export class BoundedPairCache<First, Second, Value> {
   readonly #limit: number;
   readonly #source: Revised;
   #revision: number;
   readonly #values = new Map<First, Map<Second, Value>>();
   #count = 0;
-  // The pair that was asked for last.
+  // The pair that was read last.
   #first: First | undefined;
   #second: Second | undefined;
   #last: Value | undefined;
@@ -69,7 +68,7 @@ export class BoundedPairCache<First, Second, Value> {
     this.#revision = source.revision;
   }
 
-  /** The value of a pair, if it is remembered. */
+  /** The value of a pair, if it is cached. */
   get(first: First, second: Second): Value | undefined {
     if (this.#source.revision !== this.#revision) this.#clear();
     if (second === this.#second && first === this.#first) return this.#last;
@@ -78,7 +77,7 @@ export class BoundedPairCache<First, Second, Value> {
     return value;
   }
 
-  /** Remembers a value that holds now. */
+  /** Caches a value that is valid now. */
   set(first: First, second: Second, value: Value): void {
     if (this.#source.revision !== this.#revision || this.#count >= this.#limit) this.#clear();
     const values = this.#values.get(first) ?? new Map<Second, Value>();

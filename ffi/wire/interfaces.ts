@@ -34,7 +34,7 @@ export function interfaceName(libc: Libc, index: number): string {
   return new TextDecoder().decode(memory.bytes.subarray(0, memory.bytes.indexOf(0)));
 }
 
-/** Names remembered at most: more than a host has interfaces. */
+/** The maximum number of cached names, more than a host has interfaces. */
 const MAX_NAMES = 4096;
 
 /** Names of interfaces, each read once for each batch, as interfaces can be renamed. */

@@ -101,7 +101,7 @@ export class PollLoop {
   #lookScheduled = false;
   readonly #spin: Spin;
 
-  /** @param clock In milliseconds: what turns are measured by. */
+  /** @param clock The clock that measures turns, in milliseconds. */
   constructor(runtime: Runtime, clock: () => number = now) {
     this.#runtime = runtime;
     this.#budget = new TurnBudget(clock);

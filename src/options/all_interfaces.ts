@@ -1,6 +1,6 @@
 /**
- * Multicast groups on all interfaces, those that come later too. The kernel joins a group on one interface at a time and forgets it with
- * the interface; so the interfaces are asked for from time to time, as long as there is such a membership.
+ * Multicast groups on all interfaces, also on those that are added later. The kernel joins a group on one interface at a time, and forgets
+ * the membership when the interface is removed. So the interfaces are checked periodically while there is such a membership.
  *
  * @module
  */
@@ -14,14 +14,14 @@ import type { UdpEndpoint } from "../endpoint/udp_endpoint.ts";
 import { missingArg } from "../errors/node_errors.ts";
 import { validateString } from "../errors/validate.ts";
 
-/** How long a new interface may go without its memberships, in milliseconds. */
+/** How often interfaces are checked, in milliseconds. */
 const PERIOD = 2000;
 
 /** One socket's groups. */
 class Memberships {
   readonly #endpoint: UdpEndpoint;
   readonly #socket: AnySocket;
-  /** For each group the indexes of the interfaces that it was joined on here. */
+  /** For each group the indexes of the interfaces on which this has joined it. */
   readonly #groups = new Map<string, Set<number>>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -44,7 +44,7 @@ class Memberships {
     this.#wait();
   }
 
-  /** @returns Whether it was joined here. */
+  /** @returns Whether this has joined it. */
   drop(group: string): boolean {
     const joined = this.#groups.get(group);
     if (!joined) return false;
@@ -68,7 +68,7 @@ class Memberships {
     this.#timer = undefined;
   }
 
-  /** Joins on interfaces that are new, and forgets those that are gone. @returns 0, or the negative errno of the first that failed. */
+  /** Joins on new interfaces, and forgets removed ones. @returns 0, or the negative errno of the first that failed. */
   #update(group: string, joined: Set<number>): number {
     const { EADDRINUSE, EADDRNOTAVAIL, ENODEV } = engineOf(this.#socket).runtime.libc.abi.errno;
     const present = this.#interfacesFor(group);
@@ -82,7 +82,7 @@ class Memberships {
       if (joined.has(index)) continue;
       const result = this.#set("join", group, index);
       if (result >= 0) joined.add(index);
-      // The program has joined there itself, or the interface is gone again.
+      // The program has joined the group there itself, or the interface was removed again.
       else if (![EADDRINUSE, EADDRNOTAVAIL, ENODEV].includes(-result)) failure ||= result;
     }
     return failure;

@@ -12,8 +12,8 @@ import type { EncodedAddress } from "../../ffi/wire/sockaddr.ts";
 const MAX_ADDRESSES = 4096;
 
 /**
- * One socket's destinations: the encoded form of an address and a port, the same object each time. All are forgotten if the program may
- * have given up a permission.
+ * One socket's destinations: the encoded form of an address and a port, the same object each time. All are forgotten if a permission may
+ * have been revoked.
  */
 export class Destinations extends BoundedPairCache<string, number, EncodedAddress> {
   constructor(network: NetworkPermission) {

@@ -151,7 +151,7 @@ export class Dispatcher implements OperationOwner {
     }
   }
 
-  /** Sends a message within the call. @returns Bytes. @throws Why it could not be. */
+  /** Sends a message before it returns. @returns The number of bytes. @throws The error if it could not be sent. */
   sendSync({ payload, port, address, controls, signal }: SendArguments): number {
     const endpoint = this.#socket.endpoint!;
     if (signal?.aborted) throw aborted(signal);

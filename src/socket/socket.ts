@@ -71,8 +71,8 @@ export class Socket extends EventEmitter<SocketEvents> {
   declare readonly type: SocketType;
 
   /**
-   * The number of the socket's descriptor; -1 before it has one and once it is closed. Not in Node. It stays the socket's: who closes it, or
-   * reads from it, takes away what belongs to the socket.
+   * The number of the socket's descriptor; -1 before it has one and after it is closed. Not in Node. The socket owns the descriptor: do not
+   * close it or read from it.
    */
   get fd(): number {
     return endpointOf(this)?.fd ?? -1;
@@ -302,10 +302,10 @@ export class Socket extends EventEmitter<SocketEvents> {
   }
 
   /**
-   * Sends a datagram within the call. Not in Node. An unbound socket is bound first, to a port of the system's choice.
+   * Sends a datagram before it returns. Not in Node. An unbound socket is bound first, to a port that the system chooses.
    *
-   * What `send()` was given before in this turn leaves first. It never waits: while the kernel has no room, or others wait for it, it
-   * throws EAGAIN, and nothing is sent.
+   * Messages that were sent before in this turn leave first. The message never waits: if the kernel has no room, or other messages wait
+   * for room, this throws EAGAIN, and nothing is sent.
    *
    * @example
    * ```ts
@@ -314,13 +314,13 @@ export class Socket extends EventEmitter<SocketEvents> {
    *
    * @param message As in {@linkcode Socket.send}.
    * @param port The destination's port, 1 to 65535; not on a connected socket.
-   * @param address The destination's IP address, not a host name; left out: the loopback address.
-   * @returns How many bytes were sent.
-   * @throws What {@linkcode Socket.send} throws; what its callback gets, as EMSGSIZE or ECONNREFUSED; ERR_INVALID_ARG_VALUE for a host
+   * @param address The destination's IP address, not a host name. Defaults to the loopback address.
+   * @returns The number of bytes sent.
+   * @throws What {@linkcode Socket.send} throws; the errors of its callback, such as EMSGSIZE or ECONNREFUSED; ERR_INVALID_ARG_VALUE for a host
    * name; ERR_SOCKET_ALREADY_BOUND while `bind()` is under way.
    */
   sendSync(message: Bytes | readonly Bytes[], port?: number, address?: string): number;
-  /** Sends within the call, with options. */
+  /** Sends with options, before it returns. */
   sendSync(message: Bytes | readonly Bytes[], options: SendOptions): number;
   sendSync(message: Bytes | readonly Bytes[], port?: number | SendOptions, address?: string): number {
     const state = udpStateOf(this);
@@ -889,8 +889,8 @@ export class Socket extends EventEmitter<SocketEvents> {
   }
 
   /**
-   * Joins a multicast group on all interfaces that have an address of its protocol, and stays joined as interfaces come and go: they are
-   * looked for every two seconds, which does not keep the process alive. Not in Node. An unbound socket is bound first. In Deno it takes
+   * Joins a multicast group on all interfaces that have an address of its protocol, also on those that are added later: interfaces are
+   * checked every two seconds, which does not keep the process alive. Not in Node. An unbound socket is bound first. In Deno it requires
    * `--allow-sys=networkInterfaces`.
    *
    * @example
@@ -900,20 +900,20 @@ export class Socket extends EventEmitter<SocketEvents> {
    *
    * @param multicastAddress The group.
    * @returns True.
-   * @throws {Error} The errno of the first interface that refuses, as EINVAL for an address that is no group's, or ENOBUFS for too many
-   * memberships (Linux: net.ipv4.igmp_max_memberships, 20): then the group is joined on none. An interface on which the program has joined the
-   * group itself is no error.
+   * @throws {Error} The errno of the first interface that refuses, such as EINVAL for an address that is not a group, or ENOBUFS for too
+   * many memberships (Linux: net.ipv4.igmp_max_memberships, 20). Then the group is joined on none. If the program has joined the group
+   * on an interface itself, that is not an error.
    */
   addMembershipOnAllInterfaces(multicastAddress: string): true {
     return allInterfaces.addMembershipOnAllInterfaces(this, multicastAddress);
   }
 
   /**
-   * Leaves a group that was joined on all interfaces. Not in Node. What {@linkcode Socket.addMembership} has joined stays joined.
+   * Leaves a group that was joined on all interfaces. Not in Node. Memberships of {@linkcode Socket.addMembership} remain.
    *
    * @param multicastAddress The group.
    * @returns True.
-   * @throws {Error} EADDRNOTAVAIL if it was not joined so.
+   * @throws {Error} EADDRNOTAVAIL if it was not joined on all interfaces.
    */
   dropMembershipOnAllInterfaces(multicastAddress: string): true {
     return allInterfaces.dropMembershipOnAllInterfaces(this, multicastAddress);
