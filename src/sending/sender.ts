@@ -480,8 +480,7 @@ export class Sender extends QueueingSender {
     // The ancillary data does not work with segments. Other data may.
     if (result === -EINVAL && controls) return;
     // The segment is larger than the path MTU: smaller ones may be accepted. Otherwise the route encrypts, its device
-    // cannot compute
-    // checksums, or the kernel has no UDP_SEGMENT: no segments will be accepted.
+    // cannot compute checksums, or the kernel has no UDP_SEGMENT: no segments will be accepted.
     const isTooLarge = result === -EINVAL || result === -EMSGSIZE;
     path.limit = isTooLarge ? Math.min(path.limit, segmentSize - 1) : 0;
     path.limitUntil = now() + REFUSAL_LIFETIME;
