@@ -329,8 +329,8 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
   }
 
   /**
-   * Empties an error queue that nobody requested. An adopted descriptor may have one, and is ready as long as it is not
-   * empty. It is read after the socket, as reading it clears the pending error that `'error'` must report.
+   * Empties an error queue that was not requested. An adopted descriptor may have one, and is ready as long as it is
+   * not empty. It is read after the socket, as reading it clears the pending error that `'error'` must report.
    */
   #discardErrors(): boolean {
     this.#hasUnwantedErrors = false;

@@ -16,7 +16,7 @@ export interface WaitingMessage {
   readonly controls: EncodedControls | undefined;
 }
 
-/** The entries removed from the front before the array is compacted. */
+/** The fewest removed entries for which the array is compacted. */
 const MIN_TAKEN = 1024;
 
 /** A queue whose first entries can be read before they are removed. */

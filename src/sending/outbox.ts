@@ -112,7 +112,7 @@ export class Outbox {
   /** The last run, which the next message may join. */
   #last: Run | undefined = undefined;
   #requests: (SendRequest | undefined)[] = [];
-  /** By path, the size of the largest message in the arena that is sent alone although a router might refuse it. */
+  /** By path, the size of the largest message that a router might refuse and that goes ahead. */
   readonly #scouts = new Map<Path, number>();
   #used = 0;
   #scheduled = false;

@@ -18,7 +18,8 @@ import type { MessageSender, SendingSocket } from "../sending/sender.ts";
 import { Backlog } from "./backlog.ts";
 
 /**
- * Messages tried first when there may be room: as many as fit in a peer's queue by default. Doubles after each success.
+ * Messages tried first when there may be room: a few more than a peer's queue holds by default. Doubles after each
+ * success.
  */
 const FIRST_TRIAL = 16;
 /** The most messages tried in one turn. */
