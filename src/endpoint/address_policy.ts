@@ -1,5 +1,5 @@
 /**
- * Which addresses a socket may use and hear: the runtime's network permission and the block lists of the user.
+ * Which addresses a socket may send to and receive from: the runtime's network permission and the user's block lists.
  *
  * @module
  */
@@ -9,16 +9,16 @@ import { ipVersionOf } from "../../ffi/wire/inet.ts";
 import type { SocketAddress } from "../../ffi/wire/sockaddr.ts";
 import { ipBlocked } from "../errors/node_errors.ts";
 
-/** The user's lists. */
+/** The user's block lists. */
 interface BlockLists {
   readonly sendBlockList: BlockList | undefined;
   readonly receiveBlockList: BlockList | undefined;
 }
 
-/** Those of sockets without block lists, which have them in common: there may be ten thousand. */
+/** The policies of sockets without block lists, which share them: there may be ten thousand. */
 const withoutLists = new WeakMap<NetworkPermission, AddressPolicy>();
 
-/** One socket's rules. */
+/** The policy of one socket. */
 export function addressPolicyOf(network: NetworkPermission, lists: BlockLists): AddressPolicy {
   if (lists.sendBlockList || lists.receiveBlockList) return new AddressPolicy(network, lists);
   let shared = withoutLists.get(network);
@@ -38,7 +38,7 @@ export class AddressPolicy {
     this.#receiveBlockList = receiveBlockList;
   }
 
-  /** Whether destinations have to be asked about each time: a block list may change. */
+  /** Whether destinations must be checked each time, as a block list can change. */
   get hasSendBlockList(): boolean {
     return this.#sendBlockList !== undefined;
   }
@@ -48,23 +48,25 @@ export class AddressPolicy {
     return this.#network;
   }
 
-  /** The error for an address that the block list keeps from being sent to. */
+  /** The error for a destination that is in the block list. */
   blocked(ip: string): Error | undefined {
     return isListed(this.#sendBlockList, ip) ? ipBlocked(ip) : undefined;
   }
 
-  /** The runtime's error where it does not permit the use of an address. A text that is no address fails by itself. */
+  /**
+   * The runtime's error if it does not permit the address. Not for text that is not an address, which fails elsewhere.
+   */
   refused(ip: string, port: number): Error | undefined {
     return ipVersionOf(ip) === 0 ? undefined : this.#network.refusal(ip, port);
   }
 
-  /** Whether a sender's datagrams are to be dropped. */
+  /** Whether the datagrams of a sender are dropped. */
   drops({ address }: SocketAddress): boolean {
     return isListed(this.#receiveBlockList, address);
   }
 }
 
-/** A block list knows nothing of zones. */
+/** A block list does not support zones. */
 function isListed(list: BlockList | undefined, ip: string): boolean {
   if (list === undefined) return false;
   const percent = ip.indexOf("%");

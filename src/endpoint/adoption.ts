@@ -1,5 +1,5 @@
 /**
- * Descriptors that were opened elsewhere: which of them can become a socket here.
+ * Which descriptors that were opened elsewhere can become a socket.
  *
  * @module
  */
@@ -14,8 +14,8 @@ import { errnoError, invalidFdType } from "../errors/node_errors.ts";
 /**
  * The IP version of an open UDP socket.
  *
- * @throws {TypeError} ERR_INVALID_FD_TYPE where the descriptor is something else.
- * @throws {Error} EAFNOSUPPORT where it is not of the version asked for.
+ * @throws {TypeError} ERR_INVALID_FD_TYPE if the descriptor is something else.
+ * @throws {Error} EAFNOSUPPORT if it does not have the `wanted` version.
  */
 export function adoptableVersion(libc: Libc, fd: number, wanted: IpVersion | undefined): IpVersion {
   const socket = describeSocket(libc, fd);
@@ -39,8 +39,8 @@ export function isUnixDatagram(libc: Libc, fd: number): boolean {
 /**
  * Checks that an open descriptor is a Unix datagram socket.
  *
- * @throws {TypeError} ERR_INVALID_FD_TYPE where it is something else.
- * @throws {Error} EAFNOSUPPORT where it is a UDP socket.
+ * @throws {TypeError} ERR_INVALID_FD_TYPE if it is something else.
+ * @throws {Error} EAFNOSUPPORT if it is a UDP socket.
  */
 export function adoptableUnix(libc: Libc, fd: number): void {
   if (isUnixDatagram(libc, fd)) return;
@@ -48,7 +48,7 @@ export function adoptableUnix(libc: Libc, fd: number): void {
   throw errnoError(libc.abi.errno.EAFNOSUPPORT, errnoName(libc.abi, libc.abi.errno.EAFNOSUPPORT), "open");
 }
 
-/** In libuv's words (`uv_guess_handle`). */
+/** The type as libuv names it (`uv_guess_handle`). */
 function typeOfNonSocket(fd: number): string {
   try {
     const stat = statOf(fd);
@@ -60,7 +60,7 @@ function typeOfNonSocket(fd: number): string {
   }
 }
 
-/** Deno's `fstatSync` does not know descriptors that were inherited. */
+/** Deno's `fstatSync` does not support inherited descriptors. */
 function statOf(fd: number): Stats {
   const { fstatSync, statSync } = process.getBuiltinModule("node:fs");
   try {

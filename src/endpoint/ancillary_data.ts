@@ -1,7 +1,8 @@
 /**
- * What goes with each datagram of a UDP socket: metadata that it asks the kernel for, transmit timestamps, the clock of transmit times.
+ * The ancillary data of a UDP socket's datagrams: metadata that it requests from the kernel, transmit timestamps, and
+ * the clock of transmit times.
  *
- * Results are as those of the endpoint: 0 or negative errno numbers.
+ * As in the endpoint, results are 0 or a negative errno.
  *
  * @module
  */
@@ -16,34 +17,37 @@ import { DetailDecoder, type DetailName, kernelOptions } from "../receiving/deta
 import type { ErrorReceiver } from "../receiving/error_receiver.ts";
 import type { TransmitTimestamp } from "../receiving/types.ts";
 
-/** What it needs of its endpoint. */
+/** What it needs from its endpoint. */
 export interface AncillaryOwner {
   readonly version: IpVersion;
   /** The descriptor, or -1 if there is none. */
   readonly fd: number;
-  /** What the socket has on its error queue, which is where timestamps come. */
+  /** Reads the socket's error queue, which is where timestamps arrive. */
   readonly errorReceiver: ErrorReceiver;
   /** setsockopt(2) */
   setOption(name: OptionName, value: number): number;
   /** setsockopt(2) with the value's bytes. Opens the descriptor. */
   setRawOption(option: EncodedOption): number;
-  /** The kernel hands over each datagram alone, or together with others again. */
+  /** Makes the kernel deliver each datagram on its own, or coalesced again. */
   keepApart(reason: "dropCount", apart: boolean): void;
-  /** {@linkcode AncillaryData.sendTimestamps} has changed. */
+  /** Called when {@linkcode AncillaryData.sendTimestamps} has changed. */
   updateSegments(): void;
   /** Reports when a datagram left. */
   deliverTimestamp(timestamp: TransmitTimestamp): void;
 }
 
-/** One UDP socket's. Made when something is asked for, as with most of perhaps ten thousand sockets nothing is. */
+/**
+ * The ancillary data of one UDP socket. Created when something is requested, as most of perhaps ten thousand sockets
+ * request nothing.
+ */
 export class AncillaryData {
   readonly #libc: Libc;
   readonly #owner: AncillaryOwner;
-  /** The metadata that is asked for. */
+  /** The metadata that is requested. */
   readonly #details = new Set<DetailName>();
-  /** Reads it; undefined: none is. */
+  /** Decodes the metadata; undefined if none is requested. */
   decoder: DetailDecoder | undefined = undefined;
-  /** Whether transmit times have a clock. */
+  /** Whether a clock for transmit times is set. */
   hasTxTime = false;
   /** Whether each datagram that leaves is to have a timestamp. */
   sendTimestamps = false;
@@ -53,7 +57,7 @@ export class AncillaryData {
     this.#owner = owner;
   }
 
-  /** Asks for some metadata of every datagram, or no more: at once, or if there is no descriptor yet as soon as there is one. */
+  /** Starts or stops requesting some metadata of every datagram: at once, or when there is a descriptor. */
   setDetail(detail: DetailName, on: boolean): number {
     const result = this.#owner.fd >= 0 ? this.#requestDetail(detail, on) : 0;
     if (result < 0) return result;
@@ -65,7 +69,7 @@ export class AncillaryData {
     return detail === "timestamp" && this.#owner.fd >= 0 ? this.#requestTimestamping() : 0;
   }
 
-  /** Asks the kernel, on a new descriptor. */
+  /** Requests the metadata on a new descriptor. */
   request(): number {
     for (const detail of this.#details) {
       const result = this.#requestDetail(detail, true);
@@ -74,7 +78,7 @@ export class AncillaryData {
     return this.#details.has("timestamp") || this.sendTimestamps ? this.#requestTimestamping() : 0;
   }
 
-  /** Chooses the clock of transmit times. Opens the descriptor, so that it can be done before bind(2). */
+  /** Selects the clock of transmit times. Opens the descriptor, so that it can be set before bind(2). */
   setTxTimeClock(clock: number): number {
     const result = this.#owner.setRawOption(encodeTxTime(this.#libc.abi, clock));
     if (result === 0) this.hasTxTime = true;
@@ -82,8 +86,8 @@ export class AncillaryData {
   }
 
   /**
-   * Asks for a timestamp of each datagram that leaves, or no more; as {@linkcode AncillaryData.setDetail}. The kernel numbers payloads:
-   * each message is one meanwhile. Linux only.
+   * Starts or stops requesting a timestamp of each datagram that leaves, as in {@linkcode AncillaryData.setDetail}. The
+   * kernel numbers payloads, so meanwhile each message is one payload. Linux only.
    */
   setSendTimestamps(on: boolean): number {
     const before = this.sendTimestamps;

@@ -1,16 +1,16 @@
 /**
- * A datagram socket in the kernel together with its place in the poll loop, whatever its family: everything below the public classes
- * that has a descriptor. `udp_endpoint.ts` and `src/unix/endpoint.ts` are the two kinds.
+ * A datagram socket in the kernel and its place in the poll loop, of any family: everything below the public classes
+ * that needs a descriptor. `udp_endpoint.ts` and `src/unix/endpoint.ts` are the two kinds.
  *
- * Results are counts or negative errno numbers. Before there is a descriptor all calls give EBADF, as in Node.
+ * Results are counts or negative errno numbers. Without a descriptor all calls return EBADF, as in Node.
  *
- * | how it came to its descriptor | who closes it |
+ * | where the descriptor came from | who closes it |
  * |---|---|
  * | `open()` | the endpoint, in `close()` or `end()` |
- * | `adopt()`, and `settle()` after it | the endpoint |
- * | `adopt()`, and `release()` after it: the adoption failed | whoever had it; the endpoint has its former one again |
- * | `share()`: the primary of a cluster or a parent process gave it | `SharedDescriptor.close()`, which the endpoint calls |
- * | `share()`, and `abandon()` after it: the giver closes it | the giver |
+ * | `adopt()`, followed by `settle()` | the endpoint |
+ * | `adopt()`, followed by `release()`: the adoption failed | its former owner; the endpoint has its previous one again |
+ * | `share()`: from the primary of a cluster or from a parent process | `SharedDescriptor.close()`, which the endpoint calls |
+ * | `share()`, followed by `abandon()`: the giver closes it | the giver |
  *
  * @module
  */
@@ -37,7 +37,7 @@ import type { Engine } from "./engine.ts";
 import type { AnySocket } from "./events.ts";
 import type { SharedDescriptor } from "./shared_descriptor.ts";
 
-/** Who gets the events: the public object. */
+/** The public object, which emits the events. */
 export type Listeners = Pick<AnySocket, "emit" | "listenerCount">;
 
 /** What the kernel could not do, why, and how often. */
@@ -67,33 +67,33 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
   // Made when they are first used, as there may be ten thousand idle sockets.
   protected sender: MessageSender | undefined;
   #receiver: Receiver | undefined;
-  /** Gives listeners the asynchronous context in which the socket was made. */
+  /** Runs listeners in the asynchronous context in which the socket was created. */
   readonly #context: EventContext;
   #descriptor: Descriptor | undefined;
-  /** What there was before a descriptor was adopted, until that is settled. */
+  /** The state before a descriptor was adopted, until the adoption is settled or undone. */
   #before: { readonly descriptor: Descriptor | undefined; readonly restore: () => void } | undefined;
   /** The descriptor as it was given to this process, if it was. */
   #shared: SharedDescriptor | undefined;
-  /** For the receiver: whether other processes receive from the socket, too. */
+  /** For the receiver: whether other processes also receive from the socket. */
   isShared = false;
-  /** Who wants nothing to be read: a program that called `pause()`, iterators whose queue is full. */
+  /** Who has paused receiving: a program that called `pause()`, iterators with a full queue. */
   #pausers: Set<unknown> | undefined;
-  /** For the poll loop; 0 while it does not receive. */
+  /** For the poll loop; 0 while the socket does not receive. */
   token = 0;
-  /** Whether bind(2) was tried, or somebody else did: then nothing here binds by itself. */
+  /** Whether bind(2) was tried, here or elsewhere. Then the socket is not bound implicitly. */
   protected wasBound = false;
   protected isConnected = false;
   #isReferenced = true;
   #awaitsRoom = false;
-  /** Whether there is an error, and nothing that reads the error queue. */
+  /** Whether there are errors on the error queue that nothing reads. */
   #hasUnwantedErrors = false;
   #sendQueueLimit = Infinity;
   /** What the kernel has refused of receiving several datagrams at once: a negative errno; 0: nothing. */
   protected coalescingRefusal = 0;
-  /** Whether a message is tried that does not wait for room. */
+  /** Whether a message is being sent that must not wait for room. */
   #isSendingNow = false;
   #closings: (() => void)[] | undefined;
-  /** Emits `'message'`; made for the first one. */
+  /** Emits `'message'`. Created for the first one. */
   #emitInContext: ((message: Buffer<ArrayBuffer>, remote: object) => void) | undefined;
 
   constructor(engine: Engine, family: AddressFamily, listeners: Listeners) {
@@ -110,9 +110,9 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
 
   /** For the receiver. */
   abstract remoteInfo(payload: Received, size: number): object;
-  /** Makes the sending side. */
+  /** Creates the sending side. */
   protected abstract makeSender(): MessageSender;
-  /** Where its datagrams arrive. */
+  /** The arena into which its datagrams are received. */
   protected abstract get inbox(): Inbox;
   /** For the receiver. */
   abstract get controlDecoder(): ControlDecoder | undefined;
@@ -120,7 +120,7 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
   abstract drops(sender: SocketAddress): boolean;
   /** For the receiver. */
   abstract discard(details: ReceiveDetails | undefined): void;
-  /** The descriptor, or -1 if there is none yet or none any more. */
+  /** The descriptor, or -1 before it was opened or after it was closed. */
   get fd(): number {
     return this.#descriptor?.fd ?? -1;
   }
@@ -135,7 +135,7 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
     return this.#context.asyncId();
   }
 
-  /** Makes the descriptor, unless there is one. */
+  /** Opens the descriptor, if there is none. */
   open(): number {
     if (this.#descriptor) return 0;
     const opened = Descriptor.open(this.engine.runtime.libc, this.family);
@@ -145,8 +145,8 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
   }
 
   /**
-   * Takes over a descriptor that was found fit, in the place of one that is not bound yet. Either {@linkcode DatagramEndpoint.settle} or
-   * {@linkcode DatagramEndpoint.release} must follow.
+   * Takes over a descriptor that was checked, instead of one that is not bound yet. Either {@linkcode
+   * DatagramEndpoint.settle} or {@linkcode DatagramEndpoint.release} must follow.
    */
   adopt(fd: number, isLent = false): void {
     this.#before = { descriptor: this.#descriptor, restore: this.rememberState() };
@@ -157,22 +157,24 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
     this.adopted(descriptor);
   }
 
-  /** What is known of a descriptor. @returns Puts it back, for the descriptor that the endpoint had before. */
+  /** Saves the state that belongs to the descriptor. @returns Restores it for the previous descriptor. */
   protected rememberState(): () => void {
     const { wasBound, isConnected, isShared } = this;
     return () => void Object.assign(this, { wasBound, isConnected, isShared });
   }
 
-  /** A descriptor was taken over. */
+  /** Called when a descriptor was taken over. */
   protected adopted(_descriptor: Descriptor): void {}
 
-  /** Keeps the adopted descriptor: closes the one it took the place of. */
+  /** Keeps the adopted descriptor, and closes the previous one. */
   settle(): void {
     this.#before?.descriptor?.close();
     this.#before = undefined;
   }
 
-  /** Takes a descriptor that other processes have, too, and receives. {@linkcode DatagramEndpoint.settle} must follow. */
+  /**
+   * Takes a descriptor that other processes also have, and receives. {@linkcode DatagramEndpoint.settle} must follow.
+   */
   share(shared: SharedDescriptor): number {
     this.adopt(shared.fd, true);
     this.#shared = shared;
@@ -182,7 +184,7 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
     return result;
   }
 
-  /** Undoes `share`: its owner closes the descriptor, and the socket has the one that it had. */
+  /** Undoes `share`: its owner closes the descriptor, and the socket has its previous one again. */
   giveBackShared(): void {
     const shared = this.#shared;
     this.#shared = undefined;
@@ -191,7 +193,7 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
     shared?.close();
   }
 
-  /** Gives up a descriptor that its owner is about to close. From now on all calls give EBADF. */
+  /** Gives up a descriptor that its owner is about to close. Afterwards all calls return EBADF. */
   abandon(): void {
     this.engine.outbox.flush();
     this.stopReceiving();
@@ -199,7 +201,7 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
     this.#shared = undefined;
   }
 
-  /** Gives an adopted descriptor back: it is not closed with this socket, which has what it had before. */
+  /** Gives an adopted descriptor back. It is not closed with this socket, which has its previous one again. */
   release(): void {
     const before = this.#before;
     this.#before = undefined;
@@ -216,7 +218,10 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
     this.engine.endpoints?.add(this);
   }
 
-  /** The program ends, and its process goes on: as {@linkcode DatagramEndpoint.close}, but the socket emits nothing. */
+  /**
+   * Ends the socket with the program, in a process that continues: as {@linkcode DatagramEndpoint.close}, but emits
+   * nothing.
+   */
   end(): void {
     this.stopReceiving();
     this.#closings?.forEach((action) => action());
@@ -224,7 +229,10 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
     this.#descriptor = undefined;
   }
 
-  /** Sends what this turn has collected, leaves the loop, closes the descriptor, and cancels what still waits. */
+  /**
+   * Sends the messages of this turn, leaves the poll loop, closes the descriptor, and fails the messages that still
+   * wait.
+   */
   close(): void {
     this.engine.outbox.flush();
     this.stopReceiving();
@@ -238,7 +246,7 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
     this.#context.emitDestroy();
   }
 
-  /** Has something done when the socket is closed, or the program ends. */
+  /** Registers an action for when the socket is closed or the program ends. */
   atClose(action: () => void): void {
     (this.#closings ??= []).push(action);
   }
@@ -249,7 +257,10 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
     return this.#descriptor!.bind(address);
   }
 
-  /** Starts to receive and then makes a call after which datagrams can come. If that fails, the socket does not receive either. */
+  /**
+   * Starts receiving, then makes a call after which datagrams can arrive. If the call fails, the socket does not
+   * receive.
+   */
   protected receiveWith(call: () => number): number {
     if (this.token > 0) return call();
     try {
@@ -263,14 +274,14 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
     }
   }
 
-  /** Receives from the next turn of the event loop on. */
+  /** Starts receiving in the next turn of the event loop. */
   startReceiving(): number {
     this.engine.loop.watchLater(this);
     this.#updateReference();
     return 0;
   }
 
-  /** The same for a descriptor that was taken over. EEXIST if another socket has it already. */
+  /** Starts receiving from a descriptor that was taken over. EEXIST if another socket already receives from it. */
   startReceivingAdopted(): number {
     const { loop } = this.engine;
     loop.watchDue();
@@ -292,7 +303,7 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
     if (this.#pausers) this.engine.loop.setPaused(this, true);
   }
 
-  /** Nothing is read while anybody wants that: what comes stays in the kernel, or is dropped there. */
+  /** Pauses receiving while there is a pauser. Datagrams stay in the kernel, which drops them if there is no room. */
   setPaused(pauser: unknown, paused: boolean): void {
     const pausers = this.#pausers ?? new Set();
     if (paused) pausers.add(pauser);
@@ -301,7 +312,7 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
     this.engine.loop.setPaused(this, pausers.size > 0);
   }
 
-  /** Whether that one wants nothing to be read. */
+  /** Whether that pauser has paused receiving. */
   isPausedBy(pauser: unknown): boolean {
     return this.#pausers?.has(pauser) ?? false;
   }
@@ -327,20 +338,20 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
     this.sender?.resume();
   }
 
-  /** For the poll loop. Nothing here reads the error queue. */
+  /** For the poll loop. Notes the error only, as nothing here reads the error queue. */
   onError(): boolean {
     this.#hasUnwantedErrors = true;
     return false;
   }
 
-  /** Something reads the error queue. */
+  /** Called when something reads the error queue. */
   protected takesErrors(): void {
     this.#hasUnwantedErrors = false;
   }
 
   /**
-   * Empties an error queue that nobody has asked for: an adopted descriptor may have one, and is ready for as long as something lies on
-   * it. Not before the socket is read, as this takes the error off it that `'error'` is to report.
+   * Empties an error queue that was not requested. An adopted descriptor may have one, and is ready as long as it is
+   * not empty. It is read after the socket, as reading it clears the pending error that `'error'` must report.
    */
   #discardErrors(): boolean {
     this.#hasUnwantedErrors = false;
@@ -358,7 +369,7 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
     return result;
   }
 
-  /** connect(2) to no address: the socket has no peer any more. */
+  /** connect(2) to no address: disconnects the socket. */
   disconnect(): number {
     const result = this.with((descriptor) => descriptor.disconnect());
     this.isConnected &&= result !== 0;
@@ -375,14 +386,14 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
     return this.#descriptor?.remoteAddress() ?? this.notOpen;
   }
 
-  /** Encodes a destination; undefined if the text is no address of this socket's family. */
+  /** Encodes a destination. Undefined if the text is not an address of this socket's family. */
   encode(address: string, port: number): EncodedAddress | undefined {
     return encodeAddress(this.engine.runtime.libc, this.family, address, port);
   }
 
   /**
-   * Sends a message at the end of the turn, or as soon as there is room. To the peer of a connected socket the first one of a turn
-   * leaves at once, as in Node: a program may rely on its having left, whatever it does next.
+   * Sends a message at the end of the turn, or as soon as there is room. On a connected socket the first message of a
+   * turn is sent at once, as in Node: a program may rely on it, whatever it does next.
    */
   send(
     payload: Payload,
@@ -396,11 +407,11 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
     try {
       this.sender?.leave();
     } catch {
-      // The message was taken: it leaves at the end of the turn. If that throws, too, the program sees it there.
+      // The message was accepted and is sent at the end of the turn. If that throws, too, the program sees it there.
     }
   }
 
-  /** Takes a message that leaves at the end of the turn, or when {@linkcode DatagramEndpoint.leave} is called. */
+  /** Accepts a message. It is sent at the end of the turn, or when {@linkcode DatagramEndpoint.leave} is called. */
   collect(
     payload: Payload,
     length: number,
@@ -408,7 +419,7 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
     request: SendRequest | undefined,
     controls?: EncodedControls,
   ): void {
-    // As libuv has it; the kernel would let it pass.
+    // As in libuv. The kernel would allow it.
     if (address && this.isConnected) request?.finish(-this.engine.runtime.libc.abi.errno.EISCONN);
     else (this.sender ??= this.#startSender()).add(payload, length, address, request, controls);
   }
@@ -420,10 +431,11 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
   }
 
   /**
-   * Has one message leave within this call, or not at all. None may overtake messages that wait: then it fails with EAGAIN.
+   * Sends one message within this call, or not at all. It must not overtake messages that wait: then it fails with
+   * EAGAIN.
    *
-   * @param collect Takes the message, for the request.
-   * @returns Bytes that were sent, or a negative errno, or an error if it is no system call's.
+   * @param collect Collects the message for the request.
+   * @returns Bytes that were sent, a negative errno, or an error that no system call caused.
    */
   sendNow(collect: (request: ImmediateRequest) => void): number | Error {
     const { EAGAIN } = this.engine.runtime.libc.abi.errno;
@@ -441,22 +453,24 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
     return request.result ?? -EAGAIN;
   }
 
-  /** Bytes that may wait for room in the kernel: what would make them more is refused with ENOBUFS. */
+  /**
+   * Limits the bytes that may wait for room in the kernel. A message that would exceed the limit fails with ENOBUFS.
+   */
   limitSendQueue(bytes: number): void {
     this.#sendQueueLimit = bytes;
   }
 
-  /** Whether there is such a bound. */
+  /** Whether there is such a limit. */
   get limitsSendQueue(): boolean {
     return this.#sendQueueLimit !== Infinity;
   }
 
-  /** What was collected leaves at once, if it is the socket's first in this turn. */
+  /** Sends the collected messages at once, if the socket has sent none at once in this turn. */
   leave(): void {
     this.sender?.leave();
   }
 
-  /** Takes several messages. */
+  /** Accepts several messages. */
   collectSegments(
     segments: Segments,
     address: EncodedAddress | undefined,
@@ -484,17 +498,17 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
     };
   }
 
-  /** Bytes and messages that wait for room in the kernel. */
+  /** Bytes and messages that the kernel has not accepted yet. */
   get sendQueue(): { size: number; count: number } {
     return { size: this.sender?.queuedBytes ?? 0, count: this.sender?.queuedCount ?? 0 };
   }
 
-  /** Has messages that wait for room not leave after all. */
+  /** Fails messages that wait for room. */
   withdraw(request: SendRequest, result: number): void {
     this.sender?.withdraw(request, result);
   }
 
-  /** For the sender. A listener must not run in the midst of others' messages. */
+  /** For the sender. The event waits for the next tick, as a listener must not run while messages are being sent. */
   drained(): void {
     if (this.#isSendingNow) return;
     nextTick(() => {
@@ -502,7 +516,7 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
     });
   }
 
-  /** For the sender. A message that waits keeps even an unreferenced socket's process alive. */
+  /** For the sender. A message that waits keeps the process alive even if the socket is unreferenced. */
   awaitRoom(waiting: boolean): boolean {
     if (this.#awaitsRoom === waiting) return true;
     const isTold = this.engine.loop.setWritable(this, waiting);
@@ -511,7 +525,7 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
     return isTold;
   }
 
-  /** Whether a receiving socket keeps the process alive. */
+  /** Sets whether a receiving socket keeps the process alive. */
   setReferenced(isReferenced: boolean): void {
     this.#isReferenced = isReferenced;
     this.#updateReference();
@@ -521,7 +535,7 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
     this.engine.loop.setReferenced(this, this.#isReferenced || this.#awaitsRoom);
   }
 
-  /** For the receiver. An `emit` of the program's own sees every datagram, whether or not there are listeners. */
+  /** For the receiver. If the program has replaced `emit`, it gets every datagram, even without listeners. */
   hasMessageListeners(): boolean {
     const { listeners } = this;
     return listeners.listenerCount("message") > 0 || listeners.emit !== EventEmitter.prototype.emit;
@@ -547,7 +561,7 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
     this.emit("error", this.engine.errors.ofCall(errno, "recvmsg"));
   }
 
-  /** Emits an event in the context of whoever made the socket. */
+  /** Emits an event in the context in which the socket was created. */
   protected emit(name: string, value: unknown): void {
     this.#context.run((name, value) => void this.listeners.emit(name, value), name, value);
   }
@@ -569,12 +583,12 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
     return this.openWith((descriptor) => descriptor.setEncodedOption(option));
   }
 
-  /** getsockopt(2) of as many bytes, or fewer. Opens the descriptor. */
+  /** getsockopt(2) of at most `length` bytes. Opens the descriptor. */
   getRawOption(level: number, name: number, length: number): Uint8Array<ArrayBuffer> | number {
     return this.openWith((descriptor) => descriptor.getRawOption(level, name, length));
   }
 
-  /** ioctl(2) of a request that gives an int. Linux. Opens the descriptor. */
+  /** ioctl(2) of a request that returns an int. Linux. Opens the descriptor. */
   readInt(request: number): number {
     return this.openWith((descriptor) => descriptor.readInt(request));
   }
@@ -584,16 +598,21 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
     return this.openWith((descriptor) => descriptor.attachFilter(level, name, program));
   }
 
-  /** Some option may have changed: what was read of the options before must be read again. */
+  /** Called when an option may have changed: cached options are invalid. */
   protected optionsChanged(): void {}
 
-  /** Calls what may change how messages leave: those of this turn leave as they would have. EBADF without a descriptor. */
+  /**
+   * Makes a call that may change how messages are sent. Those of this turn are sent before, unchanged. EBADF without a
+   * descriptor.
+   */
   with<Result>(call: (descriptor: Descriptor) => Result | number): Result | number {
     this.engine.outbox.flush();
     return this.#descriptor ? call(this.#descriptor) : this.notOpen;
   }
 
-  /** The same for what can be set before bind(2): opens the descriptor if need be. */
+  /**
+   * As {@linkcode DatagramEndpoint.with}, for what can be set before bind(2): opens the descriptor if there is none.
+   */
   openWith<Result>(call: (descriptor: Descriptor) => Result | number): Result | number {
     const opened = this.open();
     return opened < 0 ? opened : this.with(call);

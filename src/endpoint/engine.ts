@@ -1,5 +1,6 @@
 /**
- * What the sockets of one JavaScript thread share: the runtime, the poll loop, and the memory for sending and receiving.
+ * What the sockets of one JavaScript thread share: the runtime, the poll loop, and the memory for sending and
+ * receiving.
  *
  * @module
  */
@@ -14,13 +15,13 @@ import { SendCallbacks } from "../sending/callbacks.ts";
 import { Outbox } from "../sending/outbox.ts";
 import { ReusePortGroups } from "./reuse_port_groups.ts";
 
-/** What ends with the program. */
+/** Something that must end with the program. */
 export interface Ending {
-  /** The program ends, and its process goes on. */
+  /** Called when the program ends and its process continues. */
   end(): void;
 }
 
-/** One thread's shared parts. */
+/** The shared parts of one thread. */
 export interface Engine {
   readonly runtime: Runtime;
   readonly loop: PollLoop;
@@ -31,13 +32,13 @@ export interface Engine {
   readonly errorQueue: ErrorQueue;
   readonly resources: ActiveResources;
   readonly reusePortGroups: ReusePortGroups;
-  /** Those with a descriptor, if a program can end before its thread: see {@linkcode Runtime.onProgramEnd}. */
+  /** The endpoints with a descriptor, if a program can end before its thread: see {@linkcode Runtime.onProgramEnd}. */
   readonly endpoints: Set<Ending> | undefined;
 }
 
 const engines = new WeakMap<Runtime, Engine>();
 
-/** This thread's engine. Made, and libc opened, at the first call: importing the module does neither. */
+/** This thread's engine. The first call creates it and opens libc; importing the module does neither. */
 export function currentEngine(): Engine {
   const runtime = currentRuntime();
   let engine = engines.get(runtime);
@@ -62,16 +63,19 @@ export function currentEngine(): Engine {
   return engine;
 }
 
-/** This thread's outboxes: one, but for tests. */
+/** This thread's outboxes. Only tests have more than one. */
 let outboxes: WeakRef<Outbox>[] | undefined;
 
-/** What `send()` was given before the program ends is not to be lost. */
+/** Messages that were passed to `send()` before the program ends must not be lost. */
 function sendBeforeEnd({ outbox, runtime }: Engine): void {
   if (!outboxes) runtime.beforeEnd(() => outboxes!.forEach((outbox) => outbox.deref()?.sendLast()));
   outboxes = [...(outboxes ?? []).filter((outbox) => outbox.deref()), new WeakRef(outbox)];
 }
 
-/** Descriptors belong to the process: what a program that ends has not closed would stay open for the next one in its thread. */
+/**
+ * Descriptors belong to the process. Those that a program leaves open would stay open for the next program in its
+ * thread.
+ */
 function endWithProgram({ endpoints, loop, outbox, runtime }: Engine): void {
   runtime.onProgramEnd?.(() => {
     outbox.flush();

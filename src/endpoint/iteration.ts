@@ -1,5 +1,6 @@
 /**
- * Iteration over datagrams by `for await`. Between two steps datagrams wait in a queue; if it is full, the socket is paused.
+ * Iteration over datagrams by `for await`. Between two steps datagrams wait in a queue; if it is full, the socket is
+ * paused.
  *
  * @module
  */
@@ -20,8 +21,8 @@ interface Waiting<Datagram> {
 }
 
 /**
- * Iterates over the datagrams of one socket, from the first step on. It ends when the socket is closed, and at the socket's `'error'`,
- * which it throws. When it ends, the socket is as before, without the iterator's listeners.
+ * Iterates over the datagrams of one socket, from the first step on. It ends when the socket is closed, and at the
+ * socket's `'error'`, which it throws. When it ends, the socket is as before, without the iterator's listeners.
  */
 export class DatagramIterator<Datagram extends readonly unknown[]>
   implements AsyncIterableIterator<Datagram, undefined, void> {

@@ -4,9 +4,12 @@
  * @module
  */
 
-/** A socket that the primary opened. All workers that asked for the same have it. */
+/**
+ * A socket that another process has opened: the primary of a cluster, for all workers that ask for the same, or a
+ * parent.
+ */
 export interface SharedDescriptor {
   readonly fd: number;
-  /** Closes this worker's, and has the primary know. */
+  /** Closes this process's descriptor, and notifies the process that opened it. */
   close(): void;
 }

@@ -1,5 +1,5 @@
 /**
- * The state of a socket, which the functions of all folders above reach by the public object.
+ * The state of a socket. The functions of the folders above find it by the public object.
  *
  * @module
  */
@@ -19,8 +19,9 @@ export interface SocketState {
 }
 
 /**
- * The key of a socket's state. A property, as in Node, and not private fields: those are not found through a Proxy of the socket,
- * from an object that inherits from it, or in an object that `Socket.call(this)` makes a socket.
+ * The key of a socket's state. As in Node it is a property and not a private field. A private field would not be found
+ * through a Proxy of the socket, in an object that inherits from it, or in an object that `Socket.call(this)` makes a
+ * socket.
  */
 const STATE = Symbol("state");
 
@@ -51,12 +52,12 @@ export function runningEndpoint(socket: object): DatagramEndpoint {
   return endpoint;
 }
 
-/** Sets an integer option for a method of Node's. @returns True. @throws Node's error, which has the method's name. */
+/** Sets an integer option, for a method of Node. @returns True. @throws Node's error with the method's name. */
 export function setOption(socket: AnySocket, option: OptionName, value: number, method: string): true {
   return engineOf(socket).errors.check(runningEndpoint(socket).setOption(option, value), method);
 }
 
-/** The same for what only UDP sockets have. */
+/** The endpoint of a UDP socket. @throws {Error} ERR_SOCKET_DGRAM_NOT_RUNNING once the socket is closed. */
 export function runningUdpEndpoint(socket: object): UdpEndpoint {
   return runningEndpoint(socket) as UdpEndpoint;
 }

@@ -1,5 +1,5 @@
 /**
- * A UDP socket in the kernel: what an endpoint has that speaks IP.
+ * A UDP socket in the kernel: the part of an endpoint that is about IP.
  *
  * @module
  */
@@ -35,8 +35,8 @@ export interface BindFlags {
 }
 
 /**
- * Why the kernel must hand over each datagram alone: a filter of the socket or of all sockets of its port must see each one;
- * datagrams that are lost are counted one by one.
+ * Why the kernel must deliver each datagram on its own. A filter of the socket or of all sockets of its port must see
+ * each datagram, and lost datagrams are counted one by one.
  */
 export type ApartReason = "filter" | "portFilter" | "dropCount";
 
@@ -51,18 +51,18 @@ export class UdpEndpoint extends DatagramEndpoint
   /** For the error receiver. */
   #receiveBuffer: ReceiveBuffer | undefined;
   #ancillaryData: AncillaryData | undefined;
-  /** Why datagrams are not to come together; undefined: for no reason. */
+  /** Why datagrams must not be coalesced; undefined: for no reason. */
   #apart: Set<ApartReason> | undefined;
-  /** Whether others may be bound to the same port (SO_REUSEPORT), and the port that it is in a group for; 0: none. */
+  /** Whether others may be bound to the same port (SO_REUSEPORT), and the port of its group; 0: none. */
   #sharesPort = false;
   #groupPort = 0;
-  /** Whether its protocol has segments: an adopted socket's may be another, as ICMP's for echo requests. */
+  /** Whether its protocol supports segments. An adopted socket's may not, such as that of ICMP echo requests. */
   #isUdp = true;
-  /** Whether somebody else made the descriptor, who may use it still. */
+  /** Whether the descriptor was created elsewhere, and may still be used there. */
   #wasAdopted = false;
-  /** What the sender has asked for since it may have changed. */
+  /** The last mode that was read; undefined if an option was set since. */
   #fragmentation: Fragmentation | undefined;
-  /** The type of service of what is sent by IPv4 and by IPv6, as it was read last; -1: not since an option was set. */
+  /** The type of service over IPv4 and IPv6, as last read; -1: not since an option was set. */
   #typesOfService: Record<IpVersion, number> | undefined;
   #paths: Paths | undefined;
   #peerPath: Path | undefined;
@@ -100,7 +100,7 @@ export class UdpEndpoint extends DatagramEndpoint
     this.#sharesPort = this.peekOption("SO_REUSEPORT") > 0;
   }
 
-  /** Another descriptor of this socket, for another process, which may not know UDP_GRO; or a negative errno. */
+  /** Duplicates the descriptor for another process, which may not support UDP_GRO. A negative errno if that fails. */
   duplicate(): number {
     this.isShared = true;
     this.setOption("UDP_GRO", 0);
@@ -108,14 +108,17 @@ export class UdpEndpoint extends DatagramEndpoint
   }
 
   /**
-   * bind(2) with the options that must be set before it, and receives. Opens the descriptor. Receiving starts before bind(2), which
+   * bind(2) with the options that must be set before it. Opens the descriptor. Starts receiving before bind(2), as that
    * cannot be undone: whatever fails, the socket can be bound afterwards.
    */
   bindAndReceive(address: string, port: number, flags: BindFlags): number {
     return this.#bind(address, port, flags, true);
   }
 
-  /** Binds to any address and a port of the system's choice, unless `bind` was called before; as in Node, even if it failed. */
+  /**
+   * Binds to any address and a port that the system selects, unless `bind` was called before. As in Node, even if that
+   * failed.
+   */
   bindIfUnbound(): number {
     if (this.wasBound) return 0;
     return this.#bind(ANY[this.version], 0, { reuseAddr: false, reusePort: false, ipv6Only: false }, false);
@@ -129,11 +132,11 @@ export class UdpEndpoint extends DatagramEndpoint
     if (result < 0) return result;
     this.#sharesPort = flags.reusePort;
     const bound = receives ? this.receiveWith(() => this.bindDescriptor(encoded)) : this.bindDescriptor(encoded);
-    // macOS says EAFNOSUPPORT if Linux says EINVAL.
+    // macOS returns EAFNOSUPPORT where Linux returns EINVAL.
     return bound === -libc.abi.errno.EAFNOSUPPORT ? -libc.abi.errno.EINVAL : bound;
   }
 
-  /** What must be set before bind(2). Opens the descriptor. */
+  /** Sets the options that must be set before bind(2). Opens the descriptor. */
   #setBindFlags({ reuseAddr, reusePort, ipv6Only }: BindFlags): number {
     const { abi } = this.engine.runtime.libc;
     const opened = this.open();
@@ -149,12 +152,12 @@ export class UdpEndpoint extends DatagramEndpoint
     return isWanted ? this.setOption(option, 1) : 0;
   }
 
-  /** Before datagrams can come: of one that came before, the kernel does not know all. */
+  /** Called before datagrams can arrive: for one that arrived earlier, the kernel does not have all metadata. */
   #requestMetadata(): number {
     return this.#ancillaryData?.request() ?? 0;
   }
 
-  /** The runtime's error if binding without being asked is not permitted: joining a multicast group does that. */
+  /** The runtime's error if it does not permit the implicit binding when a multicast group is joined. */
   implicitBindRefusal(): Error | undefined {
     return this.wasBound ? undefined : this.#policy.refused(ANY[this.version], 0);
   }
@@ -185,8 +188,8 @@ export class UdpEndpoint extends DatagramEndpoint
   }
 
   /**
-   * For the poll loop. If the kernel has no UDP_GRO, datagrams come one by one. It says nothing about sending, so what was collected
-   * need not leave first; and it may be leaving just now.
+   * For the poll loop. If the kernel does not support UDP_GRO, datagrams arrive one by one. UDP_GRO does not affect
+   * sending, so the collected messages need not be sent first; they may be being sent at the moment.
    */
   override onWatched(): void {
     super.onWatched();
@@ -205,7 +208,7 @@ export class UdpEndpoint extends DatagramEndpoint
     debug?.(`${what}: the kernel says ${errnoName(libc.abi, errno)}; datagrams ${instead}`);
   }
 
-  /** The kernel hands over each datagram alone (no UDP_GRO), or together with others again once there is no reason left. */
+  /** Makes the kernel deliver each datagram on its own (no UDP_GRO), or coalesced again when no reason is left. */
   keepApart(reason: ApartReason, apart: boolean): void {
     const reasons = this.#apart ?? new Set();
     const before = reasons.size > 0;
@@ -216,13 +219,13 @@ export class UdpEndpoint extends DatagramEndpoint
     if (receives && before !== reasons.size > 0) this.setOption("UDP_GRO", this.#apart ? 0 : 1);
   }
 
-  /** A program chooses among the sockets of this one's port, or does so no more. */
+  /** Called when a program starts or stops selecting among the sockets of this one's port. */
   setPortFiltered(filtered: boolean): void {
     this.keepApart("portFilter", filtered);
     if (this.#groupPort > 0) this.engine.reusePortGroups.setFiltered(this.#groupPort, filtered);
   }
 
-  /** Joins the sockets of the same port, as soon as there is a port. */
+  /** Joins the sockets of the same port, if the socket has a port. */
   #joinGroup(): void {
     const local = this.localAddress();
     if (typeof local === "number" || local.port === 0) return;
@@ -232,7 +235,7 @@ export class UdpEndpoint extends DatagramEndpoint
     if (this.#apart?.has("portFilter")) reusePortGroups.setFiltered(local.port, true);
   }
 
-  /** connect(2). EISCONN if there is a peer, as libuv has it: a look-up may answer twice. */
+  /** connect(2). EISCONN if the socket is connected, as in libuv: a lookup may call back twice. */
   override connect(address: string, port: number): number {
     if (this.isConnected) return -this.engine.runtime.libc.abi.errno.EISCONN;
     this.#peerPath = undefined;
@@ -252,14 +255,17 @@ export class UdpEndpoint extends DatagramEndpoint
     return this.openWith((descriptor) => descriptor.bindToDevice(this.version, name, index));
   }
 
-  /** Sets a membership, for which the socket is bound first. @param option Encoded, or why it could not be: a negative errno. */
+  /**
+   * Sets a membership. Binds the socket first. @param option The encoded option, or a negative errno if it could not be
+   * encoded.
+   */
   setMembership(option: EncodedOption | number): number {
     if (typeof option === "number") return option;
     const bound = this.bindIfUnbound();
     return bound < 0 ? bound : this.setEncodedOption(option);
   }
 
-  /** setsockopt(2) of an encoded option, of which nothing else here depends. @param option As for memberships. */
+  /** setsockopt(2) of an encoded option on which nothing else here depends. @param option As for memberships. */
   setEncodedOption(option: EncodedOption | number): number {
     return typeof option === "number" ? option : this.with((descriptor) => descriptor.setEncodedOption(option));
   }
@@ -269,7 +275,10 @@ export class UdpEndpoint extends DatagramEndpoint
     this.#fragmentation = undefined;
   }
 
-  /** getsockopt(2), which changes nothing of how messages leave: unlike `getOption` it does not send those of this turn. */
+  /**
+   * getsockopt(2) of an option. Unlike `getOption` it does not send the messages of this turn first, as it changes
+   * nothing.
+   */
   protected peekOption(name: OptionName): number {
     return this.descriptor?.getOption(name) ?? this.notOpen;
   }
@@ -284,7 +293,7 @@ export class UdpEndpoint extends DatagramEndpoint
     return remoteInfo(payload, size);
   }
 
-  /** For the receiver: nothing comes with UDP datagrams that would have to be released. */
+  /** For the receiver. UDP datagrams have no ancillary data that must be released. */
   override discard(): void {}
 
   protected override get inbox(): Inbox {
@@ -296,12 +305,12 @@ export class UdpEndpoint extends DatagramEndpoint
     return this.#ancillaryData?.decoder;
   }
 
-  /** What goes with each datagram. */
+  /** The socket's ancillary data. */
   get ancillaryData(): AncillaryData {
     return this.#ancillaryData ??= new AncillaryData(this.engine.runtime.libc, this);
   }
 
-  /** What this socket has on its error queue. */
+  /** Reads the socket's error queue. */
   get errorReceiver(): ErrorReceiver {
     const { errorQueue, runtime } = this.engine;
     return this.#errorReceiver ??= new ErrorReceiver(errorQueue, this, runtime.libc.abi);
@@ -325,18 +334,18 @@ export class UdpEndpoint extends DatagramEndpoint
     if (!this.#errorReceiver?.repeats(errno)) super.fail(errno);
   }
 
-  /** How often the error queue may have had no room when it was read. */
+  /** How often the error queue may have been full when it was read. */
   get errorQueueOverruns(): number {
     return this.#errorReceiver?.overruns ?? 0;
   }
 
-  /** For the error receiver. Not before Linux 4.12, which has no SO_MEMINFO: then it is not known. */
+  /** For the error receiver. False before Linux 4.12, which has no SO_MEMINFO: then it is not known. */
   hadNoRoom(): boolean {
     const { abi } = this.engine.runtime.libc;
     const option = optionOf(abi, "SO_MEMINFO");
     const memory = option && this.descriptor?.getRawOption(option.level, option.name, MEMINFO_SIZE);
     if (memory === undefined || typeof memory === "number") return false;
-    // A filter drops them, too.
+    // A filter drops datagrams, too.
     return (this.#receiveBuffer ??= new ReceiveBuffer()).wasFull(abi, memory, !this.#apart?.has("filter"));
   }
 
@@ -360,12 +369,12 @@ export class UdpEndpoint extends DatagramEndpoint
     return new Sender(runtime.libc, outbox, this, this.#mayJoinSegments());
   }
 
-  /** Whether several messages may go to the kernel as one payload: not if each is to have a timestamp. */
+  /** Whether several messages may go to the kernel as one payload. They may not if each is to have a timestamp. */
   #mayJoinSegments(): boolean {
     return this.#offload.gso && this.#isUdp && !this.#ancillaryData?.sendTimestamps;
   }
 
-  /** Messages may go to the kernel as one payload, or no more. What was sent before goes as it would have gone. */
+  /** Updates whether messages may go to the kernel as one payload. Messages that were sent before are not affected. */
   updateSegments(): void {
     this.engine.outbox.flush();
     this.sender?.allowSegments?.(this.#mayJoinSegments());
@@ -381,7 +390,7 @@ export class UdpEndpoint extends DatagramEndpoint
     return this.#errorReceiver?.takesNetworkErrors ? this.#errorReceiver.localError() : 0;
   }
 
-  /** For the sender: read once after each change. */
+  /** For the sender. Read once after each change. */
   fragmentation(): Fragmentation {
     return this.#fragmentation ??= this.#readFragmentation();
   }
@@ -433,7 +442,7 @@ export class UdpEndpoint extends DatagramEndpoint
     return ip && pathTo(this.version, ip.bytes);
   }
 
-  /** What makes control messages of the options of `send`. */
+  /** Creates the encoder of the options of `send()`. */
   controlsEncoder(): SendControlsEncoder {
     return new SendControlsEncoder(this.engine.runtime.libc, this);
   }
@@ -443,14 +452,17 @@ export class UdpEndpoint extends DatagramEndpoint
     return this.#ancillaryData?.hasTxTime ?? false;
   }
 
-  /** For the encoder: IP_TOS or IPV6_TCLASS, read once after each change. */
+  /** For the encoder: IP_TOS or IPV6_TCLASS. Read once after each change. */
   typeOfServiceOf(wire: IpVersion): number {
     const known = this.#typesOfService ??= { 4: -1, 6: -1 };
     if (known[wire] >= 0 && !this.isShared) return known[wire];
     return known[wire] = Math.max(this.peekOption(wire === 4 ? "IP_TOS" : "IPV6_TCLASS"), 0);
   }
 
-  /** The protocol that datagrams to a destination, or to the peer, go by: over IPv6 sockets mapped addresses are IPv4's. */
+  /**
+   * The protocol that carries datagrams to a destination, or to the peer. Over an IPv6 socket, mapped addresses use
+   * IPv4.
+   */
   wireTo(destination: EncodedAddress | undefined): IpVersion {
     if (this.version === 4) return 4;
     if (destination) return isMappedName(this.engine.runtime.libc.abi, destination) ? 4 : 6;

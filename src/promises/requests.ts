@@ -1,5 +1,6 @@
 /**
- * Requests that wait for their answers: retransmission, time-out, and what the network says (RFC 8085, section 3.1.3).
+ * Requests that wait for their answers: retransmission, timeout, and the errors that the network reports (RFC 8085,
+ * section 3.1.3).
  *
  * @module
  */
@@ -14,18 +15,21 @@ import type { RemoteInfo } from "../receiving/types.ts";
 import type { SendOptions } from "../sending/types.ts";
 import type { Socket } from "../socket/socket.ts";
 
-/** A datagram: what `'message'` listeners get. */
+/** A datagram: the arguments of `'message'` listeners. */
 export type Datagram = SocketEvents["message"];
 
 /** Options of `request()`. */
 export interface RequestOptions extends SendOptions {
-  /** How long to wait for the answer to the first transmission, in milliseconds: for each further one twice as long. Default: 1000. */
+  /**
+   * How long to wait for the answer to the first transmission, in milliseconds. Doubles with each further one. Default:
+   * 1000.
+   */
   timeout?: number | undefined;
-  /** How often to send it again. Default: 3, so that it takes 15 seconds until the promise is rejected. */
+  /** How often to send the message again. Default: 3, so that the promise is rejected after 15 seconds. */
   retries?: number | undefined;
-  /** Whether a datagram is the answer. Default: the first one from the asked address and port is. */
+  /** Whether a datagram is the answer. Default: the first one from the destination's address and port is. */
   match?: ((message: Datagram[0], remote: RemoteInfo) => boolean) | undefined;
-  /** Whether the answer may come from elsewhere, as after a broadcast or multicast. Default: false. */
+  /** Whether the answer may come from any address, as after a broadcast or multicast. Default: false. */
   anySource?: boolean | undefined;
 }
 
@@ -42,7 +46,7 @@ export interface CheckedRequest {
   readonly anySource: boolean;
 }
 
-/** The requests of one socket. It has listeners while there are some. */
+/** The requests of one socket. It has listeners while requests wait. */
 export class Requests {
   readonly #socket: Socket;
   readonly #pending = new Set<Request>();
@@ -51,12 +55,12 @@ export class Requests {
     this.#socket = socket;
   }
 
-  /** Whether any waits. */
+  /** Whether any request waits. */
   get areAny(): boolean {
     return this.#pending.size > 0;
   }
 
-  /** Sends one, and waits. */
+  /** Sends a request, and waits for its answer. */
   run(checked: CheckedRequest): Promise<Datagram> {
     return new Promise((resolve, reject) => {
       if (endpointOf(this.#socket) === undefined) return reject(notRunning());
@@ -90,7 +94,7 @@ export class Requests {
     socket.removeListener("close", this.#onClose);
   }
 
-  /** An answer is that of one request: the first that it fits. */
+  /** A datagram is the answer to one request only: the first that accepts it. */
   readonly #onMessage = (message: Datagram[0], remote: RemoteInfo): void => {
     const sender = endpointOf(this.#socket)?.encode(remote.address, remote.port);
     for (const request of this.#pending) if (request.take(message, remote, sender)) return;
@@ -116,16 +120,16 @@ class Request {
   readonly #socket: Socket;
   readonly #request: CheckedRequest;
   readonly #settle: (error: unknown, datagram?: Datagram) => void;
-  /** Where the answer must come from; undefined: anywhere. */
+  /** The address that the answer must come from; undefined: any. */
   readonly #source: string | undefined;
   readonly #destination: string | undefined;
-  /** Takes back transmissions that wait for room. */
+  /** Cancels transmissions that wait for room. */
   readonly #transmissions = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #sent = 0;
   #waited = 0;
   #isOver = false;
-  /** What the network has said, which may pass: a route that is missing just now. */
+  /** The last error that the network has reported. It may be temporary, such as a missing route. */
   #networkError: NetworkError | undefined;
 
   constructor(socket: Socket, request: CheckedRequest, settle: (error: unknown, datagram?: Datagram) => void) {
@@ -148,7 +152,7 @@ class Request {
     this.#transmit();
   }
 
-  /** A datagram came. @returns Whether it is the answer. */
+  /** Called for each datagram. @returns Whether it is the answer. */
   take(message: Datagram[0], remote: RemoteInfo, sender: EncodedAddress | undefined): boolean {
     if (this.#source !== undefined && textOf(sender) !== this.#source) return false;
     const { match } = this.#request;
@@ -162,7 +166,10 @@ class Request {
     return true;
   }
 
-  /** The network says that a datagram did not arrive. Nobody listens at a port that refuses; what a router says may pass. */
+  /**
+   * Called when the network reports that a datagram did not arrive. A refused port fails the request, as no socket is
+   * bound to it. A router's error may be temporary.
+   */
   hear(error: NetworkError, destination: EncodedAddress | undefined): void {
     if (this.#destination === undefined || textOf(destination) !== this.#destination) return;
     this.#networkError = error;

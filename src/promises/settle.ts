@@ -1,5 +1,5 @@
 /**
- * Events and callbacks as promises that a signal rejects.
+ * Events and callbacks as promises that a signal can reject.
  *
  * @module
  */
@@ -7,13 +7,13 @@ import type { AnySocket } from "../endpoint/events.ts";
 import { aborted, notRunning } from "../errors/node_errors.ts";
 import { validateAbortSignal, validateObject } from "../errors/validate.ts";
 
-/** What every operation takes. */
+/** The option of every operation. */
 export interface Abortable {
-  /** Aborting it rejects the promise with an AbortError. */
+  /** Rejects the promise with an AbortError if it is aborted. */
   signal?: AbortSignal | undefined;
 }
 
-/** The signal of some options. @throws ERR_INVALID_ARG_TYPE if it is none. */
+/** The signal in an argument. @throws ERR_INVALID_ARG_TYPE if it is not a signal. */
 export function signalOf(options: unknown): AbortSignal | undefined {
   if (options === undefined) return undefined;
   validateObject(options, "options");
@@ -22,7 +22,10 @@ export function signalOf(options: unknown): AbortSignal | undefined {
   return signal;
 }
 
-/** Starts something, unless it is aborted before; what comes of it after the signal was aborted is not heard. */
+/**
+ * Starts an operation, unless the signal is already aborted. If it is aborted later, the operation's outcome is
+ * ignored.
+ */
 export function abortable<Value>(
   signal: AbortSignal | undefined,
   start: (resolve: (value: Value) => void, reject: (error: unknown) => void) => void,
@@ -48,10 +51,11 @@ export function abortable<Value>(
 }
 
 /**
- * Starts what ends with an event, with an error (the callback's, or the next `'error'`), or with the socket. Listeners stay until then,
- * whatever a signal does: an error of what goes on is nobody else's.
+ * Starts an operation that ends with an event, with an error (the callback's, or the next `'error'`), or when the
+ * socket is closed. The listeners stay until then, even if the signal is aborted: an error of the operation must not
+ * become an unhandled `'error'`.
  *
- * @param result What the promise is to give.
+ * @param result The value of the promise.
  */
 export function untilEvent<Value>(
   socket: AnySocket,
@@ -68,7 +72,7 @@ export function untilEvent<Value>(
     };
     const done = (): void => {
       over();
-      // At once: the next listener may close the socket.
+      // At once, as the next listener may close the socket.
       resolve(result());
     };
     const fail = (error: unknown): void => {

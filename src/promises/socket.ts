@@ -1,5 +1,5 @@
 /**
- * A UDP socket whose operations are promises.
+ * A UDP socket whose operations return promises.
  *
  * @module
  */
@@ -27,44 +27,44 @@ import type { AddressInfo, AdoptOptions, BindOptions, SocketOptions, SocketType 
 import { type CheckedRequest, type Datagram, type RequestOptions, Requests } from "./requests.ts";
 import { type Abortable, abortable, signalOf, untilEvent } from "./settle.ts";
 
-/** Where to connect to: options of `connect()`. */
+/** The destination: options of `connect()`. */
 export interface ConnectOptions extends Abortable {
   /** The port, 1 to 65535. */
   port: number;
-  /** An IP address or a host name; left out: the loopback address. */
+  /** An IP address or a host name. Defaults to the loopback address. */
   address?: string | undefined;
 }
 
-/** `bind()`'s options, and a signal. */
+/** The options of `bind()`, and a signal. */
 export interface BindPromiseOptions extends BindOptions, Abortable {}
 
-/** Why several messages could not all be sent: {@linkcode SendManyError}, and how many could. */
+/** Why not all of several messages could be sent: {@linkcode SendManyError}, and how many were. */
 export interface SendManyRejection extends SendManyError {
-  /** How many messages were handed to the kernel. */
+  /** The number of messages that were sent. */
   sent: number;
 }
 
-/** Who waits for a datagram: gets that or an error. */
+/** Waits for a datagram: called with it or with an error. */
 type Receiver = (datagram: Datagram | undefined, error?: unknown) => void;
 
-/** Says that nobody listens. */
+/** The pauser while there are no listeners. */
 const IDLE = "idle";
 
 /**
- * A UDP socket whose operations are promises, over one of the main entry ({@linkcode Socket.socket}).
+ * A UDP socket whose operations return promises. It uses a socket of the main entry ({@linkcode Socket.socket}).
  *
- * It reads only while somebody wants datagrams: an iteration, `receive()`, `request()`, or a listener of `'message'` or
- * `'messages'`. What comes in between waits in the kernel, as much as there is room for.
+ * It receives only while datagrams are wanted: by an iteration, `receive()`, `request()`, or a listener of `'message'`
+ * or `'messages'`. Otherwise datagrams wait in the kernel's receive buffer, which drops them if it is full.
  */
 export class Socket implements AsyncDisposable, AsyncIterable<Datagram> {
-  /** The socket underneath: its events, and all methods that are not here. */
+  /** The socket of the main entry, for its events and all methods that are not here. */
   readonly socket: EventSocket;
   readonly #requests: Requests;
-  /** Those who wait for a datagram each. */
+  /** The calls of `receive()` that wait, each for one datagram. */
   readonly #receivers: Receiver[] = [];
   #binding: Promise<AddressInfo> | undefined;
 
-  /** See {@linkcode createSocket}, which is the way to make one. */
+  /** Use {@linkcode createSocket} to create a socket. */
   constructor(options: SocketType | SocketOptions | AdoptOptions) {
     const socket = this.socket = new EventSocket(options);
     this.#requests = new Requests(socket);
@@ -88,11 +88,11 @@ export class Socket implements AsyncDisposable, AsyncIterable<Datagram> {
   /**
    * Binds the socket.
    *
-   * @param port 0 or left out: one that the system chooses.
-   * @param address An IP address or a host name; left out: all local addresses.
+   * @param port If it is 0 or omitted, the system selects one.
+   * @param address An IP address or a host name. Defaults to all local addresses.
    * @returns The local address.
-   * @throws {Error} As a rejection, like all errors here: what `bind()` of the main entry throws or emits. An AbortError says that nobody waits
-   * any more; the socket may be bound all the same.
+   * @throws {Error} As a rejection, like all errors here: what `bind()` of the main entry throws or emits. After an
+   * AbortError the socket may still become bound.
    */
   bind(port?: number, address?: string, options?: Abortable): Promise<AddressInfo>;
   /** Binds with options. */
@@ -106,10 +106,10 @@ export class Socket implements AsyncDisposable, AsyncIterable<Datagram> {
   }
 
   /**
-   * Gives the socket a peer. An unbound one is bound first.
+   * Connects the socket. Binds it first if it is unbound.
    *
    * @param port 1 to 65535.
-   * @param address An IP address or a host name; left out: the loopback address.
+   * @param address An IP address or a host name. Defaults to the loopback address.
    * @returns The peer's address.
    */
   connect(port: number, address?: string, options?: Abortable): Promise<AddressInfo>;
@@ -129,15 +129,15 @@ export class Socket implements AsyncDisposable, AsyncIterable<Datagram> {
   }
 
   /**
-   * Sends a datagram. An unbound socket is bound first. The bytes are copied before this returns.
+   * Sends a datagram. Binds the socket first if it is unbound. The bytes are copied before this returns.
    *
    * @param message Bytes, text (as UTF-8), or an array of both.
    * @param port The destination's port; not on a connected socket.
-   * @param address An IP address or a host name; left out: the loopback address.
-   * @returns How many bytes the kernel was given.
+   * @param address An IP address or a host name. Defaults to the loopback address.
+   * @returns The number of bytes that were sent.
    */
   send(message: Bytes | readonly Bytes[], port?: number, address?: string): Promise<number>;
-  /** Sends with options. Aborting the signal takes the message back, if it has not left. */
+  /** Sends with options. If the signal is aborted before the message was sent, the message is canceled. */
   send(message: Bytes | readonly Bytes[], options: SendOptions): Promise<number>;
   async send(message: Bytes | readonly Bytes[], port?: number | SendOptions, address?: string): Promise<number> {
     const options = optionsOf<SendOptions>(port, address);
@@ -149,7 +149,10 @@ export class Socket implements AsyncDisposable, AsyncIterable<Datagram> {
     return this.#sendNow(bytes, options, signal);
   }
 
-  /** The main entry calls `send()`'s callback not at all if the socket is closed meanwhile: `sendMany()`'s comes in any case. */
+  /**
+   * Uses `sendMany()`, whose callback is always called. `send()` does not call its callback if the socket is closed
+   * meanwhile.
+   */
   #sendNow(message: Uint8Array, options: SendOptions, signal: AbortSignal | undefined): Promise<number> {
     const { signal: _, ...where } = options;
     const isAddressed = where.port !== undefined || where.address !== undefined;
@@ -182,20 +185,21 @@ export class Socket implements AsyncDisposable, AsyncIterable<Datagram> {
   }
 
   /**
-   * Sends several datagrams, as `sendMany()` of the main entry.
+   * Sends several datagrams, like `sendMany()` of the main entry.
    *
-   * @param messages Bytes, text, or either with a destination; or a batch.
+   * @param messages Bytes, text, or objects with a message and a destination; or a batch.
    * @param port The destination of those that have none.
-   * @param address Its IP address; left out: the loopback address.
-   * @returns How many there were: all were handed to the kernel.
-   * @throws {SendManyRejection} As a rejection: the first message's error, and how many were sent.
+   * @param address Its IP address. Defaults to the loopback address.
+   * @returns The number of messages, which were all sent.
+   * @throws {SendManyRejection} As a rejection: the error of the first message that failed, and the number that were
+   * sent.
    */
   sendMany(
     messages: MessageBatch | readonly (Bytes | AddressedMessage)[],
     port?: number,
     address?: string,
   ): Promise<number>;
-  /** Sends several with options. Aborting the signal takes those back that have not left. */
+  /** Sends several with options. If the signal is aborted, messages that were not sent yet are canceled. */
   sendMany(
     messages: MessageBatch | readonly (Bytes | AddressedMessage)[],
     options: SendManyOptions,
@@ -207,7 +211,7 @@ export class Socket implements AsyncDisposable, AsyncIterable<Datagram> {
   ): Promise<number> {
     const options = optionsOf<SendManyOptions>(port, address);
     signalOf(options);
-    // Bound by the call, as then it copies the messages before it returns.
+    // Bound within the call, as then the messages are copied before it returns.
     if (!this.#isBound && udpStateOf(this.socket).bindState === "unbound") this.socket.bindSync();
     return await abortable<number>(undefined, (resolve, reject) => {
       const failed = (error: Error): void => done(Object.assign(error, { index: 0 }) as SendManyError, 0);
@@ -216,7 +220,7 @@ export class Socket implements AsyncDisposable, AsyncIterable<Datagram> {
         if (error) reject(Object.assign(error, { sent }));
         else resolve(sent);
       };
-      // Binding that is under way may fail: then nobody is called back.
+      // If a pending bind fails, no callback is called.
       if (!this.#isBound) this.socket.on("error", failed);
       try {
         this.socket.sendMany(messages, options, done);
@@ -228,9 +232,9 @@ export class Socket implements AsyncDisposable, AsyncIterable<Datagram> {
   }
 
   /**
-   * The next datagram. Those who wait get one each, in order.
+   * Waits for the next datagram. Each call gets one datagram, in order.
    *
-   * @param options.signal Aborting it ends the wait: the datagram is another's.
+   * @param options.signal Ends the wait if it is aborted. The datagram then goes to the next call.
    * @returns `[message, remote]`.
    * @throws {Error} As a rejection: the socket's error; ERR_SOCKET_DGRAM_NOT_RUNNING once it is closed.
    */
@@ -274,19 +278,21 @@ export class Socket implements AsyncDisposable, AsyncIterable<Datagram> {
 
   readonly #onClose = (): void => this.#onError(notRunning());
 
-  /** The datagrams, as the main entry's socket gives them: `[message, remote]`. */
+  /** Iterates over the datagrams, like the socket of the main entry: `[message, remote]`. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Datagram, undefined, void> {
     return new DatagramIterator<Datagram>(this.socket);
   }
 
   /**
-   * Sends a request and waits for its answer. Without one it is sent again: each time after twice as long (RFC 8085).
+   * Sends a request and waits for its answer. Without an answer it is sent again, after intervals that double (RFC
+   * 8085).
    *
-   * The answer is the first datagram from the asked address and port that `match` agrees to. A protocol that numbers its requests should
-   * compare the number there: a late answer to an earlier request is otherwise taken for this one's. What had come before the request is
-   * sent is no answer, and is dropped unless somebody else listens. Several requests may wait at once.
+   * The answer is the first datagram from the destination's address and port that `match` accepts. If the protocol
+   * numbers its requests, compare the number in `match`: otherwise a late answer to an earlier request is taken for
+   * this one's. A datagram that arrived before the request is sent is not an answer, and is dropped unless there are
+   * other listeners or requests. Several requests may wait at once.
    *
-   * On Linux `setRecvErrors` is turned on, so that a closed port is heard of without a peer, too.
+   * On Linux this enables `setRecvErrors`, so that an unconnected socket is also notified of a closed port.
    *
    * @example
    * ```ts
@@ -298,8 +304,8 @@ export class Socket implements AsyncDisposable, AsyncIterable<Datagram> {
    * ```
    *
    * @returns The answer, as `[message, remote]`.
-   * @throws {Error} As a rejection: ETIMEDOUT without an answer, with what the network has said, if anything, as its `cause`; ECONNREFUSED where
-   * nobody listens; what sending fails with; an AbortError; what `match` throws.
+   * @throws {Error} As a rejection: ETIMEDOUT if there is no answer, with the network's last error, if any, as its
+   * `cause`; ECONNREFUSED if no socket is bound to the port; an error of sending; an AbortError; what `match` throws.
    */
   async request(message: Bytes | readonly Bytes[], options: RequestOptions = {}): Promise<Datagram> {
     const signal = signalOf(options);
@@ -319,7 +325,7 @@ export class Socket implements AsyncDisposable, AsyncIterable<Datagram> {
     return await this.#requests.run(checked);
   }
 
-  /** @returns An IP address; undefined: the peer. */
+  /** @returns An IP address and a port; undefined: the peer. */
   async #destination(
     port: number | undefined,
     address: string | undefined,
@@ -352,11 +358,11 @@ export class Socket implements AsyncDisposable, AsyncIterable<Datagram> {
     try {
       if (!socket.getRecvErrors()) socket.setRecvErrors(true);
     } catch {
-      // The system has no such option: a connected socket hears of a closed port anyway.
+      // The system has no such option. A connected socket is notified of a closed port anyway.
     }
   }
 
-  /** What waits in the kernel came before the request. */
+  /** Drops the datagrams in the kernel's receive buffer, which arrived before the request. */
   async #dropOld(): Promise<void> {
     const { socket } = this;
     const isHeard = (): boolean => this.#requests.areAny || socket.listenerCount("message") > 0;
@@ -374,16 +380,16 @@ export class Socket implements AsyncDisposable, AsyncIterable<Datagram> {
   }
 
   /**
-   * Closes the socket. On a closed one it does nothing.
+   * Closes the socket. Does nothing if it is closed.
    *
-   * @param options.signal If it is aborted already, nothing is closed; later it ends the wait only.
+   * @param options.signal If it is already aborted, the socket is not closed. Later it only ends the wait.
    */
   close(options?: Abortable): Promise<void> {
     const { socket } = this;
     return new Promise<void>((resolve, reject) => {
       abortable<void>(signalOf(options), (done) => {
         if (!endpointOf(socket)) return done();
-        // Where binding fails, so does what waits for it: closing.
+        // If binding fails, so does the `close()` that waits for it.
         const again = (): void => nextTick(() => void (endpointOf(socket) && socket.close()));
         socket.on("error", again);
         socket.once("close", () => {
@@ -410,13 +416,13 @@ export class Socket implements AsyncDisposable, AsyncIterable<Datagram> {
     return this.socket.remoteAddress();
   }
 
-  /** The socket keeps the process alive, once it is bound. That is how it starts. */
+  /** Lets the bound socket keep the process alive. This is the default. */
   ref(): this {
     this.socket.ref();
     return this;
   }
 
-  /** The socket does not keep the process alive. */
+  /** Lets the process end while the socket is open. */
   unref(): this {
     this.socket.unref();
     return this;
@@ -426,7 +432,7 @@ export class Socket implements AsyncDisposable, AsyncIterable<Datagram> {
     return udpStateOf(this.socket).bindState === "bound";
   }
 
-  /** Binds, unless that is under way. Several wait for the same. */
+  /** Binds the socket, unless that is under way. Several calls wait for the same binding. */
   async #bound(signal: AbortSignal | undefined): Promise<void> {
     const { socket } = this;
     if (!endpointOf(socket)) throw notRunning();
@@ -438,7 +444,7 @@ export class Socket implements AsyncDisposable, AsyncIterable<Datagram> {
   }
 }
 
-/** Turns of the event loop in which what came before a request is dropped. */
+/** The most turns of the event loop in which datagrams from before a request are dropped. */
 const MAX_TURNS = 64;
 
 /** `(port, address)` or options. */

@@ -1,5 +1,5 @@
 /**
- * The many forms of `send`'s arguments, brought into one.
+ * Parses the forms that the arguments of `send()` can have into one.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import type { SendCallback, SendOptions } from "./types.ts";
 
 const BYTES = "of type string or an instance of Buffer, TypedArray, or DataView";
 
-/** What is to be sent, and where. */
+/** A message and its destination. */
 export interface SendArguments {
   readonly payload: Payload;
   /** The payload's length in bytes. */
@@ -22,16 +22,16 @@ export interface SendArguments {
   /** The destination's address or host name as it was given. */
   readonly address: string | undefined;
   readonly callback: SendCallback | undefined;
-  /** What else was asked for. */
+  /** The further options of the message. */
   readonly controls: CheckedControls | undefined;
-  /** What takes it back. */
+  /** Cancels the message if it is aborted. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Tells the forms apart as Node does: `(msg, offset, length, port, address, callback)` with everything after `msg` optional,
- * where the offset and length are there if an address or a port stands behind them (or, on a connected socket, if the
- * length is a number).
+ * Distinguishes the forms as Node does: `(msg, offset, length, port, address, callback)`, where everything after `msg`
+ * is optional. The offset and the length are present if an address or a port follows them, or, on a connected socket,
+ * if the length is a number.
  */
 export function parseSendArguments(
   connected: boolean,
@@ -70,7 +70,7 @@ export function parseSendArguments(
   };
 }
 
-/** `(msg, options, callback)`, which is not in Node. */
+/** `(msg, options, callback)`. Not in Node. */
 function parseSendOptions(
   connected: boolean,
   message: unknown,
@@ -109,7 +109,7 @@ export function parseSendSyncArguments(
   return parsed;
 }
 
-/** The part of a message that is to be sent, with Node's errors. */
+/** The part of a message from `offset` on, `length` bytes long. Throws Node's errors. */
 export function sliceOf(message: unknown, offset: unknown, length: unknown): Uint8Array {
   const view = typeof message === "string" ? Buffer.from(message) : message;
   if (!ArrayBuffer.isView(view)) throw invalidArgType("buffer", BYTES, message);
@@ -120,7 +120,7 @@ export function sliceOf(message: unknown, offset: unknown, length: unknown): Uin
   return Buffer.from(view.buffer, view.byteOffset + start, size);
 }
 
-/** The payload of a message, with Node's errors. */
+/** The payload of a message. Throws Node's errors. */
 export function payloadOf(message: unknown): Payload {
   if (typeof message === "string") return Buffer.from(message);
   if (isBytes(message)) return message;
@@ -129,7 +129,10 @@ export function payloadOf(message: unknown): Payload {
   return piecesOf(message);
 }
 
-/** As in Node, each piece is as long as it says, and must be there. A hole of the array is no piece. */
+/**
+ * As in Node, each piece is as long as its `byteLength` says, and its memory must exist. A hole of the array is not a
+ * piece.
+ */
 function piecesOf(message: readonly unknown[]): readonly Uint8Array[] {
   const pieces: Uint8Array[] = [];
   for (let i = 0; i < message.length; i++) {
@@ -141,7 +144,10 @@ function piecesOf(message: readonly unknown[]): readonly Uint8Array[] {
   return pieces;
 }
 
-/** The bytes of any view, not copied. Node sends nothing of a buffer that was detached, and of one that is too short by now. */
+/**
+ * The bytes of any view, not copied. As in Node, they are empty if the buffer was detached or is now too short for the
+ * view.
+ */
 function bytesOf(view: ArrayBufferView): Uint8Array {
   try {
     return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);

@@ -1,22 +1,23 @@
 /**
- * When the callbacks of `send()` and `sendMany()` are called, and with what.
+ * When the callbacks of `send()` and `sendMany()` are called, and with what arguments.
  *
  * | what happens to the message | callback of `send()` | callback of `sendMany()` |
  * |---|---|---|
- * | the kernel takes it | `(null, bytes)` | counts it as sent |
- * | the kernel, a permission or a block list refuses it | `(error)` | has its error, if it is the first to fail |
+ * | the kernel accepts it | `(null, bytes)` | counts it as sent |
+ * | the kernel, a permission or a block list refuses it | `(error)` | gets its error, if it is the first that failed |
  * | the lookup fails | `(error)`; without a callback `'error'` | there is no lookup |
- * | it waits for room when the socket is closed | `(ECANCELED)` | has ECANCELED |
- * | its signal is aborted before it has left | `(AbortError)` | has the AbortError |
- * | others wait, and there would be more than `sendQueueLimit` | `(ENOBUFS)` | has ENOBUFS |
- * | the socket is closed in the same turn, and has a peer | `(null, bytes)` | is called |
- * | the socket is closed in the same turn, without a peer | never called, as in Node; unlike in Node the message leaves | is called |
- * | the socket is closed during the lookup | never called, and the message does not leave, as in Node | there is no lookup |
+ * | it waits for room when the socket is closed | `(ECANCELED)` | gets ECANCELED |
+ * | its signal is aborted before it was sent | `(AbortError)` | gets the AbortError |
+ * | other messages wait, and the queue would exceed `sendQueueLimit` | `(ENOBUFS)` | gets ENOBUFS |
+ * | the socket is connected, and is closed in the same turn | `(null, bytes)` | is called |
+ * | the socket is not connected, and is closed in the same turn | never called, as in Node; unlike in Node the message is sent | is called |
+ * | the socket is closed during the lookup | never called, and the message is not sent, as in Node | there is no lookup |
  * | binding fails | never called; `'error'`, as in Node | never called; `'error'` |
- * | the program ends first | never called; the message leaves | never called; the messages leave |
+ * | the program ends first | never called; the message is sent | never called; the messages are sent |
  *
- * Node calls back one tick after the kernel has taken the message: on a connected socket that is in `send()`, otherwise a tick later,
- * after the lookup. Here the kernel takes messages at the end of the turn; the ticks are the same.
+ * Node calls back one tick after the kernel has accepted the message. On a connected socket the kernel accepts it
+ * within `send()`, otherwise a tick later, after the lookup. Here the kernel accepts messages at the end of the turn,
+ * but callbacks come in the same ticks as in Node.
  *
  * @module
  */
@@ -25,32 +26,32 @@ import { nextTick } from "../../ffi/runtimes/process.ts";
 import { orAborted } from "../errors/node_errors.ts";
 import type { SendCallback, SendManyCallback, SendManyError } from "./types.ts";
 
-/** Someone waits to hear how a message fared. */
+/** Is notified of the outcome of a message. */
 export interface SendRequest {
   /**
-   * Called once. If it throws, it has done nothing.
+   * Called once for each message. If it throws, it has changed nothing.
    *
    * @param result Bytes that were sent, or a negative errno.
    */
   finish(result: number): void;
-  /** The request that this one tells in its turn. */
+  /** The request to which this one forwards the outcome. */
   readonly inner?: SendRequest | undefined;
 }
 
 /** One callback. */
 export interface DueCallback {
-  /** Whether it is still wanted after the first tick. */
+  /** Whether it is still to be called after the first tick. */
   isWanted(): boolean;
   /** Calls it. */
   report(): void;
 }
 
-/** The callbacks of one thread. A tick for each would take as long as all else that sending takes. */
+/** The callbacks of one thread. They share ticks, as a tick for each would take as long as the rest of sending. */
 export class SendCallbacks {
   /** Those that wait for the first tick. */
   #group: DueCallback[] | undefined;
 
-  /** Has one called at the tick after the next, behind those that were added before. */
+  /** Calls `callback` in the tick after the next, after those that were added before. */
   add(callback: DueCallback): void {
     if (this.#group) {
       this.#group.push(callback);
@@ -70,7 +71,7 @@ export class SendCallbacks {
   };
 }
 
-/** If one throws, the others follow in a tick of their own. */
+/** Calls all. If one throws, the others follow in another tick. */
 function reportAll(callbacks: readonly DueCallback[], first: number): void {
   let next = first;
   try {
@@ -80,9 +81,9 @@ function reportAll(callbacks: readonly DueCallback[], first: number): void {
   }
 }
 
-/** What operations need of their socket. */
+/** What the operations need from their socket. */
 export interface OperationOwner {
-  /** For async_hooks: the socket. */
+  /** The socket's, for async_hooks. */
   readonly asyncId: number;
   readonly contexts: AsyncContexts;
   readonly callbacks: SendCallbacks;
@@ -94,16 +95,16 @@ export interface OperationOwner {
 
 /** One `sendSync()`. */
 export class ImmediateRequest implements SendRequest {
-  /** What it was told, once it was. */
+  /** The outcome, once it is known. */
   result: number | Error | undefined = undefined;
 
-  /** @param result An error if it is no system call's. */
+  /** @param result Bytes that were sent, a negative errno, or an error that no system call caused. */
   finish(result: number | Error): void {
     this.result = result;
   }
 }
 
-/** Stands for the context of the tick that the callback has to itself. */
+/** Instead of a context: the callback runs in a tick that was scheduled for it alone and has the caller's context. */
 const OWN_TICK: unknown = {};
 
 /** One `send()` with a callback. */
@@ -112,11 +113,11 @@ export class SendOperation implements SendRequest, DueCallback {
   readonly #callback: SendCallback;
   readonly #address: string | undefined;
   readonly #port: number | undefined;
-  /** What {@linkcode SendOperation.finish} was called with, once it was. */
+  /** The argument of {@linkcode SendOperation.finish}, once it was called. */
   #result: number | Error | undefined = undefined;
-  /** That of `send()`'s caller. */
+  /** The asynchronous context of `send()`'s caller. */
   #context: unknown = OWN_TICK;
-  /** Its tick has come, and the message still waits for room. */
+  /** Whether the callback's tick has passed while the message waits for room. */
   #isLate = false;
 
   constructor(owner: OperationOwner, callback: SendCallback, address: string | undefined, port: number | undefined) {
@@ -126,29 +127,35 @@ export class SendOperation implements SendRequest, DueCallback {
     this.#port = port;
   }
 
-  /** Queues the callback for the next tick. To be called before the message is sent: a message that was sent has its callback. */
+  /**
+   * Schedules the callback for the next tick. Call it before sending the message, as a message that was sent must have
+   * its callback.
+   */
   schedule(): void {
     nextTick(reportSend, this);
   }
 
-  /** Likewise for the tick after the next, where Node's lookup would be over. Closing the socket before means no callback. */
+  /**
+   * Schedules the callback for the tick after the next, when Node's lookup would be over. It is not called if the
+   * socket is closed before.
+   */
   scheduleAfterLookup(): void {
     this.#keepContext();
     this.#owner.callbacks.add(this);
   }
 
-  /** @param result An error where it is no system call's. */
+  /** @param result Bytes that were sent, a negative errno, or an error that no system call caused. */
   finish(result: number | Error): void {
     if (this.#isLate) nextTick(reportSend, this);
     this.#result = result;
   }
 
-  /** The tick of the lookup has come. */
+  /** Called in the tick in which Node's lookup would be over. */
   isWanted(): boolean {
     return this.#owner.isOpen();
   }
 
-  /** Its tick has come. */
+  /** Called in the callback's tick: calls it, or defers it if the message still waits for room. */
   report(): void {
     const result = this.#result;
     if (result === undefined) this.#waitInContext();
@@ -180,28 +187,28 @@ function reportSend(operation: SendOperation): void {
   operation.report();
 }
 
-/** With an error alone, as Node does. */
+/** With one argument, as Node does. */
 function callWithError(callback: SendCallback, error: Error): void {
   (callback as (error: Error) => void)(error);
 }
 
-/** Calls back when all messages are done, in its caller's asynchronous context. */
+/** Calls back in the caller's asynchronous context when all messages were sent or have failed. */
 export class SendManyOperation {
   readonly #owner: OperationOwner;
   readonly #callback: SendManyCallback;
   readonly #context: unknown;
   #pending: number;
   #sent = 0;
-  /** Of the messages that failed, the first in the order in which they were given: an error, or a negative errno. */
+  /** The outcome of the first message, in the order given, that failed: an error, or a negative errno. */
   #failure: Error | number = 0;
   #failed: Pick<SendManyError, "index" | "address" | "port"> = { index: Infinity };
 
-  /** What takes the messages back, and who does so. */
+  /** Cancels the messages if it is aborted. */
   readonly #signal: AbortSignal | undefined;
   readonly #requests: SendRequest[] = [];
   readonly #abort: () => void;
 
-  /** @param withdraw Has messages not leave that wait. */
+  /** @param withdraw Cancels messages that wait. */
   constructor(
     owner: OperationOwner,
     count: number,
@@ -220,9 +227,9 @@ export class SendManyOperation {
   }
 
   /**
-   * Who hears of messages that go to one destination, in their order.
+   * Makes the request of the messages that go to one destination. They finish in their order.
    *
-   * @param first The index of the first of them.
+   * @param first The index of the first message.
    * @param address An IP address, or the path of a Unix socket.
    */
   requestFrom(first: number, address: string | undefined, port: number | undefined): GroupRequest {
@@ -231,7 +238,10 @@ export class SendManyOperation {
     return request;
   }
 
-  /** For the requests: a message was sent, or failed. @param result An error if it is no system call's. */
+  /**
+   * For the requests: a message was sent, or has failed.
+   * @param result Bytes that were sent, a negative errno, or an error that no system call caused.
+   */
   settle(index: number, result: number | Error, address: string | undefined, port: number | undefined): void {
     if (this.#pending === 1) nextTick(reportSendMany, this);
     this.#pending--;
@@ -243,7 +253,7 @@ export class SendManyOperation {
     if (this.#pending === 0) this.#signal?.removeEventListener("abort", this.#abort);
   }
 
-  /** All messages are done. */
+  /** Called when all messages were sent or have failed. */
   report(): void {
     const failure = this.#failure;
     const error = failure === 0 ? null : this.#errorOf(failure);
@@ -254,12 +264,12 @@ export class SendManyOperation {
     const { index, address, port } = this.#failed;
     const own = typeof failure === "number" ? this.#owner.sendError(-failure, address, port) : failure;
     const error = orAborted(own, this.#signal);
-    // On a connected socket there is no address to tell.
+    // The messages of a connected socket have no address.
     return Object.assign(error, { index }, address === undefined ? {} : { address, port });
   }
 }
 
-/** Hears of messages with one destination, of which each is done before the next. */
+/** Is notified of messages with one destination, which finish in order. */
 export class GroupRequest implements SendRequest {
   readonly #operation: SendManyOperation;
   #next: number;
@@ -273,7 +283,7 @@ export class GroupRequest implements SendRequest {
     this.#port = port;
   }
 
-  /** @param result An error if it is no system call's. */
+  /** @param result Bytes that were sent, a negative errno, or an error that no system call caused. */
   finish(result: number | Error): void {
     this.#operation.settle(this.#next++, result, this.#address, this.#port);
   }

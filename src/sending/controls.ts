@@ -1,5 +1,5 @@
 /**
- * What a single datagram is sent with, beyond its destination: the options of `send`, checked, and made into control data.
+ * The options of a single datagram: checks them, and encodes them as ancillary data.
  *
  * @module
  */
@@ -21,7 +21,10 @@ import {
 import { validateBoolean, validateInteger, validateString } from "../errors/validate.ts";
 import type { SendControls, SendOptions } from "./types.ts";
 
-/** {@linkcode SendControls} after the checks: `tos`, or its parts, of which the missing one is the socket's. */
+/**
+ * {@linkcode SendControls} after the checks: `tos`, or `dscp` and `ecn`, of which a missing one defaults to the
+ * socket's.
+ */
 export interface CheckedControls {
   readonly localAddress: string | undefined;
   readonly interface: string | number | undefined;
@@ -40,12 +43,14 @@ const NAMES: readonly (keyof SendOptions)[] = [
   "signal",
 ];
 
-/** Whether an argument of `send` is its options. An object that has none of them is what Node makes of it. */
+/**
+ * Whether an argument of `send()` is its options. An object with none of their properties is treated as Node treats it.
+ */
 export function isSendOptions(value: unknown): value is SendOptions {
   return value !== null && typeof value === "object" && NAMES.some((name) => name in value);
 }
 
-/** @returns Undefined where nothing is asked for. @throws Node's errors. */
+/** @returns Undefined if no option is set. @throws Node's errors. */
 export function checkSendControls(given: SendControls): CheckedControls | undefined {
   const { localAddress, ttl, dontFragment, txTime } = given;
   const isPlain = localAddress === undefined && given.interface === undefined && ttl === undefined &&
@@ -79,7 +84,7 @@ function checkTxTime(value: unknown): void {
   if (value < 0n || value >= 2n ** 64n) throw outOfRange("options.txTime", ">= 0n && < 2n ** 64n", value);
 }
 
-/** The type of service is given as a whole, or in its two parts. */
+/** The type of service is given as a whole, or as its two parts. */
 function checkTOS({ tos, dscp, ecn }: SendControls): void {
   if (tos !== undefined) {
     validateInteger(tos, "options.tos", 0, 255);
@@ -90,10 +95,12 @@ function checkTOS({ tos, dscp, ecn }: SendControls): void {
   if (ecn !== undefined) validateInteger(ecn, "options.ecn", 0, 3);
 }
 
-/** Remembered at most; beyond that all are forgotten. */
+/** The most encodings that are kept; beyond that all are dropped. */
 const MAX_ENTRIES = 256;
 
-/** What a message is to have, with nothing left that can change its meaning: no interface's name, no part of a byte. */
+/**
+ * The options of a message with everything resolved that could change its meaning: interface names, parts of a byte.
+ */
 interface Resolved {
   readonly localAddress: string | undefined;
   readonly interfaceIndex: number;
@@ -115,21 +122,21 @@ function isSame(one: Resolved, other: Resolved): boolean {
     one.dontFragment === other.dontFragment && one.txTime === other.txTime;
 }
 
-/** What an encoder needs of its socket. */
+/** What an encoder needs from its socket. */
 export interface ControlledSocket {
   readonly version: IpVersion;
-  /** Whether the socket has a clock for transmit times. */
+  /** Whether a clock for transmit times is set. */
   readonly hasTxTime: boolean;
-  /** The type of service, or traffic class, of what the socket sends by that protocol. */
+  /** The type of service or traffic class that the socket sets in datagrams of that protocol. */
   typeOfServiceOf(wire: IpVersion): number;
 }
 
-/** Encodes controls. Those that are alike give the same object, so that their datagrams can go together. */
+/** Encodes options. Equal options give the same object, so that their datagrams can be sent in one payload. */
 export class SendControlsEncoder {
   readonly #libc: Libc;
   readonly #socket: ControlledSocket;
   readonly #known = new BoundedCache<string, Known>(MAX_ENTRIES);
-  /** The last one, as most messages are sent like the one before. */
+  /** The last one used, as most messages have the same options as the one before. */
   #last: Known | undefined;
 
   constructor(libc: Libc, socket: ControlledSocket) {
@@ -138,8 +145,9 @@ export class SendControlsEncoder {
   }
 
   /**
-   * @throws {TypeError} ERR_FEATURE_UNAVAILABLE_ON_PLATFORM where the system has no such control message; ERR_INVALID_ARG_VALUE
-   * where the local address is not of the socket's protocol, or a transmit time has no clock.
+   * @throws {TypeError} ERR_FEATURE_UNAVAILABLE_ON_PLATFORM if the system has no such control message;
+   * ERR_INVALID_ARG_VALUE if the local address is not of the socket's protocol, or there is a transmit time and no
+   * clock.
    */
   check(controls: CheckedControls): void {
     const { abi } = this.#libc;
@@ -157,12 +165,12 @@ export class SendControlsEncoder {
   }
 
   /**
-   * @param wire The protocol that the datagram goes by.
-   * @returns The control data, if there is any; or a negative errno.
+   * @param wire The protocol that carries the datagram.
+   * @returns The ancillary data, if any; or a negative errno.
    */
   encode(controls: CheckedControls, wire: IpVersion): EncodedControls | undefined | number {
     const { localAddress, ttl, dontFragment, txTime } = controls;
-    // Asked each time: an interface can be renamed, or made again under its old name.
+    // The index is looked up each time: an interface can be renamed, or created again under its old name.
     const interfaceIndex = this.#interfaceOf(controls);
     if (interfaceIndex < 0) return interfaceIndex;
     const tos = this.#tosOf(controls, wire);
@@ -197,7 +205,10 @@ export class SendControlsEncoder {
     return dscp !== undefined ? dscp << 2 | own & 3 : own & ~3 | ecn!;
   }
 
-  /** That of the zone, if there is one and no other is named; 0: any. A negative errno if there is no such interface. */
+  /**
+   * The index of the interface, or else of the address's zone; 0 for any. A negative errno if there is no such
+   * interface.
+   */
   #interfaceOf({ interface: given, localAddress }: CheckedControls): number {
     if (typeof given === "number") return given;
     if (given !== undefined) return interfaceIndex(this.#libc, given);
@@ -206,7 +217,10 @@ export class SendControlsEncoder {
   }
 }
 
-/** The address's bytes for that protocol: of a mapped address the last four, for IPv4. Null where they do not fit. */
+/**
+ * The address's bytes for that protocol: of a mapped address the last four, for IPv4. Null if it is of the other
+ * protocol.
+ */
 function sourceOf(localAddress: string | undefined, wire: IpVersion): Uint8Array | undefined | null {
   if (localAddress === undefined) return undefined;
   const { bytes } = parseIp(localAddress)!;
@@ -214,13 +228,13 @@ function sourceOf(localAddress: string | undefined, wire: IpVersion): Uint8Array
   return wire === 6 && isMapped(bytes) ? null : bytes;
 }
 
-/** Whether an encoded address of IPv6 stands for an IPv4 address. */
+/** Whether an encoded IPv6 address is an IPv4-mapped one. */
 export function isMappedName(abi: Abi, name: EncodedAddress): boolean {
   const { sin6_addr } = abi.layouts.sockaddr_in6;
   return isMapped(name.subarray(sin6_addr, sin6_addr + 16));
 }
 
-/** Whether the 16 bytes of an IPv6 address stand for an IPv4 address (RFC 4291, 2.5.5.2). */
+/** Whether the 16 bytes of an IPv6 address are an IPv4-mapped one (RFC 4291, 2.5.5.2). */
 function isMapped(bytes: Uint8Array): boolean {
   return bytes[10] === 0xff && bytes[11] === 0xff && bytes.subarray(0, 10).every((byte) => byte === 0);
 }

@@ -1,5 +1,5 @@
 /**
- * The arguments of `sendMany`.
+ * Parses the arguments of `sendMany()`.
  *
  * @module
  */
@@ -12,28 +12,28 @@ import { isBytes, ownCopy, type Payload } from "./payload.ts";
 import { Segments } from "./segments.ts";
 import type { SendControls, SendManyCallback, SendManyOptions } from "./types.ts";
 
-/** Messages in a row that go to one destination, with the same options. */
+/** Consecutive messages with one destination and the same options. */
 export interface MessageGroup {
   readonly messages: Payload[];
-  /** The same as they came, of a batch that is passed on. Either is empty. */
+  /** The messages of a batch that is forwarded, coalesced as they arrived. Either this or `messages` is empty. */
   readonly segments: readonly Segments[];
   /** Undefined on a connected socket. */
   readonly port: number | undefined;
-  /** An IP address; undefined: the loopback one. */
+  /** An IP address; undefined: the loopback address. */
   readonly address: string | undefined;
-  /** What else was asked for: then it is one message. */
+  /** The further options. If there are any, the group is one message. */
   readonly controls: CheckedControls | undefined;
 }
 
-/** The messages, and the callback, which may stand in the place of the port or the address. */
+/** The messages, and the callback, which may be given instead of the port or the address. */
 export interface SendManyArguments {
   readonly groups: readonly MessageGroup[];
   readonly callback: SendManyCallback | undefined;
-  /** What takes them back. */
+  /** Cancels the messages if it is aborted. */
   readonly signal: AbortSignal | undefined;
 }
 
-/** Checks all before any is sent. */
+/** Checks all messages before any is sent. */
 export function parseSendManyArguments(
   connected: boolean,
   messages: unknown,
@@ -81,12 +81,14 @@ function parseMessages(
   return groups.groups;
 }
 
-/** For messages that have to wait: what was given may change, and a batch's memory will. */
+/**
+ * Copies messages that have to wait: the caller may change the bytes, and the next receive overwrites a batch's memory.
+ */
 export function withOwnBytes(group: MessageGroup): MessageGroup {
   return { ...group, messages: group.messages.map(ownCopy), segments: group.segments.map((part) => part.copy()) };
 }
 
-/** How many messages there are in all. */
+/** The number of messages in all groups. */
 export function countMessages(groups: readonly MessageGroup[]): number {
   let total = 0;
   for (const { messages, segments } of groups) {
@@ -96,13 +98,13 @@ export function countMessages(groups: readonly MessageGroup[]): number {
   return total;
 }
 
-/** Each of them. */
+/** Each message of a group. */
 export function* messagesOf({ messages, segments }: MessageGroup): Generator<Payload, void, undefined> {
   yield* messages;
   for (const part of segments) yield* part.messages();
 }
 
-/** A batch, whole: one group, or none where it is empty. */
+/** A whole batch: one group, or none if it is empty. */
 function groupOf(connected: boolean, batch: MessageBatch, destination: Destination): readonly MessageGroup[] {
   if (batch.length === 0) return [];
   const segments = payloadsOf(batch).map(({ start, length, segmentSize, count }) =>
@@ -126,12 +128,12 @@ interface Destination {
   readonly address?: unknown;
 }
 
-/** Puts messages together as they come. */
+/** Groups messages in the order they are added. */
 class MessageGroups {
   readonly groups: MessageGroup[] = [];
   readonly #connected: boolean;
   #last: MessageGroup | undefined;
-  /** The last one's destination as it was given. */
+  /** The destination of the last one as it was given. */
   #destination: Destination | undefined;
 
   constructor(connected: boolean) {
@@ -158,7 +160,7 @@ class MessageGroups {
   }
 }
 
-/** One message of several cannot be taken back. */
+/** A single message of several cannot be canceled. */
 export function refuseSignal(message: object): void {
   const { signal } = message as { readonly signal?: unknown };
   if (signal !== undefined) {

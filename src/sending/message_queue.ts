@@ -1,5 +1,5 @@
 /**
- * Messages that wait, first in first out, in any number.
+ * An unbounded first-in, first-out queue of messages that wait.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { EncodedControls } from "../../ffi/wire/control.ts";
 import type { EncodedAddress } from "../../ffi/wire/sockaddr.ts";
 import type { SendRequest } from "./callbacks.ts";
 
-/** A message out of the arena, waiting for room. */
+/** A message that waits for room, outside the arena. */
 export interface WaitingMessage {
   readonly bytes: Uint8Array;
   readonly address: EncodedAddress | undefined;
@@ -16,33 +16,33 @@ export interface WaitingMessage {
   readonly controls: EncodedControls | undefined;
 }
 
-/** Entries taken at least before the room in front of the rest is given up. */
+/** The fewest removed entries for which the array is compacted. */
 const MIN_TAKEN = 1024;
 
-/** A queue whose first entries can be looked at before they are taken off. */
+/** A queue whose first entries can be read before they are removed. */
 export class MessageQueue<Entry> {
   #entries: (Entry | undefined)[] = [];
-  /** Where the first entry is. */
+  /** The index of the first entry. */
   #head = 0;
 
-  /** How many wait. */
+  /** The number of entries. */
   get length(): number {
     return this.#entries.length - this.#head;
   }
 
-  /** Adds one at the end. */
+  /** Adds an entry at the end. */
   push(entry: Entry): void {
     this.#entries.push(entry);
   }
 
-  /** The entry behind `index` others, if there are as many. */
+  /** The entry at `index`, counted from the first, if there is one. */
   at(index: number): Entry | undefined {
     return this.#entries[this.#head + index];
   }
 
   /**
-   * Takes off those that `isDone` says so of, which is asked once about each, in order. If it throws, the entry that it was asked about
-   * and those behind it stay.
+   * Removes the entries for which `isDone` returns true. It is called once for each, in order. If it throws, that entry
+   * and those after it stay.
    */
   removeIf(isDone: (entry: Entry) => boolean): void {
     const entries = this.#entries;
@@ -55,12 +55,12 @@ export class MessageQueue<Entry> {
     }
   }
 
-  /** Takes off as many as there are, but no more than `count`, from the front. */
+  /** Removes up to `count` entries from the front. */
   drop(count: number): void {
     const end = Math.min(this.#head + count, this.#entries.length);
-    // What has left is not to be kept alive.
+    // Removed entries must not be kept alive.
     while (this.#head < end) this.#entries[this.#head++] = undefined;
-    // Moving the rest for each entry would cost as much as the queue is long.
+    // Moving the rest at each removal would take time proportional to the queue's length.
     if (this.#head < MIN_TAKEN || this.#head < this.#entries.length / 2) return;
     this.#entries = this.#entries.slice(this.#head);
     this.#head = 0;

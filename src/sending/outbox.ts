@@ -1,12 +1,13 @@
 /**
- * Where datagrams leave: one arena for all sockets of a thread. What is sent in one turn is collected and handed to the
- * kernel at the turn's end, in the order it was sent, in as few system calls as that order allows.
+ * The memory from which datagrams are sent: one arena for all sockets of a thread. The messages of one turn are
+ * collected and passed to the kernel at the end of the turn, in order, in as few system calls as the order allows.
  *
- * Consecutive messages of one socket to one destination with one size (the last may be shorter) and the same control data form
- * a run, which goes to the kernel as one payload with a segment size (UDP_SEGMENT). What the wire carries is the same datagrams.
+ * Consecutive messages of one socket form a run if they have the same destination, size (the last may be shorter) and
+ * ancillary data. A run goes to the kernel as one payload with a segment size (UDP_SEGMENT). The datagrams on the wire
+ * are the same.
  *
- * An exception can come out of any call, if only because the stack is full. So each step first does what can throw, and then
- * writes down the outcome with nothing but assignments. What was interrupted goes on at the next flush.
+ * Any call can throw, if only because the stack is full. So each step first does what can throw, and then records the
+ * outcome with assignments only. The next flush continues what was interrupted.
  *
  * @module
  */
@@ -21,23 +22,23 @@ import type { Path } from "./path.ts";
 import { byteLength, copyPayload, type Payload } from "./payload.ts";
 import type { Segments } from "./segments.ts";
 
-/** Runs collected at most: as many messages as one sendmmsg takes (UIO_MAXIOV). */
+/** The most runs that are collected: as many messages as one sendmmsg accepts (UIO_MAXIOV). */
 const SLOTS = 1024;
-/** Bytes collected at most. The largest datagram fits many times. */
+/** The most bytes that are collected: many times the largest datagram. */
 const ARENA_SIZE = 2 ** 20;
-/** What one payload can carry over IPv4; IPv6 takes a little more. */
+/** The most bytes in one payload over IPv4. IPv6 allows slightly more. */
 const MAX_PAYLOAD = 65_507;
 
-/** Hands the messages of one socket to the kernel. */
+/** Passes the messages of one socket to the kernel. */
 export interface Transmitter {
-  /** The path to a destination (undefined: to the peer), if messages may go there as segments of one payload. */
+  /** The path to a destination (undefined: to the peer), if messages may be sent there as segments of one payload. */
   segmentsTo(address: EncodedAddress | undefined): Path | undefined;
   /**
-   * Sends the runs from `first` up to `end`, whose memory is used for others afterwards. If it throws, it is called again with the
-   * same runs, and goes on.
+   * Sends the runs from `first` up to `end`, whose memory is reused afterwards. If it throws, it is called again with
+   * the same runs, and continues.
    */
   transmit(collected: Collected, first: number, end: number): void;
-  /** Takes a message itself, if others wait that it must not overtake. @returns Whether it did. */
+  /** Queues a message if others wait that it must not overtake. @returns Whether it did. */
   queueBehind(
     payload: Payload,
     length: number,
@@ -47,68 +48,71 @@ export interface Transmitter {
   ): boolean;
 }
 
-/** Hands over messages that have waited, too. */
+/** Also sends messages that have waited. */
 export interface RetryingTransmitter extends Transmitter {
-  /** Sends the runs up to `end`, or the first of them: what finds no room stays in its queue. */
+  /** Sends the runs up to `end`, or the first of them. Messages that find no room stay in their queue. */
   retransmit(collected: Collected, end: number): void;
-  /** Has the messages that wait tried once, as there may be no other time. */
+  /** Tries to send the waiting messages once, as there may be no other time. */
   tryWaiting(): void;
 }
 
-/** Messages that lie one behind the other in the arena. Those that were sent, or failed, are taken off its front. */
+/** Consecutive messages in the arena. Messages that were sent, or have failed, are removed from its front. */
 export interface Run {
   readonly sender: Transmitter;
   readonly address: EncodedAddress | undefined;
-  /** Control data of each message. */
+  /** Ancillary data of each message. */
   readonly controls: EncodedControls | undefined;
-  /** Where the first message starts. */
+  /** The offset of the first message. */
   offset: number;
-  /** Bytes of all messages. */
+  /** The bytes of all messages. */
   length: number;
-  /** Messages. */
+  /** The number of messages. */
   count: number;
-  /** Size of every message but the last. */
+  /** The size of every message but the last. */
   readonly segmentSize: number;
-  /** Index of the first message's request. */
+  /** The index of the first message's request. */
   firstRequest: number;
   /** Whether another message can join. */
   open: boolean;
-  /** Whether one that is shorter than the others can. */
+  /** Whether a message shorter than the others can join. */
   takesShorter: boolean;
-  /** Whether `open` and `takesShorter` are to be found out when its sender has another message: most sockets have one a turn. */
+  /**
+   * Whether `open` and `takesShorter` are not known yet. They are determined when the sender has another message: most
+   * sockets send one in a turn.
+   */
   isUndecided: boolean;
-  /** How many messages, from the first on, its slot holds for the kernel to take. */
+  /** The number of messages, from the first on, that its slot refers to. */
   submitted: number;
 }
 
-/** What the outbox hands to a sender. */
+/** What the outbox passes to a sender. */
 export interface Collected {
   readonly vector: MessageVector;
-  /** Each has the slot of its index. */
+  /** The slot of each run has the run's index. */
   readonly runs: readonly Run[];
-  /** Who waits to hear of each message. */
+  /** Each message's request, which is notified of the outcome. */
   readonly requests: readonly (SendRequest | undefined)[];
 }
 
 /** The arena. */
 export class Outbox {
   readonly #libc: Libc;
-  /** The number of the turn. */
+  /** The number of the current turn. */
   turn = 0;
-  /** Those of whose messages some wait for room. */
+  /** The senders with messages that wait for room. */
   readonly waiting = new Set<RetryingTransmitter>();
-  /** Whether the process is about to end: then nothing may wait for the turn's end, which might not come. */
+  /** Whether the process is about to end. Then no message may wait for the end of the turn, which might not come. */
   isEnding = false;
   #maxSegments: number;
   #vector: MessageVector | undefined;
   #bytes: Uint8Array = new Uint8Array();
   #runs: Run[] = [];
-  /** The first run that no sender is done with. */
+  /** The index of the first run that is not finished. */
   #next = 0;
-  /** The last one, which the next message may join. */
+  /** The last run, which the next message may join. */
   #last: Run | undefined = undefined;
   #requests: (SendRequest | undefined)[] = [];
-  /** The largest message that goes alone by each path, if a router might refuse it. */
+  /** By path, the size of the largest message that a router might refuse and that goes ahead. */
   readonly #scouts = new Map<Path, number>();
   #used = 0;
   #scheduled = false;
@@ -119,13 +123,13 @@ export class Outbox {
   }
 
   /**
-   * Copies a message into the arena. It leaves at the end of the turn, or sooner where the arena is full. If this throws, the message
-   * was not taken.
+   * Copies a message into the arena. It is sent at the end of the turn, or sooner if the arena is full. If this throws,
+   * the message was not accepted.
    *
    * @param length The payload's length in bytes.
    * @param address The destination. Messages with the same object have the same destination.
-   * @param controls Control messages to go with it, if any; likewise.
-   * @returns False where it is larger than the arena: no datagram is.
+   * @param controls Ancillary data, if any. Messages with the same object have the same data.
+   * @returns False if the message is larger than the arena, and so than any datagram.
    */
   add(
     sender: Transmitter,
@@ -139,7 +143,7 @@ export class Outbox {
     if (!this.#scheduled) this.schedule();
     if (this.#isFull(length)) {
       this.flush();
-      // Some of the sender's messages may have found no room just now.
+      // The flush may have left messages of this sender waiting for room.
       if (sender.queueBehind(payload, length, address, request, controls)) return true;
     }
     this.#collect(sender, payload, length, address, request, controls);
@@ -147,10 +151,11 @@ export class Outbox {
   }
 
   /**
-   * Copies a run as such.
+   * Copies messages that are already coalesced.
    *
-   * @param request Who waits to hear of each message.
-   * @returns False where they cannot go as one payload, or where the arena is full: they are to be added one by one.
+   * @param request Is notified of the outcome of each message.
+   * @returns False if they cannot be sent as one payload, or if the arena is full. The caller then adds them one by
+   * one.
    */
   addSegments(
     sender: Transmitter,
@@ -174,7 +179,10 @@ export class Outbox {
     return true;
   }
 
-  /** Hands all that was collected to the kernel. What it has no room for goes back to its sender. No code of others runs meanwhile. */
+  /**
+   * Passes the collected messages to the kernel. Those it has no room for go back to their sender. No user code runs
+   * meanwhile.
+   */
   flush(): void {
     const runs = this.#runs;
     if (runs.length === 0) return;
@@ -191,10 +199,10 @@ export class Outbox {
   }
 
   /**
-   * Sends messages that have waited: as many as fit, but no more than `count`. Those that the kernel takes, or refuses for good, leave
-   * the queue.
+   * Sends waiting messages: as many as fit, but at most `count`. Those that the kernel accepts, or refuses for good,
+   * are removed from the queue.
    *
-   * @returns How many have left it.
+   * @returns The number of messages removed.
    */
   retry(sender: RetryingTransmitter, queue: MessageQueue<WaitingMessage>, count: number): number {
     this.flush();
@@ -218,30 +226,30 @@ export class Outbox {
   }
 
   /**
-   * The process or the thread is about to end, perhaps at once: whatever can leave, leaves now, and what is sent later leaves within
-   * `send()`.
+   * Called when the process or the thread is about to end, perhaps at once. Sends all messages that can be sent, and
+   * makes later ones leave within `send()`.
    */
   sendLast(): void {
-    // If it goes on after all, so does this.
+    // If the process continues after all, the next turn's end resets this.
     this.schedule();
     this.isEnding = true;
     this.flush();
     for (const sender of this.waiting) sender.tryWaiting();
   }
 
-  /** Has what is collected leave at the end of the turn. */
+  /** Makes the collected messages leave at the end of the turn. */
   schedule(): void {
     if (this.#scheduled) return;
     nextTick(this.#flushAtEndOfTurn);
     this.#scheduled = true;
   }
 
-  /** The kernel takes no more segments than that in one payload. */
+  /** Called when the kernel accepts no more than `count` segments in one payload. */
   limitSegments(count: number): void {
     if (count < this.#maxSegments) this.#maxSegments = count;
   }
 
-  /** Whether there is no room for as many bytes. */
+  /** Whether there is no room for a message of `length` bytes. */
   #isFull(length: number): boolean {
     return this.#runs.length === SLOTS || this.#used + length > ARENA_SIZE;
   }
@@ -274,7 +282,7 @@ export class Outbox {
     this.#append(joined, sender, length, 1, length, address, request, controls, joins, joins, !joins);
   }
 
-  /** Finds out whether messages may join a run that has one. */
+  /** Determines whether messages may join a run of one. */
   #decide(run: Run): void {
     const { length } = run;
     const path = run.sender.segmentsTo(run.address);
@@ -286,13 +294,13 @@ export class Outbox {
     run.isUndecided = false;
   }
 
-  /** Whether a message of that size, or a larger one, has left by a path before, in the same call. */
+  /** Whether a message of that size or larger goes before this one by the same path, in the same call. */
   #hasGoneAhead(path: Path, size: number): boolean {
     const ahead = this.#scouts.get(path);
     return ahead !== undefined && ahead >= size;
   }
 
-  /** Writes down what was copied. Nothing in here is a call: it is done as a whole or, if there is no stack for it, not at all. */
+  /** Records what was copied. It calls nothing, so it happens as a whole or, if the stack is full, not at all. */
   #append(
     joined: Run | undefined,
     sender: Transmitter,
@@ -340,7 +348,7 @@ export class Outbox {
 
   readonly #flushAtEndOfTurn = (): void => {
     this.#scheduled = false;
-    // The process goes on, whatever was announced.
+    // The process continues, even if `sendLast()` was called.
     this.isEnding = false;
     this.turn++;
     this.flush();

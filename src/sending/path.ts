@@ -1,38 +1,39 @@
 /**
- * The way to a destination, as far as it decides which messages may go there as segments of one payload.
+ * The path to a destination: which messages may be sent there as segments of one payload.
  *
- * A router that gets a payload undivided, as from a container on its own host, drops it as a whole if its segments are too large. So
- * messages that a router might refuse are not put together before one has gone ahead: if it is refused at once, the kernel knows, and
- * refuses the segments. And a shorter one does not go with them, as alone it might pass.
+ * A router that receives a payload that is still coalesced, as from a container on its own host, drops it as a whole if
+ * its segments are too large. So messages that a router might refuse are not coalesced before one of them was sent
+ * alone. If that one is refused at once, the kernel has learned the path MTU, and refuses the segments. And a shorter
+ * message is not coalesced with them, as it might pass if sent alone.
  *
  * @module
  */
 import type { IpVersion } from "../../ffi/wire/inet.ts";
 import type { EncodedAddress } from "../../ffi/wire/sockaddr.ts";
 
-/** One destination's. */
+/** The path to one destination. */
 export interface Path {
-  /** Whether it is IPv4's. */
+  /** Whether it is an IPv4 path. */
   readonly byIPv4: boolean;
-  /** Whether it ends on this host, by the loopback interface: there are no routers. */
+  /** Whether it is over the loopback interface, without routers. */
   readonly isLoopback: boolean;
-  /** Bytes of payload that every router passes on. */
+  /** The size of payload, in bytes, that every router forwards. */
   readonly sure: number;
-  /** Size of the largest messages that may go as segments; it falls when the kernel refuses them. */
+  /** The size of the largest messages that may be sent as segments. It decreases when the kernel refuses them. */
   limit: number;
-  /** When the kernel is to be asked again, as routes and what is known of them change. In milliseconds. */
+  /** When `limit` expires, in milliseconds: routes and path MTUs change. */
   limitUntil: number;
 }
 
-/** The least path MTU that Linux believes in (net.ipv4.route.min_pmtu), less the headers. */
+/** The smallest path MTU that Linux accepts by default (net.ipv4.route.min_pmtu), less the headers. */
 const SURE_IPV4 = 552 - 28;
-/** The least that a link of IPv6 has (RFC 8200), less the headers. */
+/** The smallest MTU of an IPv6 link (RFC 8200), less the headers. */
 const SURE_IPV6 = 1280 - 48;
 
-/** How long a refusal counts, in milliseconds. Asking again costs one system call that fails. */
+/** How long a refusal is remembered, in milliseconds. Trying again costs one system call that fails. */
 export const REFUSAL_LIFETIME = 2000;
 
-/** The path to an IP address, of which there are the bytes in network order. */
+/** The path to an IP address, whose bytes are in network order. */
 export function pathTo(version: IpVersion, bytes: Uint8Array): Path {
   const isMapped = version === 6 && isZero(bytes, 10) && bytes[10] === 0xff && bytes[11] === 0xff;
   const byIPv4 = version === 4 || isMapped;
@@ -50,10 +51,10 @@ function isZero(bytes: Uint8Array, length: number): boolean {
 export class Paths {
   readonly #known = new WeakMap<EncodedAddress, Path>();
   readonly #version: IpVersion;
-  /** Where the address stands. */
+  /** The offset of the IP address in an encoded address. */
   readonly #at: number;
 
-  /** @param at Where the address stands in an encoded one. */
+  /** @param at The offset of the IP address in an encoded address. */
   constructor(version: IpVersion, at: number) {
     this.#version = version;
     this.#at = at;

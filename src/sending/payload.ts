@@ -1,26 +1,26 @@
 /**
- * The bytes of a message. How many there are is asked of the array itself and not of its properties, which may say anything:
- * a property of a subclass or of one array, a buffer that was detached or has shrunk.
+ * The bytes of a message. Their number is read with the getter of the typed array itself, as a property can have any
+ * value: that of a subclass or of one array, or of an array whose buffer was detached or has shrunk.
  *
  * @module
  */
 
-/** The payload of one message: bytes, or pieces of them. */
+/** The payload of one message: bytes, or pieces to concatenate. */
 export type Payload = Uint8Array | readonly Uint8Array[];
 
 const lengthGetter = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), "length")!.get!;
 
-/** Whether a value is an array of bytes. What only inherits from one, or stands before one as a Proxy, is not. */
+/** Whether a value is a Uint8Array. An object that only inherits from one, or a Proxy, is not. */
 export function isBytes(value: unknown): value is Uint8Array {
   return value instanceof Uint8Array && ArrayBuffer.isView(value);
 }
 
-/** How many bytes there are now: 0 if the buffer was detached, or is too short for the array by now. */
+/** The current number of bytes: 0 if the buffer was detached, or has become too short for the array. */
 export function byteLength(bytes: Uint8Array): number {
   return lengthGetter.call(bytes);
 }
 
-/** A payload's length in bytes as it is now. */
+/** The current length of a payload in bytes. */
 export function lengthOf(payload: Payload): number {
   if (payload instanceof Uint8Array) return lengthGetter.call(payload);
   let sum = 0;
@@ -31,10 +31,10 @@ export function lengthOf(payload: Payload): number {
 /**
  * Copies a payload. It must fit.
  *
- * @param length What {@linkcode lengthOf} has just said: asking again takes Bun as long as the copy.
+ * @param length What {@linkcode lengthOf} has just returned. In Bun, reading it again takes as long as the copy.
  */
 export function copyPayload(payload: Payload, length: number, target: Uint8Array, offset: number): void {
-  // What was detached cannot be copied.
+  // A detached array cannot be copied.
   if (length === 0) return;
   if (payload instanceof Uint8Array) return target.set(payload, offset);
   for (let i = 0, end = offset; i < payload.length; i++) {
@@ -44,7 +44,7 @@ export function copyPayload(payload: Payload, length: number, target: Uint8Array
   }
 }
 
-/** A payload in memory that nobody else has. */
+/** Copies a payload to new memory. */
 export function ownCopy(payload: Payload): Uint8Array<ArrayBuffer> {
   const length = lengthOf(payload);
   const copy = new Uint8Array(length);

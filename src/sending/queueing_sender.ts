@@ -1,10 +1,10 @@
 /**
- * What those sending sides have in common that keep the messages the kernel has no room for. Where these wait differs: UDP has
- * one queue for each socket, a Unix socket one for each destination.
+ * The common part of the senders that queue messages the kernel has no room for. UDP has one queue for each socket, a
+ * Unix socket one for each destination.
  *
- * A message that was sent, or failed, is settled: its request is told, and it is taken off its run and off the counts. Telling the
- * request happens as a whole or not at all, and what follows are assignments only. So no exception leaves a message half settled,
- * and none is told twice.
+ * When a message was sent, or has failed, it is settled: its request is notified, and it is removed from its run and
+ * from the counts. The notification happens as a whole or not at all, and only assignments follow. So no exception
+ * leaves a message half settled, and no request is notified twice.
  *
  * @module
  */
@@ -21,7 +21,7 @@ import type { Payload } from "./payload.ts";
 export abstract class QueueingSender implements RetryingTransmitter {
   protected readonly libc: Libc;
   protected readonly outbox: Outbox;
-  /** Messages that the kernel does not have yet, whether they wait here or in the outbox. */
+  /** The number of messages that the kernel has not accepted yet, whether they wait here or in the outbox. */
   queuedCount = 0;
   /** Their bytes. */
   queuedBytes = 0;
@@ -31,11 +31,11 @@ export abstract class QueueingSender implements RetryingTransmitter {
   failedCount = 0;
   /** How often payloads of several messages were refused and the messages taken singly, by the errno. */
   segmentRefusals: Map<number, number> | undefined;
-  /** How many bytes may be queued: a message that would bring more than that behind those that wait fails with ENOBUFS. */
+  /** The most bytes that may be queued. A message that would exceed it while others wait fails with ENOBUFS. */
   queueLimit = Infinity;
-  /** The last turn in which messages left at once. */
+  /** The last turn in which messages were sent at once. */
   #turn = -1;
-  /** Whether transmitting has begun and has not come to its end. */
+  /** Whether transmitting has begun and has not finished. */
   #isTransmitting = false;
 
   constructor(libc: Libc, outbox: Outbox) {
@@ -49,7 +49,9 @@ export abstract class QueueingSender implements RetryingTransmitter {
   /** Sends runs: {@linkcode QueueingSender.transmit}. */
   protected abstract transmitRuns(collected: Collected, first: number, end: number): void;
 
-  /** Sends runs, whether or not others wait. @returns The index of the first run of which a message found no room, or `end`. */
+  /**
+   * Sends runs, even if others wait. @returns The index of the first run with a message that found no room, or `end`.
+   */
   protected abstract sendRuns(collected: Collected, first: number, end: number): number;
 
   /** For the outbox. */
@@ -62,7 +64,7 @@ export abstract class QueueingSender implements RetryingTransmitter {
     }
   }
 
-  /** Takes a message, if others wait that it must not overtake. @returns Whether it did. */
+  /** Queues a message if others wait that it must not overtake. @returns Whether it did. */
   abstract queueBehind(
     payload: Payload,
     length: number,
@@ -71,18 +73,18 @@ export abstract class QueueingSender implements RetryingTransmitter {
     controls: EncodedControls | undefined,
   ): boolean;
 
-  /** Has the messages that wait tried once, as there may be no other time. */
+  /** Tries to send the waiting messages once, as there may be no other time. */
   abstract tryWaiting(): void;
 
-  /** Where messages wait. */
+  /** The queues of waiting messages. */
   protected abstract waitingQueues(): Iterable<MessageQueue<WaitingMessage>>;
 
-  /** Some of those that waited do so no more. */
+  /** Called when some messages were taken out of the queues. */
   protected abstract waitingChanged(): void;
 
   /**
-   * Takes a message: it leaves at the end of the turn or with {@linkcode QueueingSender.leave}, behind those that wait. Its bytes are
-   * copied before this returns. If this throws, the message was not taken.
+   * Accepts a message. It is sent at the end of the turn or with {@linkcode QueueingSender.leave}, after those that
+   * wait. Its bytes are copied before this returns. If this throws, the message was not accepted.
    */
   add(
     payload: Payload,
@@ -91,7 +93,7 @@ export abstract class QueueingSender implements RetryingTransmitter {
     request: SendRequest | undefined,
     controls?: EncodedControls,
   ): void {
-    // What was interrupted must not be overtaken.
+    // A message must not overtake those whose sending was interrupted.
     if (this.#isTransmitting) this.outbox.flush();
     if (this.queuedBytes + length > this.queueLimit && this.exceedsLimit(length)) {
       request?.finish(-this.libc.abi.errno.ENOBUFS);
@@ -111,15 +113,15 @@ export abstract class QueueingSender implements RetryingTransmitter {
     try {
       this.leave(true);
     } catch {
-      // The message was taken, and there is nothing more to be done for it.
+      // The message was accepted, and nothing more can be done for it.
     }
   }
 
   /**
-   * Has what was collected leave at once, but once in a turn only: what follows leaves at the turn's end. If this throws, so does all
-   * of it: nothing is lost.
+   * Sends the collected messages at once, but only once in a turn: later messages are sent at the end of the turn. If
+   * this throws, no message is lost.
    *
-   * @param again Even if some left before in this turn.
+   * @param again Even if messages were sent at once before in this turn.
    */
   leave(again = false): void {
     const { turn } = this.outbox;
@@ -128,17 +130,19 @@ export abstract class QueueingSender implements RetryingTransmitter {
     this.outbox.flush();
   }
 
-  /** Whether as many bytes more would be too many behind those that wait, once all has left that can. */
+  /**
+   * Whether `length` more bytes would exceed the limit while others wait, once all messages that can be sent were sent.
+   */
   protected exceedsLimit(length: number): boolean {
     this.outbox.flush();
     return this.queuedCount > 0 && this.queuedBytes + length > this.queueLimit;
   }
 
   /**
-   * Has messages that wait not leave after all. What was collected leaves first, if there is room.
+   * Fails messages that wait. The collected ones are sent first, if there is room.
    *
-   * @param request Who waits to hear of them.
-   * @param result What it hears of each: a negative errno.
+   * @param request Those messages' request.
+   * @param result The outcome for each: a negative errno.
    */
   withdraw(request: SendRequest, result: number): void {
     this.outbox.flush();
@@ -166,7 +170,7 @@ export abstract class QueueingSender implements RetryingTransmitter {
     this.#isTransmitting = false;
   }
 
-  /** Settles what the kernel took in a call whose outcome was never written down. */
+  /** Settles messages that the kernel accepted in a call whose outcome was not recorded. */
   protected recover(collected: Collected, first: number, end: number): void {
     for (let slot = first; slot < end; slot++) {
       const run = collected.runs[slot];
@@ -176,7 +180,7 @@ export abstract class QueueingSender implements RetryingTransmitter {
     }
   }
 
-  /** Has a run's first messages stand in its slot, to be sent as one payload. */
+  /** Sets up a run's slot so that its first `count` messages are sent as one payload. */
   protected submit({ vector, runs }: Collected, slot: number, count: number): void {
     const run = runs[slot];
     const { segmentSize } = run;
@@ -185,7 +189,7 @@ export abstract class QueueingSender implements RetryingTransmitter {
     run.submitted = count;
   }
 
-  /** What was submitted of a run was sent. */
+  /** Settles the messages of a run that were submitted: they were sent. */
   protected settle({ requests }: Collected, run: Run): void {
     const { submitted, offset } = run;
     while (run.submitted > 0) {
@@ -209,7 +213,7 @@ export abstract class QueueingSender implements RetryingTransmitter {
     counts.segmentedPayloads++;
   }
 
-  /** The first message of a run failed: the run goes on without it. @param result A negative errno. */
+  /** Settles the first message of a run, which failed. @param result A negative errno. */
   protected settleFailed({ requests }: Collected, run: Run, result: number): void {
     requests[run.firstRequest]?.finish(result);
     const length = run.length < run.segmentSize ? run.length : run.segmentSize;
@@ -223,7 +227,7 @@ export abstract class QueueingSender implements RetryingTransmitter {
     this.failedCount++;
   }
 
-  /** Takes a run's messages out of the arena: they wait. */
+  /** Moves a run's messages from the arena to a queue, where they wait. */
   protected keep({ vector, requests }: Collected, run: Run, queue: MessageQueue<WaitingMessage>): void {
     while (run.count > 0) {
       const length = run.length < run.segmentSize ? run.length : run.segmentSize;
@@ -237,7 +241,7 @@ export abstract class QueueingSender implements RetryingTransmitter {
     }
   }
 
-  /** Fails the first of the messages that wait. @param result A negative errno. */
+  /** Fails the first message of a queue. @param result A negative errno. */
   protected failFirst(queue: MessageQueue<WaitingMessage>, result: number): void {
     const { bytes, request } = queue.at(0)!;
     request?.finish(result);

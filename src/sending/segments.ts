@@ -1,24 +1,24 @@
 /**
- * Several messages as the kernel takes them, and gives them, in one payload.
+ * Several messages that the kernel sends or receives as one payload.
  *
  * @module
  */
 
-/** Whether the kernel may be handed such payloads, and hand them out. */
+/** Whether to send (GSO) and receive (GRO) coalesced datagrams. */
 export interface Offload {
   readonly gso: boolean;
   readonly gro: boolean;
 }
 
-/** Each datagram alone, both ways. */
+/** Each datagram on its own, in both directions. */
 export const NO_OFFLOAD: Offload = { gso: false, gro: false };
 
-/** Messages that lie one behind the other, all of one size but for the last, which may be shorter. */
+/** Consecutive messages of one size. The last may be shorter. */
 export class Segments {
   readonly bytes: Uint8Array;
-  /** That size. */
+  /** The size of each message but the last. */
   readonly size: number;
-  /** How many messages there are, at least 1. */
+  /** The number of messages, at least 1. */
   readonly count: number;
 
   constructor(bytes: Uint8Array, size: number, count: number) {
@@ -27,12 +27,12 @@ export class Segments {
     this.count = count;
   }
 
-  /** Each message, in place. */
+  /** Views of each message, not copied. */
   messages(): Uint8Array[] {
     return Array.from({ length: this.count }, (_, i) => this.bytes.subarray(i * this.size, (i + 1) * this.size));
   }
 
-  /** The same in memory of their own. */
+  /** A copy in new memory. */
   copy(): Segments {
     return new Segments(this.bytes.slice(), this.size, this.count);
   }

@@ -1,22 +1,23 @@
 /**
- * One socket's sending side: hands its messages to the kernel, and keeps those the kernel has no room for.
+ * The sending side of one UDP socket: passes its messages to the kernel, and queues those that the kernel has no room
+ * for.
  *
- * There are two kinds of no room. The socket's buffer is full (EAGAIN): the kernel says when there is room (POLLOUT). Or the
- * device's queue is (ENOBUFS, of which a socket hears with IP_RECVERR only, and on macOS): of that POLLOUT says nothing, so a timer
- * has it tried again. A queueing discipline may also refuse one message for ever, as it is too large: it must not hold up the others
- * for ever.
+ * There are two cases of no room. If the socket's buffer is full (EAGAIN), the kernel reports when there is room
+ * (POLLOUT). If the device's queue is full (ENOBUFS, which a socket gets only with IP_RECVERR, and on macOS), POLLOUT
+ * does not tell, so a timer tries again. A queueing discipline may also refuse a message every time because it is too
+ * large. It must not block the others forever.
  *
  * | state | what happens | becomes |
  * |---|---|---|
- * | nothing waits | the kernel takes or refuses each message | nothing waits |
+ * | nothing waits | the kernel accepts or refuses each message | nothing waits |
  * | nothing waits | EAGAIN | waits for POLLOUT |
  * | nothing waits | ENOBUFS | waits for the timer |
- * | waits for POLLOUT | there is room: the messages leave, 256 at most in a turn | nothing waits, or as their result says |
- * | waits for POLLOUT | three times in a row there is room and none leaves | waits for the timer |
- * | waits for the timer | it fires, after 1 to 64 ms: some messages leave | nothing waits, or as their result says |
- * | waits for the timer | the first message had ENOBUFS for 250 ms, and nothing of the socket left: it fails | the next is tried |
- * | any | more messages are sent | as before; they wait behind those that wait, or fail with ENOBUFS above `sendQueueLimit` |
- * | any | the program ends: those that wait are tried once | as before |
+ * | waits for POLLOUT | there is room: the messages are sent, at most 256 in a turn | nothing waits, or according to their result |
+ * | waits for POLLOUT | three times in a row there is room and none is sent | waits for the timer |
+ * | waits for the timer | it fires, after 1 to 64 ms: some messages are sent | nothing waits, or according to their result |
+ * | waits for the timer | the first message got ENOBUFS for 250 ms, and nothing of the socket was sent: it fails | the next is tried |
+ * | any | more messages are sent | same; they wait after those that wait, or fail with ENOBUFS above `sendQueueLimit` |
+ * | any | the program ends: those that wait are tried once | same |
  * | any | `close()`: those that wait fail with ECANCELED | nothing waits |
  *
  * @module
@@ -34,55 +35,63 @@ import { ownCopy, type Payload } from "./payload.ts";
 import { QueueingSender } from "./queueing_sender.ts";
 import type { Segments } from "./segments.ts";
 
-/** How many waiting messages are put back into the arena at a time. */
+/** The most waiting messages that are put back into the arena at a time. */
 const RETRY_BATCH = 256;
 
-/** How often a message is sent again that fails for another one's sake: each time another one may have come back. */
+/** How often a message is sent again if it fails because of another one: the next error may be pending by then. */
 const MAX_RETRIES = 8;
 
-/** The timer's first delay and its longest, in milliseconds. */
+/** The timer's first and longest delay, in milliseconds. */
 const [FIRST_DELAY, LONGEST_DELAY] = [1, 64];
 
-/** Times in a row that the kernel may say "room" where there is none, before a timer is used. */
+/** How many times in a row the kernel may report room when there is none, before a timer is used. */
 const MAX_FALSE_ALARMS = 3;
 
-/** How long a message is refused with ENOBUFS, while nothing of the socket leaves, before it fails. In milliseconds. */
+/**
+ * How long a message may fail with ENOBUFS while nothing of the socket is sent, in milliseconds. Then it is given up.
+ */
 const PATIENCE = 250;
 
 /**
- * Which datagrams may be fragmented on their way: none, as all have the don't-fragment bit (IP_PMTUDISC_DO, IP_PMTUDISC_PROBE); any, as
- * none has it; or those that are larger than the path's MTU, while the others have it (IP_PMTUDISC_WANT, with which a socket begins).
+ * Which datagrams may be fragmented on their path. None: all have the don't-fragment bit (IP_PMTUDISC_DO,
+ * IP_PMTUDISC_PROBE). Any: none has it. Large: those larger than the path MTU; the others have the bit
+ * (IP_PMTUDISC_WANT, the default).
  */
 export type Fragmentation = "none" | "large" | "any";
 
-/** What every sender needs of its socket. */
+/** What every sender needs from its socket. */
 export interface SendingSocket {
-  /** The descriptor, or -1 once closed. */
+  /** The descriptor, or -1 if it is closed. */
   readonly fd: number;
-  /** Asks for the sender's `resume` to be called when there is room, or no more. Meanwhile the process stays alive. @returns Whether it will. */
+  /**
+   * Starts or stops calling the sender's `resume` when there is room. Meanwhile the process stays alive. @returns
+   * Whether it will be called.
+   */
   awaitRoom(waiting: boolean): boolean;
-  /** All that waited for room has left. */
+  /** Called when all messages that waited for room have left the queue. */
   drained(): void;
 }
 
-/** What a sender of UDP datagrams needs of its socket. */
+/** What a sender of UDP datagrams needs from its socket. */
 export interface UdpSendingSocket extends SendingSocket {
-  /** Whether a failure may be another message's, so that this one is to be sent again. @param attempt From 0. */
+  /** Whether an error may belong to another message, so that this one should be sent again. @param attempt From 0. */
   mayRetry(errno: number, attempt: number): boolean;
   /**
-   * The message behind those that a call has sent was refused, perhaps. If the kernel has put that on the error queue: the errno; trying
-   * it again would put it there once more. Otherwise 0.
+   * The errno that the kernel put on the error queue if it refused the message after those that a call has sent. Trying
+   * that message again would put it there again. Otherwise 0.
    */
   refusal(): number;
-  /** Bytes that the kernel has taken and the device has not. */
+  /** Bytes that the kernel has accepted and the device has not. */
   unsentBytes(): number;
-  /** Which datagrams that go by IPv4 may be fragmented (IP_MTU_DISCOVER). */
+  /** Which datagrams over IPv4 may be fragmented (IP_MTU_DISCOVER). */
   fragmentation(): Fragmentation;
-  /** Whether nobody else uses the descriptor, so that an option can be another for the time of a call. */
+  /** Whether nothing else uses the descriptor, so that an option can be changed for the duration of a call. */
   readonly isSole: boolean;
-  /** Whether what the kernel refuses is put on the error queue. */
+  /** Whether the kernel puts what it refuses on the error queue. */
   readonly keepsRefusals: boolean;
-  /** Forbids fragments of what goes by IPv4 (IP_PMTUDISC_DO), or goes back to IP_PMTUDISC_WANT. @returns A negative errno, or 0. */
+  /**
+   * Forbids fragmentation over IPv4 (IP_PMTUDISC_DO), or restores IP_PMTUDISC_WANT. @returns A negative errno, or 0.
+   */
   forbidFragments(forbidden: boolean): number;
   /** The kernel has refused several messages in one payload, and takes them otherwise. */
   segmentsRefused?(errno: number): void;
@@ -90,28 +99,28 @@ export interface UdpSendingSocket extends SendingSocket {
   pathTo(address: EncodedAddress | undefined): Path | undefined;
 }
 
-/** What a socket asks of its sending side. */
+/** What a socket needs from its sending side. */
 export type MessageSender =
   & Pick<Sender, "add" | "leave" | "resume" | "cancel" | "withdraw" | "queuedBytes" | "queuedCount" | "queueLimit">
-  // Not all have segments.
+  // Only UDP has segments.
   & Partial<Pick<Sender, "allowSegments" | "addSegments" | "counts" | "failedCount" | "segmentRefusals">>;
 
-/** The sending side of one socket. */
+/** The sending side of one UDP socket. */
 export class Sender extends QueueingSender {
   readonly #socket: UdpSendingSocket;
-  /** Made when it is first needed, as most sockets never do. */
+  /** Created at first use, as most sockets never need it. */
   #waiting: MessageQueue<WaitingMessage> | undefined;
-  /** Why they wait: EAGAIN or ENOBUFS. */
+  /** Why the messages wait: EAGAIN or ENOBUFS. */
   #noRoom = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #delay = FIRST_DELAY;
   #falseAlarms = 0;
-  /** Since when the first that waits is refused with ENOBUFS, and nothing leaves. */
+  /** Since when the first waiting message has failed with ENOBUFS while nothing was sent; 0: it has not. */
   #refusedSince = 0;
   #unsentBytes = 0;
   /** Whether messages may be sent as segments of one payload. */
   #segments: boolean;
-  /** Whether the socket's mode is IP_PMTUDISC_DO for the time of a call. */
+  /** Whether the socket's mode is IP_PMTUDISC_DO for the duration of a call. */
   #forbidsFragments = false;
 
   /** @param segments Whether messages may be sent as segments. */
@@ -121,7 +130,7 @@ export class Sender extends QueueingSender {
     this.#segments = segments;
   }
 
-  /** Whether messages may be sent as segments from now on. */
+  /** Enables or disables sending messages as segments. */
   allowSegments(allowed: boolean): void {
     this.#segments = allowed;
   }
@@ -135,10 +144,11 @@ export class Sender extends QueueingSender {
   }
 
   /**
-   * Whether segments leave with the IPv4 header that the messages have singly. The kernel numbers the segments of one payload upwards
-   * from the payload's number, but counts the payload as one, so the next one repeats numbers. A router must not fragment those, as
-   * fragments of two datagrams could be taken for one's: such segments must have the don't-fragment bit. The socket's mode can give it
-   * to them for the time of a call, if nobody else has the socket: the mode is the socket's, not the descriptor's.
+   * Whether segments leave with the same IPv4 header as the messages would on their own. The kernel numbers the
+   * segments of a payload upwards from the payload's identification, but counts the payload as one, so the next payload
+   * repeats numbers. A router must not fragment such segments, as fragments of two datagrams could be reassembled into
+   * one. So they must have the don't-fragment bit. The socket's mode can set it for the duration of a call if nothing
+   * else uses the socket, as the mode belongs to the socket and not to the descriptor.
    */
   #keepsHeaders({ byIPv4, isLoopback }: Path): boolean {
     if (!byIPv4 || isLoopback) return true;
@@ -146,7 +156,7 @@ export class Sender extends QueueingSender {
     return fragmented === "none" || (fragmented === "large" && this.#socket.isSole);
   }
 
-  /** Takes several messages as one payload. @returns Whether it could: otherwise they are to be sent one by one. */
+  /** Accepts several messages as one payload. @returns Whether it could. If not, the caller sends them one by one. */
   addSegments(
     segments: Segments,
     address: EncodedAddress | undefined,
@@ -161,7 +171,7 @@ export class Sender extends QueueingSender {
     return true;
   }
 
-  /** Takes a message, if others wait that it must not overtake. @returns Whether it did. */
+  /** Queues a message if others wait that it must not overtake. @returns Whether it did. */
   override queueBehind(
     payload: Payload,
     _length: number,
@@ -174,7 +184,7 @@ export class Sender extends QueueingSender {
     return true;
   }
 
-  /** There may be room again. */
+  /** Called when there may be room again. */
   resume(): void {
     this.#stopTimer();
     try {
@@ -189,7 +199,7 @@ export class Sender extends QueueingSender {
     if (this.#waits) this.outbox.retry(this, this.#queue, Infinity);
   }
 
-  /** Fails all that waits: the socket is closing. */
+  /** Fails all messages that wait, as the socket is closing. */
   cancel(): void {
     this.#stopTimer();
     while (this.#waits) this.failFirst(this.#queue, -this.libc.abi.errno.ECANCELED);
@@ -197,7 +207,7 @@ export class Sender extends QueueingSender {
   }
 
   protected override transmitRuns(collected: Collected, first: number, end: number): void {
-    // None may overtake a message of an earlier turn that found no room.
+    // No message may overtake one of an earlier turn that found no room.
     const blockedAt = this.#waits ? first : this.sendRuns(collected, first, end);
     if (blockedAt === end) return;
     for (let i = blockedAt; i < end; i++) this.keep(collected, collected.runs[i], this.#queue);
@@ -221,7 +231,10 @@ export class Sender extends QueueingSender {
     this.#wait();
   }
 
-  /** Tries those that wait. After ENOBUFS the first alone, as it may be the one that no queue takes; after a success twice as many. */
+  /**
+   * Tries to send those that wait. After ENOBUFS it tries the first alone, as that may be the one that no queue
+   * accepts; after each success twice as many.
+   */
   #retry(): void {
     let count = this.#noRoom === this.libc.abi.errno.ENOBUFS ? 1 : RETRY_BATCH;
     for (let tried = 0; this.#waits && tried < RETRY_BATCH; tried += count, count *= 2) {
@@ -231,7 +244,7 @@ export class Sender extends QueueingSender {
     }
   }
 
-  /** Notes how a trial went. */
+  /** Records the outcome of an attempt. */
   #note(settled: number): void {
     if (settled > 0) {
       this.#falseAlarms = 0;
@@ -243,9 +256,9 @@ export class Sender extends QueueingSender {
   }
 
   /**
-   * Fails the first that waits, if it was refused for long enough and nothing else of the socket has left.
+   * Fails the first waiting message if it was refused for long enough while nothing of the socket was sent.
    *
-   * @returns Whether it did: then the next one has its turn.
+   * @returns Whether it did. Then the next one is tried.
    */
   #giveUpFirst(): boolean {
     const { ENOBUFS } = this.libc.abi.errno;
@@ -262,7 +275,7 @@ export class Sender extends QueueingSender {
     return true;
   }
 
-  /** Asks to be called when there may be room, if anything waits. */
+  /** Requests a call of `resume` when there may be room, if messages wait. */
   #wait(): void {
     const waits = this.#waits;
     const byTimer = waits &&
@@ -298,8 +311,8 @@ export class Sender extends QueueingSender {
   }
 
   /**
-   * Whether some run would leave without the don't-fragment bit that its messages have singly: the kernel leaves it out of a payload that
-   * is larger than the path's MTU, unless fragments are forbidden.
+   * Whether a run would leave without the don't-fragment bit that its messages have on their own. The kernel does not
+   * set it in a payload larger than the path MTU, unless fragmentation is forbidden.
    */
   #losesBit({ runs }: Collected, first: number, end: number): boolean {
     for (let i = first; i < end; i++) {
@@ -320,8 +333,9 @@ export class Sender extends QueueingSender {
   }
 
   /**
-   * How many runs from `next` on go to the kernel in one call, in the mode that this sets. A single message that is too large is an error
-   * while fragments are forbidden: if that would be kept on the error queue, such messages go in calls without.
+   * The number of runs, from `next` on, that go to the kernel in one call. Sets the mode for that call. While
+   * fragmentation is forbidden, a single message that is too large is an error. If that error would be put on the error
+   * queue, single messages go in separate calls, with fragmentation allowed.
    */
   #chooseMode({ runs }: Collected, next: number, end: number): number {
     const isKept = this.#socket.keepsRefusals;
@@ -332,7 +346,7 @@ export class Sender extends QueueingSender {
     return until - next;
   }
 
-  /** @param choosesMode Whether fragments are to be forbidden if need be. */
+  /** @param choosesMode Whether fragmentation is forbidden as needed. */
   #sendInMode(collected: Collected, first: number, end: number, choosesMode: boolean): number {
     const { vector, runs } = collected;
     let next = first;
@@ -343,7 +357,7 @@ export class Sender extends QueueingSender {
       const sent = this.#transmit(vector, next, count);
       for (const until = next + Math.max(sent, 0); next < until; next++) this.settle(collected, runs[next]);
       if (sent === count) continue;
-      // A call ends before the run that fails; its own error comes when it stands first.
+      // A call ends before the run that fails. The error is returned when that run is the first of a call.
       const result = sent > 0 ? -this.#socket.refusal() : sent;
       if (result >= 0) continue;
       if (this.isNoRoom(result)) {
@@ -358,7 +372,10 @@ export class Sender extends QueueingSender {
     return end;
   }
 
-  /** A run was refused: its first message has failed, or all are sent in smaller payloads. @returns False if one found no room. */
+  /**
+   * Handles a run that was refused: its first message fails, or all are sent in smaller payloads. @returns False if one
+   * found no room.
+   */
   #settleRefused(collected: Collected, slot: number, result: number): boolean {
     const run = collected.runs[slot];
     if (run.count === 1 && this.#forbidsFragments && result === -this.libc.abi.errno.EMSGSIZE) {
@@ -368,7 +385,7 @@ export class Sender extends QueueingSender {
       this.settleFailed(collected, run, result);
       return true;
     }
-    // An older kernel takes fewer in one payload.
+    // An older kernel accepts fewer segments in one payload.
     const few = this.libc.abi.linux?.UDP_MAX_SEGMENTS_AT_FIRST ?? 1;
     if (result === -this.libc.abi.errno.EINVAL && run.count > few) {
       const sent = this.#sendPart(collected, slot, few);
@@ -383,15 +400,19 @@ export class Sender extends QueueingSender {
   }
 
   /**
-   * Whether the peer's host, or a router, has refused a message. It answers a payload that nobody has cut (as on the loopback
-   * interface) once, and the answer is the next message's error: singly each message has its own.
+   * Whether the error means that the peer's host, or a router, refused a message. A payload that was not segmented (as
+   * on the loopback interface) is answered once, and the answer is the error of the next message. Sent one by one, each
+   * message gets its own error.
    */
   #isAnswer(result: number, { address }: Run): boolean {
     const { ECONNREFUSED, EHOSTUNREACH, ENETUNREACH } = this.libc.abi.errno;
     return address === undefined && (result === -ECONNREFUSED || result === -EHOSTUNREACH || result === -ENETUNREACH);
   }
 
-  /** Sends what is left to a peer that refuses messages one by one, for a while. @returns As {@linkcode Sender.sendRuns}. */
+  /**
+   * Sends the remaining messages to a peer that refuses them one by one, for a while. @returns As {@linkcode
+   * Sender.sendRuns}.
+   */
   #sendRestSingly(collected: Collected, first: number, end: number): number {
     const path = this.#socket.pathTo(undefined);
     if (path !== undefined) {
@@ -405,7 +426,8 @@ export class Sender extends QueueingSender {
   /**
    * Sends a run's messages one by one, each with its own result.
    *
-   * @param refusal Why they could not be sent together. If they can be sent singly, later runs are made accordingly.
+   * @param refusal Why they could not be sent together. If they can be sent one by one, later runs are limited
+   * accordingly.
    * @returns False if one found no room.
    */
   #sendSingly(collected: Collected, slot: number, refusal: number): boolean {
@@ -428,7 +450,7 @@ export class Sender extends QueueingSender {
     return true;
   }
 
-  /** Sends the first messages of a run as one payload. @returns What sendmmsg does. */
+  /** Sends the first messages of a run as one payload. @returns The result of sendmmsg. */
   #sendPart(collected: Collected, slot: number, count: number): number {
     if (count === 1) this.#forbidFragments(false);
     this.submit(collected, slot, count);
@@ -437,7 +459,7 @@ export class Sender extends QueueingSender {
     return sent;
   }
 
-  /** sendmmsg(2). A message that fails for another one's sake is sent again. */
+  /** sendmmsg(2). A message that fails because of another one is sent again. */
   #transmit(vector: MessageVector, slot: number, count: number): number {
     const libc = this.libc;
     this.#noRoom = 0;
@@ -448,7 +470,7 @@ export class Sender extends QueueingSender {
     }
   }
 
-  /** Whether an error may mean that a run's segments cannot go as one payload. */
+  /** Whether an error may mean that a run's segments cannot be sent as one payload. */
   #mayRefuseSegments(result: number): boolean {
     const { EINVAL, EMSGSIZE, EIO, ENOPROTOOPT } = this.libc.abi.errno;
     return result === -EINVAL || result === -EMSGSIZE || result === -EIO || result === -ENOPROTOOPT;
@@ -460,15 +482,18 @@ export class Sender extends QueueingSender {
     refusals.set(-result, (refusals.get(-result) ?? 0) + 1);
   }
 
-  /** A run could not go as one payload, and its messages singly could. That is so for a while, and for its destination only. */
+  /**
+   * Called when a run could not be sent as one payload, but its messages could one by one. Limits later runs to its
+   * destination, for a while.
+   */
   #limitSegments(result: number, { segmentSize, controls, address }: Run): void {
     const { EINVAL, EMSGSIZE } = this.libc.abi.errno;
     const path = this.#socket.pathTo(address);
     if (path === undefined) return;
-    // What it was sent with does not go with segments: others may.
+    // The ancillary data does not work with segments. Other data may.
     if (result === -EINVAL && controls) return;
-    // The segment is larger than the path's MTU allows: smaller ones may go. Otherwise the route encrypts, its device cannot compute
-    // checksums, or the kernel has no UDP_SEGMENT: none will go.
+    // The segment is larger than the path MTU: smaller ones may be accepted. Otherwise the route encrypts, its device
+    // cannot compute checksums, or the kernel has no UDP_SEGMENT: no segments will be accepted.
     const isTooLarge = result === -EINVAL || result === -EMSGSIZE;
     path.limit = isTooLarge ? Math.min(path.limit, segmentSize - 1) : 0;
     path.limitUntil = now() + REFUSAL_LIFETIME;

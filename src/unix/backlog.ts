@@ -1,10 +1,11 @@
 /**
- * Messages that wait for room at one destination, and how it is known that there is some.
+ * The messages that wait for room at one destination, and how the socket learns that there is room.
  *
- * The kernel says so of a connected socket's peer (POLLOUT), but an unconnected socket hears of its own buffer only, and would be
- * told "room" over and over while a peer's queue is full. So a second socket is connected to that peer for the time, through
- * which nothing is sent: it becomes writable when the peer has read. Where that is in vain (the socket's own buffer is full, the
- * system is out of memory, the peer has a peer of its own, macOS), a timer does, whose delay grows.
+ * For a connected socket the kernel reports room at the peer (POLLOUT). For an unconnected socket POLLOUT is about the
+ * socket's own buffer, so it would be reported continuously while a peer's queue is full. So for the time being a
+ * second socket, through which nothing is sent, is connected to that peer: it becomes writable when the peer has read.
+ * If that does not help (the socket's own buffer is full, the system is out of memory, the peer is itself connected,
+ * macOS), a timer with increasing delays is used.
  *
  * @module
  */
@@ -15,22 +16,25 @@ import type { EncodedAddress } from "../../ffi/wire/sockaddr.ts";
 import type { PollLoop, Watcher } from "../loop/loop.ts";
 import { MessageQueue, type WaitingMessage } from "../sending/message_queue.ts";
 
-/** The timer's first delay and its longest, in milliseconds. */
+/** The timer's first and longest delay, in milliseconds. */
 const [FIRST_DELAY, LONGEST_DELAY] = [1, 64];
 
-/** After how many milliseconds it is tried in any case: another socket may have taken the peer's path. */
+/** The time in milliseconds after which sending is tried in any case: another socket may have taken the peer's path. */
 const RECHECK_DELAY = 1000;
 
-/** Times in a row that the kernel may say "room" where there is none. */
+/** How many times in a row the kernel may report room when there is none. */
 const MAX_FALSE_ALARMS = 3;
 
-/** What a backlog needs of its socket. */
+/** What a backlog needs from its socket. */
 export interface BackloggedSocket {
-  /** Asks for the endpoint's `onWritable`, or no more. Of use to a connected socket only. @returns Whether it will. */
+  /**
+   * Starts or stops calling the endpoint's `onWritable`. Only useful for a connected socket. @returns Whether it will
+   * be called.
+   */
   awaitRoom(waiting: boolean): boolean;
 }
 
-/** What waits for one destination. */
+/** The messages that wait for one destination. */
 export class Backlog {
   /** Undefined: the peer of a connected socket. */
   readonly address: EncodedAddress | undefined;
@@ -40,7 +44,7 @@ export class Backlog {
   readonly #loop: PollLoop;
   readonly #socket: BackloggedSocket;
   readonly #resume: () => void;
-  /** Connected to the destination, to hear when it has room. */
+  /** A socket connected to the destination, which is writable when that has room. */
   #probe: Descriptor | undefined;
   #watcher: Watcher | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -62,7 +66,7 @@ export class Backlog {
     this.#resume = resume;
   }
 
-  /** Notes how a trial went. @param settled How many messages have left. */
+  /** Records the outcome of an attempt. @param settled The number of messages that have left the queue. */
   note(settled: number): void {
     if (settled === 0) {
       this.#falseAlarms++;
@@ -72,7 +76,10 @@ export class Backlog {
     }
   }
 
-  /** Waits until there may be room. @param errno How it is known that there is none: EAGAIN or ENOBUFS; 0: there may be some. */
+  /**
+   * Waits until there may be room. @param errno The error that reported no room, EAGAIN or ENOBUFS; 0 if there may be
+   * room.
+   */
   wait(errno: number): void {
     this.#stopTimer();
     const mayListen = errno !== this.#libc.abi.errno.ENOBUFS && this.#falseAlarms < MAX_FALSE_ALARMS;
@@ -84,13 +91,13 @@ export class Backlog {
     }
   }
 
-  /** Waits no more. */
+  /** Stops waiting. */
   close(): void {
     this.#stopTimer();
     this.#listen(false);
   }
 
-  /** Has the kernel say when there is room, or no more. @returns Whether it will. */
+  /** Starts or stops watching for room. @returns Whether the kernel will report it. */
   #listen(wanted: boolean): boolean {
     if (!this.address) return this.#socket.awaitRoom(wanted) && wanted;
     else if (!wanted) this.#closeProbe();
@@ -131,7 +138,7 @@ export class Backlog {
   #startTimer(delay: number): void {
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      // Somebody else may be at that path by now.
+      // Another socket may be bound to that path now.
       this.#closeProbe();
       if (delay === RECHECK_DELAY) this.#falseAlarms = 0;
       this.#resume();

@@ -1,5 +1,5 @@
 /**
- * What comes with messages of Unix sockets, and what the kernel says about them.
+ * Decodes the ancillary data of the messages of Unix sockets, and the flags that the kernel returns with them.
  *
  * @module
  */
@@ -15,35 +15,35 @@ import {
   receivedDescriptors,
 } from "./received_descriptors.ts";
 
-/** What a socket wants to have. */
+/** The ancillary data that a socket requests. */
 export interface WantedAncillary {
   readonly fds: boolean;
   readonly credentials: boolean;
 }
 
-/** What is known of one message beside its bytes. */
+/** The metadata of one message. */
 export interface UnixDetails {
   truncated?: true;
   fds?: ReceivedDescriptors;
   credentials?: UnixCredentials;
 }
 
-/** Decodes what comes with the messages of one socket, and sees to it that no descriptor stays open for nobody. */
+/** Decodes the metadata of one socket's messages, and closes the descriptors that no listener takes. */
 export class UnixDecoder implements ControlDecoder {
   readonly space: number;
   readonly #libc: Libc;
   readonly #access: DescriptorAccess;
   readonly #wanted: WantedAncillary;
-  /** Descriptors whose message has not been delivered yet. */
+  /** Descriptors whose message was not delivered yet. */
   readonly #undelivered = new Set<ReceivedDescriptors>();
 
-  /** @param access What can be done with the descriptors that a listener takes. */
+  /** @param access Operates on the descriptors that a listener takes. */
   constructor(libc: Libc, access: DescriptorAccess, wanted: WantedAncillary) {
     this.#libc = libc;
     this.#access = access;
     this.#wanted = wanted;
-    // Without room for control data Linux gives none, and closes descriptors itself. macOS installs them in this process all the
-    // same: there all are taken, to be closed.
+    // Without room for ancillary data Linux delivers none, and closes the descriptors itself. macOS installs them in
+    // this process anyway. So there all are received, to be closed.
     this.space = wanted.fds || wanted.credentials || libc.abi.darwin ? ancillarySpace(libc.abi) : 0;
   }
 
@@ -56,13 +56,13 @@ export class UnixDecoder implements ControlDecoder {
     return details as ReceiveDetails;
   }
 
-  /** A message was delivered: what nobody took is closed. */
+  /** Called when a message was delivered. Closes the descriptors that were not taken. */
   settle(descriptors: ReceivedDescriptors): void {
     this.#undelivered.delete(descriptors);
     closeRest(descriptors);
   }
 
-  /** Closes what came with messages that are not going to be delivered: the socket is closed. */
+  /** Closes the descriptors of messages that will not be delivered, as the socket is closed. */
   closeAll(): void {
     for (const descriptors of this.#undelivered) closeRest(descriptors);
     this.#undelivered.clear();
@@ -72,7 +72,7 @@ export class UnixDecoder implements ControlDecoder {
     const { fds, credentials } = readAncillary(this.#libc.abi, reader);
     for (const fd of fds) this.#libc.owner.own(fd);
     const descriptors = receivedDescriptors(fds, this.#access);
-    // Where some are missing (this process may have too many open), the others are of no use.
+    // If some are missing (this process may have too many open), the others are useless.
     const areComplete = !(flags & this.#libc.abi.constants.MSG_CTRUNC);
     if (!this.#wanted.fds || !areComplete) closeRest(descriptors);
     if (this.#wanted.fds) details.fds = descriptors;
@@ -82,7 +82,7 @@ export class UnixDecoder implements ControlDecoder {
     this.#undelivered.add(descriptors);
   }
 
-  /** Linux has done it by MSG_CMSG_CLOEXEC. */
+  /** Linux has set it by MSG_CMSG_CLOEXEC. */
   #setCloseOnExec(fds: readonly number[]): void {
     const { linux, constants } = this.#libc.abi;
     if (linux) return;

@@ -1,5 +1,5 @@
 /**
- * Reading, writing and closing descriptors that came with a message.
+ * Reading, writing and closing descriptors that were received with a message.
  *
  * @module
  */
@@ -7,10 +7,13 @@ import { type Libc, retryOnEintr } from "../../ffi/libc/libc.ts";
 import type { Engine } from "../endpoint/engine.ts";
 import type { DescriptorAccess } from "./received_descriptors.ts";
 
-/** What one call reads or writes at most, in bytes. */
+/** The most bytes that one call reads or writes. */
 const MAX_LENGTH = 65_536;
 
-/** By the C library, which unlike a runtime's own functions takes any descriptor. @param socket Makes a socket of one. */
+/**
+ * Uses the C library, which unlike a runtime's own functions accepts any descriptor. @param socket Makes a descriptor a
+ * socket.
+ */
 export function descriptorAccess({ runtime, errors }: Engine, socket: DescriptorAccess["socket"]): DescriptorAccess {
   const { libc } = runtime;
   return {
@@ -23,7 +26,7 @@ export function descriptorAccess({ runtime, errors }: Engine, socket: Descriptor
   };
 }
 
-/** By way of memory that nobody can detach meanwhile. */
+/** Reads into memory that cannot be detached meanwhile, and copies from there. */
 function read(libc: Libc, fd: number, bytes: Uint8Array): number {
   const length = Math.min(bytes.byteLength, MAX_LENGTH);
   const memory = libc.allocate(Math.max(length, 1));

@@ -1,5 +1,5 @@
 /**
- * Where a Unix socket sends: paths that need not be checked and encoded again.
+ * The destinations of a Unix socket: caches paths that were checked and encoded.
  *
  * @module
  */
@@ -10,10 +10,10 @@ import type { EncodedAddress } from "../../ffi/wire/sockaddr.ts";
 import { encodePath } from "../../ffi/wire/sockaddr_un.ts";
 import { validatePath } from "./path.ts";
 
-/** Paths remembered at most; beyond that all are forgotten. */
+/** The most paths that are kept; beyond that all are dropped. */
 const MAX_PATHS = 4096;
 
-/** One socket's destinations. All are forgotten if the program may have given up a permission. */
+/** The destinations of one socket. All are dropped if the program may have given up a permission. */
 export class UnixDestinations {
   readonly #abi: Abi;
   readonly #network: NetworkPermission;
@@ -26,7 +26,7 @@ export class UnixDestinations {
   }
 
   /**
-   * The encoded path, or why the runtime does not permit it.
+   * The encoded path, or the runtime's error if it does not permit it.
    *
    * @throws What `validatePath` throws.
    */

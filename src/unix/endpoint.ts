@@ -24,8 +24,8 @@ import { type CongestionEvent, UnixSender, type UnixSendingSocket } from "./send
 import type { UnixRemoteInfo } from "./types.ts";
 
 /**
- * A message is limited by its sender's buffer. Linux grants twice net.core.wmem_max, which is 212,992 unless somebody has raised it;
- * where that is more than what fits here, messages may be cut, and say so.
+ * The size of a message is limited by the sender's buffer. Linux allows up to twice net.core.wmem_max, which defaults
+ * to 212,992. If that was raised so that messages are larger than a slot, they may be truncated, which is reported.
  */
 const SHAPE = { slots: 16, slotSize: 2 ** 20, takesControl: false };
 
@@ -34,8 +34,9 @@ const NOTHING: WantedAncillary = { fds: false, credentials: false };
 const inboxes = new WeakMap<Engine, { plain?: Inbox; ancillary?: Inbox }>();
 
 /**
- * One thread's arena for Unix sockets; one of its own for those that want descriptors or credentials, as the kernel installs
- * descriptors wherever there is room to tell of them. Its pages take no memory until messages come that fill them.
+ * The arena of one thread for Unix sockets. Sockets that request descriptors or credentials have a separate one, as the
+ * kernel installs descriptors whenever there is room for ancillary data. Its pages take no memory until messages fill
+ * them.
  */
 function inboxOf(engine: Engine, kind: "plain" | "ancillary"): Inbox {
   let own = inboxes.get(engine);
@@ -48,12 +49,15 @@ function adoptNothing(): never {
   throw new Error("descriptors were not asked for");
 }
 
-/** One Unix datagram socket below its public surface. Its addresses are paths; ports are 0. The descriptor is opened when needed. */
+/**
+ * One Unix datagram socket below its public surface. Its addresses are paths; ports are 0. Its descriptor is opened
+ * when needed.
+ */
 export class UnixEndpoint extends DatagramEndpoint implements UnixSendingSocket {
   readonly #decoder: UnixDecoder;
   #receives = false;
 
-  /** @param openSocket Makes a socket of a descriptor that came with a message. Without it none comes. */
+  /** @param openSocket Makes a received descriptor a socket. Needed only if descriptors are requested. */
   constructor(
     engine: Engine,
     listeners: Listeners,
@@ -64,7 +68,7 @@ export class UnixEndpoint extends DatagramEndpoint implements UnixSendingSocket 
     this.#decoder = new UnixDecoder(engine.runtime.libc, descriptorAccess(engine, openSocket), wanted);
   }
 
-  /** Binds to a path, or to one that the system chooses if it is empty, and receives. */
+  /** Binds to a path, or to one that the system selects if it is empty, and receives. */
   bindPath(path: string): number {
     const { libc } = this.engine.runtime;
     const encoded = encodeAddress(libc, "unix", path, 0);
@@ -73,7 +77,7 @@ export class UnixEndpoint extends DatagramEndpoint implements UnixSendingSocket 
     return opened < 0 ? opened : this.receiveWith(() => this.bindDescriptor(encoded));
   }
 
-  /** connect(2), and receives: a peer that knows of the socket may send to it. */
+  /** connect(2), and receives: a peer that has the socket's address may send to it. */
   connectPath(path: string): number {
     const opened = this.open();
     return opened < 0 ? opened : this.receiveWith(() => this.connect(path, 0));
@@ -114,7 +118,7 @@ export class UnixEndpoint extends DatagramEndpoint implements UnixSendingSocket 
     return opened < 0 ? opened : super.getOption(name);
   }
 
-  /** For the receiver: a path has no block list. */
+  /** For the receiver: paths have no block list. */
   override drops(): boolean {
     return false;
   }
@@ -135,7 +139,7 @@ export class UnixEndpoint extends DatagramEndpoint implements UnixSendingSocket 
     return info;
   }
 
-  /** Descriptors that the listeners did not take are closed. */
+  /** Closes the descriptors that the listeners have not taken. */
   protected override emitMessage(message: Buffer<ArrayBuffer>, remote: UnixRemoteInfo): void {
     try {
       super.emitMessage(message, remote);
@@ -160,7 +164,9 @@ export class UnixEndpoint extends DatagramEndpoint implements UnixSendingSocket 
     this.#decoder.closeAll();
   }
 
-  /** For the sender. The events come at the next tick: a listener must not run in the midst of others' messages. */
+  /**
+   * For the sender. The events are emitted in the next tick, as a listener must not run while messages are being sent.
+   */
   reportCongestion(event: CongestionEvent, address: EncodedAddress | undefined): void {
     const path = address ? this.#pathIn(address) : this.#peerPath();
     nextTick(() => {

@@ -1,5 +1,5 @@
 /**
- * The options of `createSocket` for a Unix datagram socket, checked.
+ * Checks the options of `createSocket()` for a Unix datagram socket.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { validateAbortSignal, validateBoolean, validateUint32 } from "../errors/
 import { validateFd, validateSendQueueLimit } from "../socket/creation_options.ts";
 import type { UnixSocketOptions } from "./types.ts";
 
-/** Options that a Unix socket has. */
+/** The options of a Unix socket. */
 const KNOWN = new Set([
   "type",
   "fd",
@@ -21,7 +21,10 @@ const KNOWN = new Set([
   "signal",
 ]);
 
-/** Checks what `createSocket` was given. An option of UDP sockets that asks for something is refused rather than ignored. */
+/**
+ * Checks the argument of `createSocket()`. An option for UDP sockets is refused and not ignored, unless its value is
+ * falsy.
+ */
 export function checkUnixOptions(given: "unix_dgram" | Partial<UnixSocketOptions>): Partial<UnixSocketOptions> {
   const options: Partial<UnixSocketOptions> = typeof given === "string" ? { type: given } : given;
   const { type, fd, unlinkOnClose, recvFds, recvCredentials, recvBufferSize, sendBufferSize, signal } = options;

@@ -1,5 +1,5 @@
 /**
- * What a message takes along: descriptors and credentials, checked and encoded.
+ * The ancillary data of a message that is sent: descriptors and credentials, checked and encoded.
  *
  * @module
  */
@@ -10,19 +10,19 @@ import { invalidArgType, outOfRange, unavailable } from "../errors/node_errors.t
 import { validateInteger, validateObject } from "../errors/validate.ts";
 import type { SendRequest } from "../sending/callbacks.ts";
 
-/** What `send` was given. */
+/** What was passed to `send()`. */
 export interface Passed {
   readonly fds?: unknown;
   readonly credentials?: unknown;
 }
 
-/** What goes along, checked. */
+/** The same after the checks. */
 export interface CheckedPassed {
   readonly fds: readonly number[];
   readonly credentials: UnixCredentials | undefined;
 }
 
-/** Checks it. Undefined where there is nothing. */
+/** Checks it. Undefined if there is none. */
 export function checkPassed(libc: Libc, { fds, credentials }: Passed): CheckedPassed | undefined {
   if (fds === undefined && credentials === undefined) return undefined;
   if (fds !== undefined) validateFds(fds);
@@ -31,12 +31,12 @@ export function checkPassed(libc: Libc, { fds, credentials }: Passed): CheckedPa
   return { fds: [...fds ?? []], credentials: credentials === undefined ? undefined : { pid, uid, gid } };
 }
 
-/** One message's ancillary data, from `send()` until the kernel has it or has refused it. */
+/** The ancillary data of one message, from `send()` until the kernel has accepted or refused it. */
 export class OutgoingAncillary implements SendRequest {
   readonly controls: EncodedControls | undefined;
   readonly #libc: Libc;
   readonly #fds: number[];
-  /** Who waits to hear of the message. */
+  /** Is notified of the outcome. */
   readonly inner: SendRequest | undefined;
 
   private constructor(
@@ -55,10 +55,10 @@ export class OutgoingAncillary implements SendRequest {
   }
 
   /**
-   * Duplicates the descriptors: the message may wait, and the caller is free to close his as soon as `send()` returns.
+   * Duplicates the descriptors, as the message may wait and the caller may close them as soon as `send()` returns.
    *
-   * @param request Who waits to hear of the message.
-   * @returns A negative errno where that fails: EBADF, EMFILE.
+   * @param request Is notified of the outcome.
+   * @returns A negative errno if it fails: EBADF, EMFILE.
    */
   static take(
     libc: Libc,
@@ -87,13 +87,13 @@ export class OutgoingAncillary implements SendRequest {
     this.inner?.finish(result);
   }
 
-  /** Closes the descriptors: the message was not taken, or has left. */
+  /** Closes the duplicates: the message was sent, or was not accepted. */
   close(): void {
     closeAll(this.#libc, this.#fds);
   }
 }
 
-/** Closes descriptors and forgets them, each before it is closed: if this is interrupted, none is closed twice. */
+/** Closes descriptors. Each is removed before it is closed, so that none is closed twice if this is interrupted. */
 function closeAll(libc: Libc, fds: number[]): void {
   while (fds.length > 0) libc.close(fds.pop()!);
 }

@@ -1,5 +1,5 @@
 /**
- * Paths of Unix sockets, as programs write them, checked.
+ * Checks the paths of Unix sockets that a program passes.
  *
  * @module
  */
@@ -9,12 +9,13 @@ import { invalidArgValue, pathTooLong, unavailable } from "../errors/node_errors
 import { validateString } from "../errors/validate.ts";
 
 /**
- * A path that can be encoded. `@` at the beginning stands for the NUL of an abstract one; a file of that name is `./@...`.
+ * Returns a path that can be encoded. A leading `@` stands for the NUL of an abstract path; for a file of that name use
+ * `./@...`.
  *
  * @param name The argument's name, for errors.
  * @param syscall The call it is for, for errors.
- * @throws {TypeError} ERR_INVALID_ARG_TYPE; ERR_INVALID_ARG_VALUE where it is empty or has a NUL inside;
- * ERR_FEATURE_UNAVAILABLE_ON_PLATFORM for an abstract one outside of Linux.
+ * @throws {TypeError} ERR_INVALID_ARG_TYPE; ERR_INVALID_ARG_VALUE if it is empty or has a NUL inside;
+ * ERR_FEATURE_UNAVAILABLE_ON_PLATFORM for an abstract path on other systems than Linux.
  * @throws {Error} ENAMETOOLONG
  */
 export function validatePath(abi: Abi, value: unknown, name: string, syscall: string): string {
@@ -29,7 +30,7 @@ export function validatePath(abi: Abi, value: unknown, name: string, syscall: st
   return path;
 }
 
-/** A path for people: `@` stands for the NUL of an abstract one. */
+/** A path as text: `@` stands for the NUL of an abstract one. */
 export function readable(path: string): string {
   return path.replace(/^\0/, "@");
 }

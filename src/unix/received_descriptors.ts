@@ -1,5 +1,5 @@
 /**
- * Descriptors that came with a message.
+ * Descriptors that were received with a message.
  *
  * @module
  */
@@ -8,14 +8,14 @@ import { validateInteger } from "../errors/validate.ts";
 import type { Socket } from "../socket/socket.ts";
 import type { UnixSocket } from "./socket.ts";
 
-/** What can be done with a descriptor. Results are counts or negative errno numbers. */
+/** Operates on a descriptor. Results are counts or negative errno numbers. */
 export interface DescriptorAccess {
   read(fd: number, bytes: Uint8Array): number;
   write(fd: number, bytes: Uint8Array): number;
   close(fd: number): number;
-  /** From now on it is the program's: it is no longer closed with its thread. */
+  /** Leaves it to the program: it is no longer closed with its thread. */
   disown(fd: number): void;
-  /** Makes a socket of it. */
+  /** Makes it a socket. */
   socket(fd: number): Socket | UnixSocket;
   /** Throws if a result is an errno. */
   check(result: number, call: string): void;
@@ -30,25 +30,25 @@ interface State {
   readonly access: DescriptorAccess;
 }
 
-/** Makes one. */
+/** Creates a {@linkcode ReceivedDescriptors}. */
 export function receivedDescriptors(fds: readonly number[], access: DescriptorAccess): ReceivedDescriptors {
   const descriptors: ReceivedDescriptors = Object.create(ReceivedDescriptors.prototype);
   const state: State = { fds: [...fds], access };
   return Object.defineProperty(descriptors, STATE, { value: state });
 }
 
-/** Closes those that nobody has taken. */
+/** Closes the descriptors that were not taken. */
 export function closeRest(descriptors: ReceivedDescriptors): void {
   const state = descriptors[STATE];
   for (const fd of takeAll(state)) state.access.close(fd);
 }
 
 /**
- * Descriptors that came with a message. They are open in this process, with close-on-exec set. Those that a `'message'` listener
- * takes are its own, to use and to close; the rest is closed when the listeners have returned.
+ * Descriptors that were received with a message. They are open in this process, with close-on-exec set. A `'message'`
+ * listener that takes one owns it, and must close it. The rest is closed when the listeners have returned.
  *
- * Deno's `node:fs` knows only descriptors that it has opened itself (others are EBADF). So this object, which may be kept, can
- * read, write and close those that were taken, in all runtimes.
+ * Deno's `node:fs` supports only descriptors that it has opened itself (others are EBADF). So this object, which may be
+ * kept, can read, write and close those that were taken, in all runtimes.
  *
  * @example
  * ```ts
@@ -66,31 +66,31 @@ export class ReceivedDescriptors {
 
   private constructor() {}
 
-  /** How many there are that nobody has taken. */
+  /** The number of descriptors that were not taken. */
   get length(): number {
     return this[STATE].fds.length;
   }
 
-  /** Takes the next one; undefined where there is none left. */
+  /** Takes the next descriptor. Undefined if none is left. */
   take(): number | undefined {
     const fd = this[STATE].fds.shift();
     if (fd !== undefined) this[STATE].access.disown(fd);
     return fd;
   }
 
-  /** Takes all that are left. */
+  /** Takes all descriptors that are left. */
   takeAll(): number[] {
     return takeAll(this[STATE]);
   }
 
   /**
-   * Reads from a descriptor that was taken (read(2)), from where it stands. If nothing is there yet it waits, unless the descriptor
-   * is non-blocking.
+   * Reads from a descriptor that was taken (read(2)), at its current position. If there is nothing to read yet it
+   * waits, unless the descriptor is non-blocking.
    *
    * @param fd The descriptor.
-   * @param bytes Where to put what is read: as much as fits, at most.
-   * @returns How many bytes were read; 0 at the end.
-   * @throws {Error} EAGAIN if a non-blocking descriptor has nothing to read, or what else the kernel says.
+   * @param bytes Where to put the bytes. At most as many are read as fit.
+   * @returns The number of bytes that were read; 0 at the end.
+   * @throws {Error} EAGAIN if a non-blocking descriptor has nothing to read, or another error of read(2).
    */
   read(fd: number, bytes: Uint8Array): number {
     return call(this[STATE], "read", fd, bytes);
@@ -100,16 +100,16 @@ export class ReceivedDescriptors {
    * Writes to a descriptor that was taken (write(2)). It may wait, unless the descriptor is non-blocking.
    *
    * @param fd The descriptor.
-   * @param bytes What to write.
-   * @returns How many bytes were written.
-   * @throws {Error} What the kernel says.
+   * @param bytes The bytes to write.
+   * @returns The number of bytes that were written.
+   * @throws {Error} The error of write(2).
    */
   write(fd: number, bytes: Uint8Array): number {
     return call(this[STATE], "write", fd, bytes);
   }
 
   /**
-   * Closes a descriptor that was taken (close(2)). Once: its number may be another's afterwards.
+   * Closes a descriptor that was taken (close(2)). Close it only once, as its number may be reused.
    *
    * @param fd The descriptor.
    * @throws {Error} EBADF if it is not open.
@@ -120,7 +120,7 @@ export class ReceivedDescriptors {
   }
 
   /**
-   * Makes a socket of a descriptor that was taken, as `createSocket({ fd })` does. It is closed with the socket.
+   * Makes a descriptor that was taken a socket, as `createSocket({ fd })` does. It is closed with the socket.
    *
    * @param fd The descriptor: a UDP or Unix datagram socket.
    * @throws {TypeError} ERR_INVALID_FD_TYPE if it is something else.

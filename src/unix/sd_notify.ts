@@ -1,5 +1,5 @@
 /**
- * What a service tells systemd of itself: sd_notify(3).
+ * Notifies systemd of changes of a service's state: sd_notify(3).
  *
  * @module
  */
@@ -9,21 +9,22 @@ import { UnixSocket } from "./socket.ts";
 
 /** Options of {@linkcode sdNotify}. */
 export interface SdNotifyOptions {
-  /** Where to send it. Default: the environment's `NOTIFY_SOCKET`. */
+  /** The path to send to. Default: the environment variable `NOTIFY_SOCKET`. */
   socket?: string | undefined;
   /** Descriptors for the manager to keep, with `FDSTORE=1` in the state. */
   fds?: readonly number[] | undefined;
 }
 
 /**
- * Tells the service manager something, by a datagram to the socket that `NOTIFY_SOCKET` names.
+ * Notifies the service manager, by a datagram to the socket in the environment variable `NOTIFY_SOCKET`.
  *
- * @param state Assignments, one a line or one an element: `READY=1`, `STATUS=...`, `WATCHDOG=1`, `STOPPING=1` and so on.
- * @param options Where to send it, and what with it.
- * @returns True once the manager has the message; false where there is none: the program was not started as a service of the
- * type `notify`.
- * @throws {TypeError} ERR_INVALID_ARG_VALUE where `NOTIFY_SOCKET` is neither an absolute path nor an abstract one (`@...`).
- * @throws {Error} What sending says, such as ENOENT.
+ * @param state Assignments, one per line or per element: `READY=1`, `STATUS=...`, `WATCHDOG=1`, `STOPPING=1` and so on.
+ * @param options Where to send it, and descriptors to send with it.
+ * @returns True once the manager has the message. False if there is no manager: the program was not started as a
+ * service of the type `notify`.
+ * @throws {TypeError} ERR_INVALID_ARG_VALUE if `NOTIFY_SOCKET` is neither an absolute path nor an abstract one
+ * (`@...`).
+ * @throws {Error} The error of sending, such as ENOENT.
  *
  * @example
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * The forms of `send`'s and `sendMany`'s arguments on a Unix socket, brought into one.
+ * Parses the forms that the arguments of `send()` and `sendMany()` can have on a Unix socket into one.
  *
  * @module
  */
@@ -14,27 +14,27 @@ import { lengthOf, type Payload } from "../sending/payload.ts";
 import type { UnixDestinations } from "./destinations.ts";
 import { type CheckedPassed, checkPassed, type Passed } from "./outgoing_ancillary.ts";
 
-/** What is to be sent, and where. */
+/** A message and its destination. */
 export interface UnixSendArguments {
   readonly payload: Payload;
   /** The payload's length in bytes. */
   readonly length: number;
-  /** The encoded path, or why it must not be used; undefined on a connected socket. */
+  /** The encoded path, or the error if it must not be used; undefined on a connected socket. */
   readonly destination: EncodedAddress | Error | undefined;
-  /** What goes along. */
+  /** The ancillary data. */
   readonly passed: CheckedPassed | undefined;
   /** The path as it was given. */
   readonly path: string | undefined;
 }
 
-/** Where it goes and what it takes along, as it was given. */
+/** The destination and the ancillary data, as they were given. */
 interface Destination extends Passed {
   readonly path?: unknown;
   readonly signal?: unknown;
 }
 
 /**
- * Reads `(message, [offset, length], [path | options], [callback])`.
+ * Parses `(message, [offset, length], [path | options], [callback])`.
  *
  * @param destinations Undefined on a connected socket.
  */
@@ -59,7 +59,7 @@ export function parseUnixSend<Callback>(
   return { ...parsed, callback: (callback ?? undefined) as Callback | undefined, signal };
 }
 
-/** Reads the messages of `sendMany`, all before any is sent. */
+/** Parses the messages of `sendMany()`. Checks all before any is sent. */
 export function parseUnixSendMany(
   libc: Libc,
   destinations: UnixDestinations | undefined,

@@ -1,6 +1,7 @@
 /**
- * A Unix socket's sending side. What a peer has not read lies in that peer's queue, which is short (Linux: 11 messages,
- * net.unix.max_dgram_qlen). Messages that find it full wait here in their order, and keep none to another peer from leaving.
+ * The sending side of a Unix socket. Messages that a peer has not read are in that peer's queue, which is short (Linux:
+ * 11 messages, net.unix.max_dgram_qlen). Messages that find it full wait here, in order, and do not block messages to
+ * other peers.
  *
  * @module
  */
@@ -16,9 +17,12 @@ import { QueueingSender } from "../sending/queueing_sender.ts";
 import type { MessageSender, SendingSocket } from "../sending/sender.ts";
 import { Backlog } from "./backlog.ts";
 
-/** Messages tried first when there may be room: as many as a peer's queue usually takes. Twice as many after each success. */
+/**
+ * Messages tried first when there may be room: a few more than a peer's queue holds by default. Doubles after each
+ * success.
+ */
 const FIRST_TRIAL = 16;
-/** Messages tried in one turn. */
+/** The most messages tried in one turn. */
 const PER_TURN = 512;
 
 /** Messages to a destination begin to wait, or have all left. */
@@ -32,12 +36,12 @@ export interface UnixSendingSocket extends SendingSocket {
 
 /** The sending side of one Unix socket. */
 export class UnixSender extends QueueingSender implements MessageSender {
-  /** A Unix datagram is one payload. */
+  /** Unix datagrams have no segments. */
   override segmentsTo(): undefined {}
   readonly #loop: PollLoop;
   readonly #socket: UnixSendingSocket;
   readonly #backlogs = new Map<string, Backlog>();
-  /** How it is known that there is no room, since the last call: EAGAIN or ENOBUFS; 0: there is. */
+  /** The error that reported no room since the last call, EAGAIN or ENOBUFS; 0 if there is room. */
   #noRoom = 0;
 
   constructor(libc: Libc, loop: PollLoop, outbox: Outbox, socket: UnixSendingSocket) {
@@ -46,7 +50,7 @@ export class UnixSender extends QueueingSender implements MessageSender {
     this.#socket = socket;
   }
 
-  /** Takes a message, if others wait that it must not overtake. @returns Whether it did. */
+  /** Queues a message if others wait that it must not overtake. @returns Whether it did. */
   override queueBehind(
     payload: Payload,
     _length: number,
@@ -71,12 +75,12 @@ export class UnixSender extends QueueingSender implements MessageSender {
       let until = next + 1;
       while (until < end && !isDone(until) && !this.#backlogOf(runs[until].address)) until++;
       next = this.sendRuns(collected, next, until);
-      // It finds the backlog that there is from now on.
+      // The next step finds the new backlog, which takes the run's messages.
       if (next < until) this.#hold(runs[next].address);
     }
   }
 
-  /** The peer of a connected socket has room. */
+  /** Called when the peer of a connected socket has room. */
   resume(): void {
     const backlog = this.#backlogOf(undefined);
     if (backlog) this.#resume(backlog);
@@ -87,7 +91,7 @@ export class UnixSender extends QueueingSender implements MessageSender {
     for (const { queue } of this.#backlogs.values()) this.outbox.retry(this, queue, Infinity);
   }
 
-  /** Fails all that waits: the socket is closing. */
+  /** Fails all messages that wait, as the socket is closing. */
   cancel(): void {
     for (const [key, backlog] of this.#backlogs) {
       backlog.close();
@@ -120,7 +124,7 @@ export class UnixSender extends QueueingSender implements MessageSender {
     return end;
   }
 
-  /** Nothing may overtake what waits for the same destination. @returns Whether the run's message waits now, too. */
+  /** Holds a message back if others wait for the same destination. @returns Whether it waits, too. */
   #keepsBack(collected: Collected, run: Run): boolean {
     const backlog = this.#backlogOf(run.address);
     if (!backlog) return false;
@@ -128,17 +132,17 @@ export class UnixSender extends QueueingSender implements MessageSender {
     return true;
   }
 
-  /** A destination has no room. */
+  /** Called when a destination has no room. */
   #hold(address: EncodedAddress | undefined): void {
     const backlog = new Backlog(this.libc, this.#loop, this.#socket, address, () => this.#resume(backlog));
-    // Whatever is interrupted here: a backlog that messages wait in is asked to resume.
+    // `wait` comes first. If a later step is interrupted, a backlog in which messages wait is still resumed.
     backlog.wait(this.#noRoom);
     this.#backlogs.set(keyOf(address), backlog);
     this.outbox.waiting.add(this);
     this.#socket.reportCongestion("congestion", address);
   }
 
-  /** There may be room at a destination. */
+  /** Called when there may be room at a destination. */
   #resume(backlog: Backlog): void {
     const { queue } = backlog;
     this.#noRoom = 0;
@@ -155,7 +159,7 @@ export class UnixSender extends QueueingSender implements MessageSender {
     if (queue.length === 0) this.#end(backlog);
   }
 
-  /** Nothing waits for a destination any more. */
+  /** Called when no message waits for a destination. */
   #end(backlog: Backlog): void {
     backlog.close();
     if (!this.#backlogs.delete(keyOf(backlog.address))) return;

@@ -1,5 +1,5 @@
 /**
- * The Unix datagram socket: states, events and argument forms. What touches the kernel is the endpoint's.
+ * The Unix datagram socket: its states, events and the forms of its arguments. The endpoint calls the kernel.
  *
  * @module
  */
@@ -64,13 +64,13 @@ import type {
 } from "./types.ts";
 import { stubUdpOnlyMethods } from "./udp_only_methods.ts";
 
-/** A socket of a descriptor that came with a message. */
+/** Makes a received descriptor a socket. */
 function socketOf(fd: number): Socket | UnixSocket {
   const isUnix = isUnixDatagram(currentEngine().runtime.libc, fd);
   return isUnix ? new UnixSocket({ type: "unix_dgram", fd }) : new Socket({ fd });
 }
 
-/** What a Unix socket is. */
+/** The state of a Unix socket. */
 class UnixState implements SocketState {
   readonly engine: Engine;
   endpoint: UnixEndpoint | undefined;
@@ -79,9 +79,9 @@ class UnixState implements SocketState {
   readonly unlinkOnClose: boolean;
   isBound = false;
   isConnected = false;
-  /** With which permissions the peer was found to be permitted last. */
+  /** The revision of the permissions with which the peer was last checked. */
   peerRevision = UNCHANGING;
-  /** What is to be removed at the end. */
+  /** The file to remove when the socket is closed. */
   file: SocketFile | undefined = undefined;
 
   constructor(engine: Engine, endpoint: UnixEndpoint, unlinkOnClose: boolean) {
@@ -99,32 +99,32 @@ class UnixState implements SocketState {
     };
   }
 
-  /** Undefined on a connected socket, which has one only. */
+  /** Undefined on a connected socket, whose only destination is its peer. */
   get destinationsIfAny(): UnixDestinations | undefined {
     return this.isConnected ? undefined : this.destinations;
   }
 }
 
 /**
- * A Unix datagram socket (unix(7)) with the surface of a UDP socket, where paths stand in the place of addresses and ports.
+ * A Unix datagram socket (unix(7)) with the surface of a UDP socket, where paths replace addresses and ports.
  *
- * Made by {@linkcode createSocket} with the type `unix_dgram`, or by {@linkcode socketpair}. Messages are neither lost nor
- * reordered: where a peer's queue is full they wait here, which `'congestion'` and `'writable'` tell of.
+ * Created by {@linkcode createSocket} with the type `unix_dgram`, or by {@linkcode socketpair}. Messages are neither
+ * lost nor reordered: if a peer's queue is full they wait here, which `'congestion'` and `'writable'` report.
  *
- * A path that begins with `@` or NUL is an abstract one: a name without a file (Linux). It is shown with NUL. Methods that only
- * make sense for UDP (`setTTL`, `addMembership` and so on) throw ERR_SOCKET_DGRAM_NOT_UDP.
+ * A path that begins with `@` or NUL is abstract: a name without a file (Linux). It is reported with NUL. Methods that
+ * only UDP supports (`setTTL`, `addMembership` and so on) throw ERR_SOCKET_DGRAM_NOT_UDP.
  */
 export class UnixSocket extends EventEmitter<UnixSocketEvents> {
-  /** Always that. */
+  /** Always `unix_dgram`. */
   declare readonly type: "unix_dgram";
 
-  /** The number of the socket's descriptor; -1 before it has one and once it is closed. */
+  /** The number of the socket's descriptor; -1 before it is opened and after it is closed. */
   get fd(): number {
     return endpointOf(this)?.fd ?? -1;
   }
 
   /**
-   * See {@linkcode createSocket}, which is the way to make one.
+   * Use {@linkcode createSocket} to create a socket.
    *
    * @param options The type, or options.
    * @param listener Added as a listener for `'message'`.
@@ -138,23 +138,23 @@ export class UnixSocket extends EventEmitter<UnixSocketEvents> {
   }
 
   /**
-   * Binds the socket to a path, upon which it receives and can be answered (bind(2)). At a path that is a file's, the file is
-   * made; it must not be there yet. Emits `'listening'`, or `'error'` with the failed call's errno (EADDRINUSE where there is
-   * something at that path), or with the runtime's own error where it is not permitted.
+   * Binds the socket to a path, so that it receives and can be answered (bind(2)). Creates the file of a path that is
+   * not abstract. The file must not exist yet. Emits `'listening'`, or `'error'` with the errno of the failed call
+   * (EADDRINUSE if there is something at that path) or with the runtime's error if it does not permit the path.
    *
-   * @param path At most 107 bytes on Linux and 103 on macOS, 108 with the NUL of an abstract one; left out or empty: an abstract
-   * path that the system chooses (Linux).
-   * @param callback Added as a listener for `'listening'`, once; dropped if an error comes first.
+   * @param path At most 107 bytes on Linux and 103 on macOS, 108 with the NUL of an abstract one. If it is omitted or
+   * empty, the system selects an abstract path (Linux).
+   * @param callback Added as a listener for `'listening'`, once; removed if an error comes first.
    * @throws {Error} ERR_SOCKET_ALREADY_BOUND; ENAMETOOLONG.
    * @throws {TypeError} ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE for a path with a NUL inside.
    */
   bind(path?: string, callback?: () => void): this;
-  /** Binds to an abstract path that the system chooses (Linux). */
+  /** Binds to an abstract path that the system selects (Linux). */
   bind(callback: () => void): this;
   /**
    * Binds with options. With `fd` the socket takes over an open Unix datagram socket instead.
    *
-   * @throws {TypeError} ERR_INVALID_FD_TYPE where `fd` is no Unix datagram socket.
+   * @throws {TypeError} ERR_INVALID_FD_TYPE if `fd` is not a Unix datagram socket.
    */
   bind(options: UnixBindOptions, callback?: () => void): this;
   bind(...values: unknown[]): this {
@@ -181,11 +181,11 @@ export class UnixSocket extends EventEmitter<UnixSocketEvents> {
   }
 
   /**
-   * Binds at once. `'listening'` is emitted at the next tick.
+   * Binds at once. `'listening'` is emitted in the next tick.
    *
    * @param options The path, as in {@linkcode UnixSocket.bind}.
    * @returns The bound address.
-   * @throws What `bind()` throws; the failed call's errno.
+   * @throws The errors of `bind()`, and the errno of the failed call.
    */
   bindSync(options: string | { path?: string | undefined } = {}): UnixAddress {
     runningEndpoint(this);
@@ -199,14 +199,14 @@ export class UnixSocket extends EventEmitter<UnixSocketEvents> {
   }
 
   /**
-   * Gives the socket a peer: what it sends goes there, and it receives from there only (connect(2)). Emits `'connect'`. A failure
-   * goes to the callback, or else to `'error'`: ENOENT without anything at that path, ECONNREFUSED where nobody is bound to
-   * it any more, EPROTOTYPE where it is a socket of another kind, EACCES.
+   * Connects the socket: its messages go to the peer, and it receives from the peer only (connect(2)). Emits
+   * `'connect'`. A failure is reported to the callback, or else as `'error'`: ENOENT if there is nothing at that path,
+   * ECONNREFUSED if no socket is bound to it any more, EPROTOTYPE if it is a socket of another kind, EACCES.
    *
-   * The socket is not bound by it: to be answered, bind it first.
+   * This does not bind the socket: to be answered, bind it first.
    *
    * @param path The peer's path, as in {@linkcode UnixSocket.bind}.
-   * @param callback Called when it is done or has failed.
+   * @param callback Called when the socket is connected or connecting has failed.
    * @throws {Error} ERR_SOCKET_DGRAM_IS_CONNECTED.
    */
   connect(path: string, callback?: (error?: Error) => void): void {
@@ -221,10 +221,10 @@ export class UnixSocket extends EventEmitter<UnixSocketEvents> {
   }
 
   /**
-   * Gives the socket a peer at once. `'connect'` is emitted at the next tick.
+   * Connects at once. `'connect'` is emitted in the next tick.
    *
    * @param path The peer's path.
-   * @throws What `connect()` throws; the failed call's errno.
+   * @throws The errors of `connect()`, and the errno of the failed call.
    */
   connectSync(path: string): void {
     const failure = connectNow(this, path);
@@ -233,9 +233,9 @@ export class UnixSocket extends EventEmitter<UnixSocketEvents> {
   }
 
   /**
-   * Takes the peer away again. Messages that wait for it fail with ENOTCONN.
+   * Disconnects the socket. Messages that wait for the peer fail with ENOTCONN.
    *
-   * @throws {Error} ERR_SOCKET_DGRAM_NOT_CONNECTED where there is none.
+   * @throws {Error} ERR_SOCKET_DGRAM_NOT_CONNECTED if it is not connected.
    */
   disconnect(): void {
     const state = unixStateOf(this);
@@ -245,18 +245,19 @@ export class UnixSocket extends EventEmitter<UnixSocketEvents> {
   }
 
   /**
-   * Sends a datagram. Messages to one path leave in the order of their `send()`; while the peer's queue is full they wait, and keep
-   * no message to another path from leaving. The socket need not be bound; but only a bound one can be answered.
+   * Sends a datagram. Messages to one path are sent in the order of their `send()`. While the peer's queue is full they
+   * wait, and do not delay messages to other paths. The socket need not be bound, but only a bound one can be answered.
    *
-   * The bytes are copied before `send()` returns. A message that was sent before `close()` leaves, if there is room for it.
+   * The bytes are copied before `send()` returns. A message that was passed to `send()` before `close()` is sent, if
+   * there is room for it.
    *
-   * @param message Bytes, text (as UTF-8), or an array of both, whose pieces make one datagram. Its size is limited by the
-   * send buffer (EMSGSIZE).
+   * @param message Bytes, text (as UTF-8), or an array of both, whose pieces make one datagram. The send buffer limits
+   * its size (EMSGSIZE).
    * @param path The destination; not on a connected socket.
-   * @param callback Called with null and the number of bytes once the peer's queue has the message, or with the error: ENOENT,
-   * ECONNREFUSED where nobody is bound to the path any more. Without it, an error goes unnoticed.
+   * @param callback Called with null and the number of bytes once the peer's queue has the message, or with the error:
+   * ENOENT, ECONNREFUSED if no socket is bound to the path any more. Without a callback, errors are ignored.
    * @throws {TypeError} ERR_INVALID_ARG_TYPE, ERR_INVALID_ARG_VALUE.
-   * @throws {Error} ERR_SOCKET_DGRAM_IS_CONNECTED where a path is given on a connected socket; ENAMETOOLONG.
+   * @throws {Error} ERR_SOCKET_DGRAM_IS_CONNECTED if a path is given on a connected socket; ENAMETOOLONG.
    */
   send(message: Bytes | readonly Bytes[], path: string | UnixSendOptions, callback?: SendCallback): void;
   /** Sends to the peer of a connected socket. */
@@ -282,11 +283,12 @@ export class UnixSocket extends EventEmitter<UnixSocketEvents> {
   /**
    * Sends several datagrams with one callback. Otherwise as {@linkcode UnixSocket.send}.
    *
-   * @param messages The datagrams: bytes, text, or either with a path of its own; or a batch as `'messages'` gave it, to pass it on.
+   * @param messages The datagrams: bytes, text, or objects with a message and a path; or a batch from `'messages'`, to
+   * forward it.
    * @param path The destination of those that have none; not on a connected socket.
-   * @param callback Called once, with the first message's error that has one ({@linkcode SendManyError}) or null, and the number
-   * of messages that were handed to the kernel. It may stand in place of `path`.
-   * @throws What `send` throws, before anything is sent.
+   * @param callback Called once, with the error of the first message that failed ({@linkcode SendManyError}) or null,
+   * and the number of messages that were sent. It may be given instead of `path`.
+   * @throws The errors of `send`, before anything is sent.
    */
   sendMany(
     messages: MessageBatch | readonly (Bytes | UnixMessage)[],
@@ -325,12 +327,13 @@ export class UnixSocket extends EventEmitter<UnixSocketEvents> {
   }
 
   /**
-   * Sends a datagram within the call. It never waits: while the peer's queue is full, or others wait, it throws EAGAIN.
+   * Sends a datagram within the call. It never waits: if the peer's queue is full, or other messages wait, it throws
+   * EAGAIN.
    *
    * @param message As in {@linkcode UnixSocket.send}.
    * @param path The destination, or options; not on a connected socket.
-   * @returns How many bytes were sent.
-   * @throws What {@linkcode UnixSocket.send} throws, and what its callback gets.
+   * @returns The number of bytes that were sent.
+   * @throws The errors of {@linkcode UnixSocket.send} and of its callback.
    */
   sendSync(message: Bytes | readonly Bytes[], path?: string | UnixSendOptions): number {
     const endpoint = runningEndpoint(this);
@@ -347,17 +350,17 @@ export class UnixSocket extends EventEmitter<UnixSocketEvents> {
   }
 
   /**
-   * Closes the socket. Messages that wait for room fail with ECANCELED. `'close'` is emitted at the next tick. The file the socket
-   * is bound to stays, unless `unlinkOnClose` says otherwise.
+   * Closes the socket. Messages that wait for room fail with ECANCELED. `'close'` is emitted in the next tick. The file
+   * that the socket is bound to remains, unless `unlinkOnClose` is set.
    *
    * @param callback Added as a listener for `'close'`.
-   * @throws {Error} ERR_SOCKET_DGRAM_NOT_RUNNING where it is closed already.
+   * @throws {Error} ERR_SOCKET_DGRAM_NOT_RUNNING if it is already closed.
    */
   close(callback?: () => void): this {
     if (typeof callback === "function") this.on("close", callback);
     const endpoint = runningEndpoint(this);
     const state = unixStateOf(this);
-    // If something throws, the socket is open still, and can be closed.
+    // If something throws, the socket is still open, and can be closed.
     state.file?.remove();
     endpoint.close();
     nextTick(() => this.emit("close"));
@@ -372,9 +375,9 @@ export class UnixSocket extends EventEmitter<UnixSocketEvents> {
   }
 
   /**
-   * The peer's path (getpeername(2)); empty where the peer is not bound, as in a pair.
+   * The peer's path (getpeername(2)); empty if the peer is not bound, as in a pair.
    *
-   * @throws {Error} ERR_SOCKET_DGRAM_NOT_CONNECTED where there is no peer; ENOTCONN where it is gone.
+   * @throws {Error} ERR_SOCKET_DGRAM_NOT_CONNECTED if the socket is not connected; ENOTCONN if the peer is gone.
    */
   remoteAddress(): UnixAddress {
     const endpoint = runningEndpoint(this);
@@ -384,7 +387,7 @@ export class UnixSocket extends EventEmitter<UnixSocketEvents> {
     return { family: "unix", path: peer.address };
   }
 
-  /** The socket's own path (getsockname(2)); empty while it is not bound. */
+  /** The socket's own path (getsockname(2)); empty if it is not bound. */
   address(): UnixAddress {
     const endpoint = runningEndpoint(this);
     engineOf(this).errors.check(endpoint.open(), "socket");
@@ -394,9 +397,10 @@ export class UnixSocket extends EventEmitter<UnixSocketEvents> {
   }
 
   /**
-   * Who made the pair that this socket is one of (SO_PEERCRED; Linux). The peer of another socket is known by `recvCredentials` only.
+   * The credentials of the process that created the pair of this socket (SO_PEERCRED; Linux). For another socket, only
+   * `recvCredentials` reports the peer's.
    *
-   * @throws {Error} ERR_SOCKET_DGRAM_NOT_CONNECTED where the socket is not one of a pair.
+   * @throws {Error} ERR_SOCKET_DGRAM_NOT_CONNECTED if the socket is not one of a pair.
    * @throws {TypeError} ERR_FEATURE_UNAVAILABLE_ON_PLATFORM
    */
   getPeerCredentials(): UnixCredentials {
@@ -404,47 +408,48 @@ export class UnixSocket extends EventEmitter<UnixSocketEvents> {
     if (!abi.linux) throw unavailable("SO_PEERCRED", abi.platform);
     const value = raw.getsockopt(this, "SOL_SOCKET", "SO_PEERCRED", abi.linux.ucred.size);
     const credentials = readCredentials(abi, new DataView(value.buffer, value.byteOffset, value.byteLength), 0);
-    // So the kernel says that it does not know.
+    // The kernel reports unknown credentials this way.
     if (credentials.pid === 0) throw notConnected();
     return credentials;
   }
 
-  /** From now on the socket keeps the process alive, once it is bound or connected. That is how it starts. */
+  /** Lets the bound or connected socket keep the process alive. This is the default. */
   ref(): this {
     endpointOf(this)?.setReferenced(true);
     return this;
   }
 
-  /** From now on the socket does not keep the process alive; messages that wait do. */
+  /** Lets the process end while the socket is open. Messages that wait keep it alive. */
   unref(): this {
     endpointOf(this)?.setReferenced(false);
     return this;
   }
 
   /**
-   * Receives nothing until {@linkcode UnixSocket.resume}: messages wait in the kernel, and once there is no room for more, with their
-   * senders. Sending goes on. What the socket has read already is delivered later.
+   * Stops receiving until {@linkcode UnixSocket.resume}. Messages wait in the kernel; if there is no room for more,
+   * they wait with their senders. Sending goes on. Messages that the socket has already received are delivered later.
    */
   pause(): this {
     pausing.pause(this);
     return this;
   }
 
-  /** Receives again after {@linkcode UnixSocket.pause}. */
+  /** Resumes receiving after {@linkcode UnixSocket.pause}. */
   resume(): this {
     pausing.resume(this);
     return this;
   }
 
-  /** Whether {@linkcode UnixSocket.pause} was called, and {@linkcode UnixSocket.resume} not since. */
+  /** Whether the socket is paused ({@linkcode UnixSocket.pause}). */
   isPaused(): boolean {
     return pausing.isPaused(this);
   }
 
   /**
-   * The messages that come from the first step on, as `[message, remote]`, of which a few wait if need be. It ends when the socket
-   * closes, and throws the socket's error. Leaving it (`break`) closes nothing. With `recvFds` descriptors must be taken in a
-   * `'message'` listener: those that come here are closed.
+   * Iterates over the messages that are received from the first step on, as `[message, remote]`. A limited number waits
+   * between two steps. The iteration ends when the socket is closed, and throws the socket's error. Leaving it
+   * (`break`) does not close the socket. With `recvFds`, descriptors must be taken in a `'message'` listener: those
+   * that reach the iteration are closed.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<UnixSocketEvents["message"], undefined, void> {
     return new DatagramIterator<UnixSocketEvents["message"]>(this);
@@ -464,12 +469,12 @@ export class UnixSocket extends EventEmitter<UnixSocketEvents> {
     return statistics.getStatistics(this);
   }
 
-  /** Bytes that `send()` was given and the kernel has no room for yet. */
+  /** The number of bytes that `send()` was given and the kernel has not accepted yet. */
   getSendQueueSize(): number {
     return runningEndpoint(this).sendQueue.size;
   }
 
-  /** Messages that `send()` was given and the kernel has no room for yet. */
+  /** The number of messages that `send()` was given and the kernel has not accepted yet. */
   getSendQueueCount(): number {
     return runningEndpoint(this).sendQueue.count;
   }
@@ -511,28 +516,31 @@ export class UnixSocket extends EventEmitter<UnixSocketEvents> {
   }
 
   /**
-   * Reads any option of the socket (getsockopt(2)). Not in Node. Makes the descriptor if there is none yet.
+   * Reads any option of the socket (getsockopt(2)). Not in Node. Opens the descriptor if there is none yet.
    *
    * @example
    * ```ts
    * socket.getsockopt("SOL_SOCKET", "SO_RCVLOWAT").readInt32LE();
    * ```
    *
-   * @param level The level: `SOL_SOCKET`, `IPPROTO_IP`, `IPPROTO_IPV6`, `IPPROTO_UDP` (or `SOL_IP` and so on), or its number.
-   * @param name The option's header name, as `SO_RCVLOWAT`, or its number on this system.
-   * @param length The most bytes to read, 0 to 65536. Default: 4, an int.
-   * @returns The value in the system's byte order, which is little-endian on all that are supported; shorter than `length` where the
-   * option is.
-   * @throws {TypeError} ERR_INVALID_ARG_VALUE for a name that no header has (newer options go by number) or that is of another
-   * level, and for a filter or what belongs to the firewall, whose value holds an address ({@linkcode Socket.attachFilter}).
-   * @throws {Error} ENOPROTOOPT for another system's option, or what else the kernel says; the message has the option's name.
+   * @param level The level: `SOL_SOCKET`, `IPPROTO_IP`, `IPPROTO_IPV6`, `IPPROTO_UDP` (or `SOL_IP` and so on), or its
+   * number.
+   * @param name The option's header name, such as `SO_RCVLOWAT`, or its number on this system.
+   * @param length The maximum number of bytes to read, 0 to 65536. Defaults to 4, an int.
+   * @returns The value in the system's byte order, which is little-endian on all supported systems. Shorter than
+   * `length` if the option is.
+   * @throws {TypeError} ERR_INVALID_ARG_VALUE for a name that is not known (newer options have to be given by number)
+   * or that is of another level, and for filters and options of the firewall, whose value holds an address ({@linkcode
+   * Socket.attachFilter}).
+   * @throws {Error} ENOPROTOOPT for another system's option, or another errno of the kernel; the message has the
+   * option's name.
    */
   getsockopt(level: string | number, name: string | number, length = 4): Buffer<ArrayBuffer> {
     return raw.getsockopt(this, level, name, length);
   }
 
   /**
-   * Sets any option of the socket (setsockopt(2)). Not in Node. Makes the descriptor if there is none yet.
+   * Sets any option of the socket (setsockopt(2)). Not in Node. Opens the descriptor if there is none yet.
    *
    * @example
    * ```ts
@@ -541,13 +549,14 @@ export class UnixSocket extends EventEmitter<UnixSocketEvents> {
    *
    * @param level The level, as in {@linkcode Socket.getsockopt}.
    * @param name The option's header name, or its number on this system.
-   * @param value An integer from -2147483648 to 4294967295, which is passed as an int; a boolean, as 0 or 1; or the value's bytes,
-   * at most 65536.
+   * @param value An integer from -2147483648 to 4294967295, which is passed as an int; a boolean, as 0 or 1; or the
+   * value's bytes, at most 65536.
    * @returns True.
-   * @throws {TypeError} ERR_INVALID_ARG_VALUE as in {@linkcode Socket.getsockopt}; ERR_INVALID_ARG_TYPE for any other value.
-   * @throws {RangeError} ERR_OUT_OF_RANGE for a number that is no int, and for too many bytes.
-   * @throws {Error} ENOPROTOOPT for another system's option; EPERM where it takes a privilege, which the message names where
-   * it is known; or what else the kernel says.
+   * @throws {TypeError} ERR_INVALID_ARG_VALUE as in {@linkcode Socket.getsockopt}; ERR_INVALID_ARG_TYPE for any other
+   * value.
+   * @throws {RangeError} ERR_OUT_OF_RANGE for a number that is not an int, and for too many bytes.
+   * @throws {Error} ENOPROTOOPT for another system's option; EPERM if the option requires a privilege, which the
+   * message names if it is known; or another errno of the kernel.
    */
   setsockopt(level: string | number, name: string | number, value: number | boolean | NodeJS.ArrayBufferView): true {
     return raw.setsockopt(this, level, name, value);
@@ -589,12 +598,15 @@ function configure(socket: UnixSocket, options: Partial<UnixSocketOptions>): voi
   if (recvCredentials) setOption(socket, "SO_PASSCRED", 1, "recvCredentials");
 }
 
-/** An open socket's endpoint: who calls has asked whether it is. */
+/** The endpoint of a socket that the caller knows to be open. */
 function openEndpoint(socket: UnixSocket): UnixEndpoint {
   return unixStateOf(socket).endpoint!;
 }
 
-/** Why nothing may be sent to the peer any more. Asked if permissions may have changed since the last message. */
+/**
+ * The runtime's error if it does not permit the peer any more. Checked if permissions may have changed since the last
+ * message.
+ */
 function peerRefusal(state: UnixState): Error | undefined {
   const { network } = state.engine.runtime;
   const { revision } = network;
@@ -639,7 +651,7 @@ function dispatch(
   }
 }
 
-/** Takes over a descriptor that was found fit. It receives if anybody can send to it. */
+/** Takes over a descriptor that was checked. Starts receiving if another socket can send to it. */
 function adopt(socket: UnixSocket, fd: number): void {
   const state = unixStateOf(socket);
   const endpoint = openEndpoint(socket);
@@ -659,7 +671,7 @@ function adopt(socket: UnixSocket, fd: number): void {
   }
 }
 
-/** An adopted descriptor is announced if it receives. */
+/** Announces an adopted descriptor if it receives. */
 function announceAdopted(socket: UnixSocket, announce: () => void): void {
   const { isBound, isConnected } = unixStateOf(socket);
   if (isBound || isConnected) announce();
@@ -707,7 +719,7 @@ function emitIfOpen(socket: UnixSocket, event: "listening" | "connect"): void {
   if (endpointOf(socket)) socket.emit(event);
 }
 
-/** `bind`'s forms brought into one. */
+/** Parses the forms of the arguments of `bind()` into one. */
 function bindOptionsOf(given: unknown): UnixBindOptions {
   if (given !== null && typeof given === "object") return given;
   return { path: typeof given === "function" ? undefined : given as string | undefined };

@@ -5,24 +5,24 @@
  */
 import process from "../../ffi/runtimes/process.ts";
 
-/** A file, known by more than its name. */
+/** A file, identified by device and inode and not only by its name. */
 export class SocketFile {
   readonly #path: string;
   readonly #identity: string | undefined;
 
-  /** @param path Where it is now. The file found there is meant, even if the current folder changes. */
+  /** @param path Its current path. It is resolved now, so that the current folder may change. */
   constructor(path: string) {
     this.#path = process.getBuiltinModule("node:path").resolve(path);
     this.#identity = identityOf(this.#path);
   }
 
-  /** Removes it, unless another is in its place. */
+  /** Removes the file, unless another has taken its place. */
   remove(): void {
     if (this.#identity === undefined || identityOf(this.#path) !== this.#identity) return;
     try {
       process.getBuiltinModule("node:fs").unlinkSync(this.#path);
     } catch {
-      // Somebody was faster, or the folder is not ours to change: the socket is closed all the same.
+      // It is gone, or the folder must not be changed. The socket is closed anyway.
     }
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Two Unix sockets that are each other's peers.
+ * Two Unix sockets that are connected to each other.
  *
  * @module
  */
@@ -9,11 +9,11 @@ import { UnixSocket } from "./socket.ts";
 import type { UnixSocketOptions } from "./types.ts";
 
 /**
- * Makes two Unix datagram sockets, each with the other as its peer (socketpair(2)): what one sends, with `send(message)`, the other
- * receives, without any path. Both are open and receive at once.
+ * Creates two Unix datagram sockets that are connected to each other (socketpair(2)): what one sends with
+ * `send(message)`, the other receives, without any path. Both are open and receive at once.
  *
- * @param options Options of both, but for `type` and `fd`.
- * @throws {Error} The failed call's errno, as EMFILE.
+ * @param options Options of both sockets, except `type` and `fd`.
+ * @throws {Error} The errno of the failed call, such as EMFILE.
  */
 export function socketpair(
   options: Omit<UnixSocketOptions, "type" | "fd" | "unlinkOnClose"> = {},
