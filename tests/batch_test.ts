@@ -12,8 +12,8 @@ import { injectFaults } from "./support/faulty_libc.ts";
 import { closed, type Family, nextMessages, test, testBoth, type Tools } from "./support/harness.ts";
 import { until } from "./support/process.ts";
 import { linuxOnly, runFixture } from "./support/runtime.ts";
+import { numbered, type SystemError, textsOf } from "./support/values.ts";
 
-type SystemError = Error & { code: string; address?: string; port?: number; index: number };
 type Messages = Parameters<Socket["sendMany"]>[0];
 type SendMany = (...values: unknown[]) => void;
 
@@ -79,8 +79,6 @@ async function pair(t: Tools, { type }: Family) {
   return { receiver, port: receiver.address().port, sender: await t.bound(type) };
 }
 
-const numbered = (count: number): string[] => Array.from({ length: count }, (_, i) => `message ${i}`);
-const textsOf = (received: readonly { text: string }[]): string[] => received.map(({ text }) => text);
 const codeOf = (call: () => unknown): string => (assertThrows(call) as SystemError).code;
 const blocklistName = ({ version }: Family): "ipv4" | "ipv6" => version === 4 ? "ipv4" : "ipv6";
 

@@ -7,15 +7,21 @@ import { Buffer } from "node:buffer";
 import { readFileSync } from "node:fs";
 import { assert, assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
 import { createSocket, type Socket } from "../mod.ts";
-import { closed, nextEvent, nextMessage, nextMessages, sent, test, testBoth } from "./support/harness.ts";
+import {
+  closed,
+  nextEvent,
+  nextMessage,
+  nextMessages,
+  openDescriptors,
+  openedSince,
+  sent,
+  test,
+  testBoth,
+} from "./support/harness.ts";
+import { threadCount, until } from "./support/process.ts";
 import { testAlike, testBothAlike } from "./support/reference.ts";
-import { runFixture } from "./support/runtime.ts";
-
-type Lookup = (
-  hostname: string,
-  options: unknown,
-  callback: (error: Error | null, ip: string, family: number) => void,
-) => void;
+import { linuxOnly, runFixture } from "./support/runtime.ts";
+import type { Lookup } from "./support/values.ts";
 
 /** Lets everything happen that is due. */
 function nextTurn(): Promise<void> {
@@ -348,13 +354,20 @@ test("a message keeps its bytes while later datagrams arrive", async (t) => {
   for (const [i, message] of kept.entries()) assert(Buffer.alloc(100, i).equals(message), `datagram ${i}`);
 });
 
-test("sockets made and closed in their hundreds leave nothing behind", async () => {
-  for (let round = 0; round < 20; round++) {
+test("sockets made and closed in their hundreds leave no descriptor and no thread behind", async () => {
+  const round = async (): Promise<void> => {
     const sockets = Array.from({ length: 20 }, () => createSocket("udp4"));
     for (const socket of sockets) socket.bindSync();
     await Promise.all(sockets.map(closed));
-  }
-});
+  };
+  // What the first ones load stays.
+  await round();
+  const [descriptors, threads] = [openDescriptors(), threadCount()];
+  for (let i = 0; i < 20; i++) await round();
+  // A set and the thread that waits for it may linger.
+  await until(() => openedSince(descriptors).length === 0, "no descriptor is left");
+  await until(() => threadCount() <= threads, "no thread is left");
+}, { skip: linuxOnly("/proc") });
 
 testBoth("close() that finds the stack full can be repeated, and closes once", async (t, family) => {
   const receiver = await t.bound(family.type);

@@ -28,8 +28,7 @@ import {
 import { addressOf, noNamespaces, twoHosts } from "./support/namespaces.ts";
 import { until } from "./support/process.ts";
 import { isDarwin, linuxOnly, runFixture } from "./support/runtime.ts";
-
-type SystemError = Error & { code: string; errno: number; syscall: string; address?: string; port?: number };
+import { numbered, type SystemError, textsOf } from "./support/values.ts";
 
 /** A receiver, and a sender whose descriptor is known. */
 async function pair(t: Tools, faults: FaultyLibc, family: Family, gso = true) {
@@ -51,8 +50,6 @@ function sendAll(socket: Socket, texts: readonly string[], port: number, address
 const allCalled = (outcomes: readonly unknown[][]): Promise<void> =>
   until(() => outcomes.every(({ length }) => length > 0), "a callback for each message");
 
-const numbered = (count: number): string[] => Array.from({ length: count }, (_, i) => `message ${i}`);
-const textsOf = (received: readonly { text: string }[]): string[] => received.map(({ text }) => text);
 const lengthsOf = (texts: readonly string[]): number[][] => texts.map(({ length }) => [length]);
 const queueOf = (socket: Socket): number[] => [socket.getSendQueueCount(), socket.getSendQueueSize()];
 

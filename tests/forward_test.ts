@@ -9,6 +9,7 @@ import type { MessageBatch, Socket, SocketOptions } from "../mod.ts";
 import { type FaultyLibc, injectFaults } from "./support/faulty_libc.ts";
 import { type Family, nextMessages, testBoth, type Tools } from "./support/harness.ts";
 import { until } from "./support/process.ts";
+import { textsOf } from "./support/values.ts";
 
 /** What a `sendMany` callback was called with: the error's code, and the number of messages. */
 type Outcome = [code: string | null, sent: number];
@@ -52,7 +53,6 @@ function passOn({ middle, out, receiver }: Chain, { loopback }: Family, times = 
 }
 
 const sentOf = (outcomes: readonly Outcome[]): number => outcomes.reduce((sum, [, sent]) => sum + sent, 0);
-const textsOf = (received: readonly { text: string }[]): string[] => received.map(({ text }) => text);
 const numbered = (count: number): string[] => Array.from({ length: count }, (_, i) => `${i}`.padStart(4, "0"));
 
 /** Payloads that the kernel took from a socket. */

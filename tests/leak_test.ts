@@ -35,11 +35,12 @@ test("10,000 sockets open at once each receive their datagram", async () => {
 }, { skip: limit > 10_100 ? undefined : `only ${limit} descriptors are allowed` });
 
 test("an idle socket costs next to no processor time", async () => {
-  // The collector and the compiler of the runtime only add, and not each time: the least of three counts.
-  let cost = Infinity;
-  for (let i = 0; i < 3 && cost >= 1; i++) {
+  // The collector and the compiler of the runtime only add, and not each time: the middle one of three counts.
+  const costs: number[] = [];
+  for (let i = 0; i < 3; i++) {
     const { open, closed } = await run("idle", 3) as { open: number; closed: number };
-    cost = Math.min(cost, open - closed);
+    costs.push(open - closed);
   }
+  const cost = costs.sort((one, other) => one - other)[1];
   assert(cost < 1, `${cost} ms a second more with a socket than without`);
 });

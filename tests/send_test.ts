@@ -21,12 +21,7 @@ import {
 } from "./support/harness.ts";
 import { testAlike, testBothAlike } from "./support/reference.ts";
 import { runFixture } from "./support/runtime.ts";
-
-type Lookup = (
-  hostname: string,
-  options: unknown,
-  callback: (error: Error | null, ip: string, family: number) => void,
-) => void;
+import type { Lookup } from "./support/values.ts";
 
 /** `send` as it is used in JavaScript. */
 type Send = (...values: unknown[]) => void;

@@ -75,3 +75,33 @@ test("the loop looks on for a tenth of a millisecond at most", () => {
   clock.now += 0.02;
   assertEquals(spin.shouldSpin(), false);
 });
+
+/** How long it looks on, or not, in a row: `8 off, 52 on`. The time until the next activity depends on it. */
+function sequence(rounds: number, timeOf: (round: number, looksOn: boolean) => number): string {
+  const [spin, clock] = spinWithClock();
+  const runs: [count: number, state: string][] = [];
+  for (let i = 0; i < rounds; i++) {
+    spin.active();
+    const looksOn = spin.idle();
+    const state = looksOn ? "on" : "off";
+    if (runs.at(-1)?.[1] === state) runs.at(-1)![0]++;
+    else runs.push([1, state]);
+    clock.now += timeOf(i, looksOn);
+  }
+  return runs.map((run) => run.join(" ")).join(", ");
+}
+
+test("eight times each way are compared, and after 512 the other way is tried once", () => {
+  const [short, long] = [0.0625, 0.125];
+  assertEquals(sequence(1100, (_, on) => on ? short : long), "8 off, 519 on, 1 off, 511 on, 1 off, 60 on");
+  assertEquals(sequence(1100, (_, on) => on ? long : short), "8 off, 8 on, 511 off, 1 on, 511 off, 1 on, 60 off");
+  assertEquals(sequence(40, () => short), "8 off, 8 on, 24 off");
+});
+
+test("one long gap changes nothing, and two have it measure anew", () => {
+  const gaps = (count: number) => (i: number, on: boolean) => i >= 20 && i < 20 + count ? 1 : on ? 0.0625 : 0.125;
+  assertEquals(sequence(60, gaps(1)), "8 off, 52 on");
+  assertEquals(sequence(60, gaps(2)), "8 off, 14 on, 8 off, 30 on");
+  assertEquals(sequence(60, gaps(3)), "8 off, 14 on, 9 off, 29 on");
+  assertEquals(sequence(40, () => 0.3125), "40 off");
+});

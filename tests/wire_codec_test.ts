@@ -9,6 +9,7 @@ import type { Abi } from "../ffi/abi/abi.ts";
 import { DARWIN } from "../ffi/abi/darwin.ts";
 import type { Libc } from "../ffi/libc/libc.ts";
 import { AddressCache } from "../ffi/wire/address_cache.ts";
+import { ancillarySpace, credentialsMessage, readAncillary, rightsMessage } from "../ffi/wire/ancillary.ts";
 import { encodeTxTime, readClock, readTimespec } from "../ffi/wire/clock.ts";
 import { type ControlMessage, ControlReader, encodeControls, intData } from "../ffi/wire/control.ts";
 import { ErrorQueue, type QueuedError } from "../ffi/wire/error_queue.ts";
@@ -629,4 +630,31 @@ test("a payload of a vector lies within its memory, and nothing else is pointed 
       `A payload of ${length} bytes does not fit at ${offset} of 100`,
     );
   }
+});
+
+test("descriptors and credentials are packed into control data, and found there", () => {
+  const credentials = { pid: -5, uid: 2 ** 32 - 1, gid: 7 };
+  const rights = rightsMessage(LINUX, [3, 500]);
+  assertEquals([rights.level, rights.type, hex(rights.data)], [1, 1, "03000000f4010000"]);
+  const shown = credentialsMessage(LINUX, credentials);
+  assertEquals([shown.level, shown.type, hex(shown.data)], [1, 2, "fbffffffffffffff07000000"]);
+  const found = (abi: Abi, ...messages: ControlMessage[]) => {
+    const bytes = encodeControls(abi, messages);
+    const reader = new ControlReader(abi);
+    reader.open(new DataView(bytes.buffer), 0, bytes.length);
+    return readAncillary(abi, reader);
+  };
+  assertEquals(found(LINUX, rights, shown), { fds: [3, 500], credentials });
+  assertEquals(found(LINUX), { fds: [], credentials: undefined });
+  const wrong = [{ ...rights, level: 0 }, { ...shown, level: 0 }, { ...rights, type: 9 }, {
+    ...shown,
+    data: shown.data.subarray(1),
+  }];
+  assertEquals(found(LINUX, ...wrong), { fds: [], credentials: undefined });
+  assertEquals(found(LINUX, { ...rights, data: rights.data.subarray(0, 7) }, rightsMessage(LINUX, [9])).fds, [3, 9]);
+  assertEquals(found(DARWIN, rightsMessage(DARWIN, [4]), { ...shown, level: DARWIN.constants.SOL_SOCKET }), {
+    ...{ fds: [4], credentials: undefined },
+  });
+  assertEquals(ancillarySpace(LINUX), 16 + 1016 + 16 + 16);
+  assertEquals(ancillarySpace(DARWIN), 12 + 4 * DARWIN.darwin!.UIPC_MAX_CMSG_FD);
 });
