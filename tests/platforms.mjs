@@ -2,10 +2,10 @@
  * Tries the npm package on other versions of the runtimes than those the project develops with: the oldest that are promised, those
  * between, and some that are too old, which have to say so. Plain JavaScript for Node 20.
  *
- * node tests/platforms.mjs [--suite] [--only=deno,bun,node] [--write]
+ * node tests/platforms.mjs [--suite] [--only=deno,bun,node,arm64] [--write]
  *
  * Runtimes come from npm and are kept in .work/platforms. With `--suite` the whole test suite runs in those that are promised, which
- * takes two to four minutes each. `--write` puts the table into docs/platforms.md.
+ * takes two to four minutes each. `arm64` stands for the columns of that name in run.mjs, under qemu-user. `--write` puts the table into docs/platforms.md.
  */
 import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -13,6 +13,7 @@ import { arch, release, tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
+import { noArm64, refusedOptions } from "./platforms/arm64.mjs";
 
 const tests = dirname(fileURLToPath(import.meta.url));
 const root = dirname(tests);
@@ -190,6 +191,23 @@ for (const platform of PLATFORMS) {
   rows.push(`| ${title(platform)} | ${platform.oldest ? "yes" : ""} | ${tried.text} | ${tests?.text ?? ""} |`);
   console.log(rows.at(-1));
 }
+
+/** The arm64 columns of the suite, and what the emulator refuses by itself. */
+function tryArm64() {
+  const reason = noArm64();
+  if (reason) return console.log(`arm64 is left out: ${reason}`);
+  const { native, emulated } = refusedOptions();
+  console.log(
+    `Refused by qemu-user, and not by this kernel, in C: ${
+      emulated.filter((line) => !native.includes(line)).join(", ")
+    }`,
+  );
+  const columns = "--only=arm64,arm64-deno,arm64-bun";
+  const { status } = spawnSync(process.execPath, [join(tests, "run.mjs"), columns], { cwd: root, stdio: "inherit" });
+  failed ||= status !== 0;
+}
+
+if (!only || only.includes("arm64")) tryArm64();
 
 const table = `<!-- npm run platforms -- --write writes this -->
 

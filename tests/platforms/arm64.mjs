@@ -2,9 +2,10 @@
  * The runtimes for arm64 under qemu-user. C libraries come with Debian's cross compiler. Plain JavaScript for Node 20.
  */
 import { spawnSync } from "node:child_process";
+import { mkdirSync } from "node:fs";
 import process from "node:process";
 import { join } from "node:path";
-import { current, installDebian, installNpm, root } from "./packages.mjs";
+import { current, installDebian, installNpm, must, root, work } from "./packages.mjs";
 
 const PACKAGES = ["qemu-user-static", "gcc-aarch64-linux-gnu", "libstdc++6-arm64-cross", "libatomic1-arm64-cross"];
 const RUNTIMES = {
@@ -35,4 +36,25 @@ export function arm64Runtime(name) {
 /** The command that runs a program for arm64, its children included. */
 export function emulated(file, parameters) {
   return ["sh", [EMULATED, file, ...parameters]];
+}
+
+/** What options.c says that is refused: natively, and under qemu-user. */
+export function refusedOptions() {
+  mkdirSync(work, { recursive: true });
+  const refused = (compiler, flags, name) => {
+    const program = join(work, name);
+    must(compiler, [
+      "-O1",
+      "-Wall",
+      "-Wextra",
+      "-Werror",
+      ...flags,
+      "-o",
+      program,
+      join(root, "tests/platforms/options.c"),
+    ]);
+    const printed = must("sh", [EMULATED, program], { env: { ...process.env, ...ARM64_ENVIRONMENT } });
+    return printed.split("\n").filter(Boolean);
+  };
+  return { native: refused("gcc", [], "options-x64"), emulated: refused("aarch64-linux-gnu-gcc", [], "options-arm64") };
 }
