@@ -9,10 +9,9 @@ import { type ControlMessage, ControlReader, encodeControls, intData } from "../
 import { encodeAddress } from "../ffi/wire/sockaddr.ts";
 import { DETAIL_OPTIONS, DetailDecoder, type DetailName, kernelOptions } from "../src/receiving/details.ts";
 import { test } from "./support/harness.ts";
-import { LINUX, scriptedInterfaces, ScriptedLibc } from "./support/scripted_libc.ts";
+import { headerOf, LINUX, scriptedInterfaces, ScriptedLibc } from "./support/scripted_libc.ts";
 
-const { constants } = LINUX;
-const linux = LINUX.linux!;
+const constants = headerOf(LINUX);
 
 /** Decodes control messages for a socket that wants some details. */
 function decoderFor(version: 4 | 6, ...wanted: DetailName[]) {
@@ -48,13 +47,13 @@ hardware.set(time(2n), 32);
 /** All that the kernel can say. */
 const ALL: readonly ControlMessage[] = [
   pktinfo(3),
-  { level: 0, type: linux.IP_ORIGDSTADDR, data: encodeAddress(libc, 4, "10.0.0.9", 53)! },
+  { level: 0, type: constants.IP_ORIGDSTADDR, data: encodeAddress(libc, 4, "10.0.0.9", 53)! },
   { level: 0, type: constants.IP_TTL, data: intData(0) },
   { level: 0, type: constants.IP_TOS, data: Uint8Array.of(0xb9) },
-  { level: constants.SOL_SOCKET, type: linux.SO_TIMESTAMPNS, data: time(1n) },
-  { level: constants.SOL_SOCKET, type: linux.SO_TIMESTAMPING, data: hardware },
-  { level: constants.SOL_SOCKET, type: linux.SO_RXQ_OVFL, data: intData(7) },
-  { level: linux.SOL_UDP, type: linux.UDP_GRO, data: intData(40) },
+  { level: constants.SOL_SOCKET, type: constants.SO_TIMESTAMPNS, data: time(1n) },
+  { level: constants.SOL_SOCKET, type: constants.SO_TIMESTAMPING, data: hardware },
+  { level: constants.SOL_SOCKET, type: constants.SO_RXQ_OVFL, data: intData(7) },
+  { level: constants.SOL_UDP, type: constants.UDP_GRO, data: intData(40) },
 ];
 
 /** What each detail is, of all that. */
@@ -106,7 +105,7 @@ test("an IPv4 destination is mapped on a socket of IPv6, as all else there", () 
     originalAddress: "::ffff:10.0.0.9",
     originalPort: 53,
   });
-  const six = { level: 41, type: linux.IPV6_ORIGDSTADDR, data: encodeAddress(libc, 6, "fd00::1", 53)! };
+  const six = { level: 41, type: constants.IPV6_ORIGDSTADDR, data: encodeAddress(libc, 6, "fd00::1", 53)! };
   assertEquals(decoderFor(6, "originalDestination").decode([six]), { originalAddress: "fd00::1", originalPort: 53 });
 });
 

@@ -37,6 +37,7 @@ function receiverWith(...readings: (QueuedError[] | number)[]) {
     fd: 5,
     deliverNetworkError: (error: NetworkError) => void delivered.push(error),
     requestErrorTurn: () => void asked.turns++,
+    hadNoRoom: () => false,
   };
   const receiver = new ErrorReceiver(queue, socket, LINUX);
   receiver.takesNetworkErrors = true;

@@ -11,7 +11,7 @@ import { Paths, pathTo } from "../src/sending/path.ts";
 import { byteLength, copyPayload, isBytes, lengthOf, ownCopy } from "../src/sending/payload.ts";
 import { Segments } from "../src/sending/segments.ts";
 import type { SendControls } from "../src/sending/types.ts";
-import { Destinations } from "../src/socket/destinations.ts";
+import { Destinations, ZonedDestinations } from "../src/socket/destinations.ts";
 import { test } from "./support/harness.ts";
 import { LINUX, scriptedInterfaces, ScriptedLibc } from "./support/scripted_libc.ts";
 
@@ -61,27 +61,37 @@ test("a local address's zone names the interface if nothing else does", () => {
   assertEquals(encode({ localAddress: "fe80::1%eth0" }), -errno.ENODEV);
 });
 
-test("a destination with a zone is not remembered, as its interface may be another by then", () => {
-  const { libc, table } = encoderWith(6);
-  const destinations = new Destinations({ revision: 0 } as never);
+test("a destination with a zone is remembered for a moment only, as its interface may be another by then", () => {
+  const { libc } = encoderWith(6);
+  const network = { revision: 0 };
+  let time = 5;
+  const destinations = new ZonedDestinations(network as never, () => time);
   const encoded = encodeAddress(libc, 6, "fe80::1%eth0", 9)!;
-  destinations.remember("fe80::1%eth0", 9, encoded);
-  table.set(4, "eth0").delete(3);
-  assertEquals(destinations.find("fe80::1%eth0", 9), undefined);
-  const plain = encodeAddress(libc, 6, "fd00::1", 9)!;
-  destinations.remember("fd00::1", 9, plain);
-  destinations.remember("fd00::2", 9, encoded);
-  assert(destinations.find("fd00::1", 9) === plain && destinations.find("fd00::1", 9) === plain);
-  assertEquals([destinations.find("fd00::1", 8), destinations.find("fd00::3", 9)], [undefined, undefined]);
+  const known = (): boolean => destinations.get("fe80::1%eth0", 9) === encoded;
+  destinations.set("fe80::1%eth0", 9, encoded);
+  assertEquals([known(), (time += 0.2, known())], [true, true]);
+  assertEquals([(time += 0.1, known()), known()], [false, false]);
+  destinations.set("fe80::1%eth0", 9, encoded);
+  assertEquals([known(), (network.revision++, known())], [true, false]);
+});
+
+test("destinations are the same object each time", () => {
+  const { libc } = encoderWith(6);
+  const destinations = new Destinations({ revision: 0 } as never);
+  const [plain, other] = ["fd00::1", "fd00::2"].map((address) => encodeAddress(libc, 6, address, 9)!);
+  destinations.set("fd00::1", 9, plain);
+  destinations.set("fd00::2", 9, other);
+  assert(destinations.get("fd00::1", 9) === plain && destinations.get("fd00::1", 9) === plain);
+  assertEquals([destinations.get("fd00::1", 8), destinations.get("fd00::3", 9)], [undefined, undefined]);
 });
 
 test("destinations are forgotten if the program may have given up a permission", () => {
   const network = { revision: 0 };
   const destinations = new Destinations(network as never);
-  destinations.remember("10.0.0.1", 9, new Uint8Array(1));
-  assert(destinations.find("10.0.0.1", 9));
+  destinations.set("10.0.0.1", 9, new Uint8Array(1));
+  assert(destinations.get("10.0.0.1", 9));
   network.revision++;
-  assertEquals(destinations.find("10.0.0.1", 9), undefined);
+  assertEquals(destinations.get("10.0.0.1", 9), undefined);
 });
 
 test("controls that are alike are one object, and those that differ in anything are another", () => {

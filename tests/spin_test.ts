@@ -81,8 +81,8 @@ function sequence(rounds: number, timeOf: (round: number, looksOn: boolean) => n
   const [spin, clock] = spinWithClock();
   const runs: [count: number, state: string][] = [];
   for (let i = 0; i < rounds; i++) {
-    spin.active();
-    const looksOn = spin.idle();
+    spin.recordActivity();
+    const looksOn = spin.shouldSpin();
     const state = looksOn ? "on" : "off";
     if (runs.at(-1)?.[1] === state) runs.at(-1)![0]++;
     else runs.push([1, state]);

@@ -652,7 +652,7 @@ test("descriptors and credentials are packed into control data, and found there"
   }];
   assertEquals(found(LINUX, ...wrong), { fds: [], credentials: undefined });
   assertEquals(found(LINUX, { ...rights, data: rights.data.subarray(0, 7) }, rightsMessage(LINUX, [9])).fds, [3, 9]);
-  assertEquals(found(DARWIN, rightsMessage(DARWIN, [4]), { ...shown, level: DARWIN.constants.SOL_SOCKET }), {
+  assertEquals(found(DARWIN, rightsMessage(DARWIN, [4]), { ...shown, level: DARWIN.levels.SOL_SOCKET }), {
     ...{ fds: [4], credentials: undefined },
   });
   assertEquals(ancillarySpace(LINUX), 16 + 1016 + 16 + 16);

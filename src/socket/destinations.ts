@@ -29,25 +29,29 @@ const ZONE_LIFETIME = 0.25;
 
 /** The same for addresses with a zone, for a moment. Asking the kernel for an interface's index takes as long as sending. */
 export class ZonedDestinations extends BoundedPairCache<string, number, EncodedAddress> {
-  constructor(network: NetworkPermission) {
-    super(MAX_ADDRESSES, new Moments(network));
+  /** @param clock In milliseconds. */
+  constructor(network: NetworkPermission, clock: () => number = now) {
+    super(MAX_ADDRESSES, new Moments(network, clock));
   }
 }
 
 /** Another revision after each moment, and if the program may have given up a permission. */
 class Moments implements Revised {
   readonly #network: NetworkPermission;
+  readonly #clock: () => number;
   #networkRevision: number;
-  #start = now();
+  #start: number;
   #revision = 0;
 
-  constructor(network: NetworkPermission) {
+  constructor(network: NetworkPermission, clock: () => number) {
     this.#network = network;
+    this.#clock = clock;
     this.#networkRevision = network.revision;
+    this.#start = clock();
   }
 
   get revision(): number {
-    const time = now();
+    const time = this.#clock();
     if (time - this.#start < ZONE_LIFETIME && this.#network.revision === this.#networkRevision) return this.#revision;
     this.#start = time;
     this.#networkRevision = this.#network.revision;
