@@ -255,12 +255,20 @@ test("a message larger than any arena fails at once, and nothing waits", () => {
 
 test("a message that is refused fails alone, and those behind it follow in order", () => {
   const it = new Bench();
-  it.answers = [0, "ECONNREFUSED", "ECONNREFUSED"];
+  it.answers = [0, "EPERM", "EPERM"];
   it.addAll([1, 2, 3, 4]);
   // The call ends before the second; its own error comes when it stands first.
   assertEquals(it.flush(), ["1x1 1x2", "1x2", "1x3 1x4"]);
-  assertEquals(it.results, [[0, 1], [1, "ECONNREFUSED"], [2, 3], [3, 4]]);
+  assertEquals(it.results, [[0, 1], [1, "EPERM"], [2, 3], [3, 4]]);
   assertEquals(it.queue, [0, 0]);
+});
+
+test("after an answer of the peer's host those behind it go one by one, so that each has its own answer", () => {
+  const it = new Bench();
+  it.answers = [0, "ECONNREFUSED", "ECONNREFUSED"];
+  it.addAll([1, 2, 3, 4]);
+  assertEquals(it.flush(), ["1x1 1x2", "1x2", "1x3", "1x4"]);
+  assertEquals(it.results, [[0, 1], [1, "ECONNREFUSED"], [2, 3], [3, 4]]);
 });
 
 test("an error that does not come again when its message stands first was another one's", () => {

@@ -168,11 +168,11 @@ export class Outbox {
     const path = sender.segmentsTo(address);
     const isPayload = path !== undefined && size <= path.limit && count <= this.#maxSegments && length <= MAX_PAYLOAD;
     if (!isPayload || length <= (count - 1) * size || this.#isFull(length)) return false;
+    const run = this.#last;
+    if (run !== undefined && run.isUndecided && run.sender === sender) this.#decide(run);
     if (size > path.sure && (length < count * size || !this.#hasGoneAhead(path, size))) return false;
     if (!this.#scheduled) this.schedule();
     copyPayload(bytes, length, this.#memory(), this.#used);
-    const run = this.#last;
-    if (run !== undefined && run.isUndecided && run.sender === sender) this.#decide(run);
     const fits = run !== undefined && size === run.segmentSize && run.count + count <= this.#maxSegments;
     const joined = fits && canTake(run, sender, length, address, controls) ? run : undefined;
     this.#append(joined, sender, length, count, size, address, request, controls, true, size <= path.sure, false);
