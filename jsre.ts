@@ -37,6 +37,7 @@ export type {
   SocketOptions,
   SocketType,
 } from "./src/socket/types.ts";
+export type { Fallback, Statistics } from "./src/options/statistics.ts";
 export { Socket } from "./src/socket/socket.ts";
 export type { PathMtuDiscovery } from "./src/options/ip.ts";
 export type { MemoryInfo } from "./src/options/memory_info.ts";

@@ -57,6 +57,7 @@ export { clockTime } from "./src/options/clock_time.ts";
 export type { PathMtuDiscovery } from "./src/options/ip.ts";
 export type { MemoryInfo } from "./src/options/memory_info.ts";
 export type { NetworkError } from "./src/receiving/network_error.ts";
+export type { Fallback, Statistics } from "./src/options/statistics.ts";
 export type { OptionError } from "./src/options/errors.ts";
 export type { FilterInstruction } from "./ffi/wire/packet_filter.ts";
 export { MessageBatch } from "./src/receiving/message_batch.ts";

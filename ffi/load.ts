@@ -20,6 +20,7 @@ import { Uv, UvWaiter } from "./poll/uv_waiter.ts";
 import type { WaiterFactory } from "./poll/waiter.ts";
 import type { Runtime } from "./runtime.ts";
 import { resourceContexts } from "./runtimes/async_context.ts";
+import { debugFor } from "./runtimes/debug.ts";
 import { bunBinding, bunDrain, type BunFfi, bunFfi, isBunTest } from "./runtimes/bun.ts";
 import {
   denoAsyncContexts,
@@ -45,6 +46,9 @@ const BUN_LONGEST_POLL = 30_000;
 /** The environment variable that disables offload for a whole process, whatever the options of its sockets. */
 const OFFLOAD = "DGRAM_FFI_OFFLOAD";
 
+/** Node's own variable for what modules tell of themselves. */
+const DEBUG = "NODE_DEBUG";
+
 let loaded: Runtime | undefined;
 
 /**
@@ -55,7 +59,7 @@ let loaded: Runtime | undefined;
  * @throws The runtime's own error if FFI is not permitted.
  */
 export function currentRuntime(): Runtime {
-  return loaded ??= load();
+  return loaded ??= told(load());
 }
 
 /** For tests: replaces this thread's C library. @returns A function that undoes it. */
@@ -63,6 +67,15 @@ export function replaceLibc(replace: (libc: Libc) => Libc): () => void {
   const before = currentRuntime();
   loaded = { ...before, libc: replace(before.libc) };
   return () => void (loaded = before);
+}
+
+/** Says what was chosen. */
+function told(runtime: Runtime): Runtime {
+  const { binding, debug, libc, offload } = runtime;
+  debug?.(`C functions by ${binding}, constants of ${libc.abi.platform}`);
+  debug?.(`offload (UDP_SEGMENT, UDP_GRO) ${offload && libc.abi.linux ? "is tried" : "is off"}`);
+  debug?.(`batches by ${libc.abi.linux ? "recvmmsg and sendmmsg" : "calls of recvmsg and sendmsg"}`);
+  return runtime;
 }
 
 function load(): Runtime {
@@ -88,6 +101,7 @@ function onDeno(deno: DenoNamespace, abi: Abi): Runtime {
     binding: "deno",
     libc,
     offload: allowsOffload(denoVariable(deno, OFFLOAD)),
+    debug: debugFor(denoVariable(deno, DEBUG)),
     network: denoNetworkPermission(deno),
     listsSockets: false,
     asyncContexts: denoAsyncContexts(deno) ?? resourceContexts,
@@ -107,6 +121,7 @@ function onBun(bun: BunFfi, abi: Abi): Runtime {
     binding: "bun",
     libc,
     offload: allowsOffload(process.env[OFFLOAD]),
+    debug: debugFor(process.env[DEBUG]),
     network: UNRESTRICTED,
     listsSockets: false,
     asyncContexts: resourceContexts,
@@ -125,6 +140,7 @@ function onNode(node: NodeFfi, abi: Abi): Runtime {
     binding: "node:ffi",
     libc,
     offload: allowsOffload(process.env[OFFLOAD]),
+    debug: debugFor(process.env[DEBUG]),
     network: nodeNetworkPermission(),
     listsSockets: true,
     asyncContexts: resourceContexts,
@@ -142,6 +158,7 @@ function onKoffi(abi: Abi): Runtime {
     binding: "koffi",
     libc,
     offload: allowsOffload(process.env[OFFLOAD]),
+    debug: debugFor(process.env[DEBUG]),
     network: nodeNetworkPermission(),
     listsSockets: true,
     asyncContexts: resourceContexts,

@@ -6,6 +6,7 @@
 import type { Libc } from "./libc/libc.ts";
 import type { WaiterFactory } from "./poll/waiter.ts";
 import type { AsyncContexts } from "./runtimes/async_context.ts";
+import type { Debug } from "./runtimes/debug.ts";
 import type { NetworkPermission } from "./runtimes/network_permission.ts";
 import type { RunSteps } from "./runtimes/turns.ts";
 
@@ -20,6 +21,8 @@ export interface Runtime {
   readonly libc: Libc;
   /** Whether payloads of several datagrams may be used: not with `DGRAM_FFI_OFFLOAD=off` in the environment. */
   readonly offload: boolean;
+  /** Tells what is done otherwise than at best, and why; undefined if nobody asked (`NODE_DEBUG=dgram-ffi`). */
+  readonly debug?: Debug | undefined;
   /** The runtime's network sandbox. */
   readonly network: NetworkPermission;
   /** Whether `process.getActiveResourcesInfo()` lists the runtime's own sockets. */

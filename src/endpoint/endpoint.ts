@@ -40,6 +40,25 @@ import type { SharedDescriptor } from "./shared_descriptor.ts";
 /** Who gets the events: the public object. */
 export type Listeners = Pick<AnySocket, "emit" | "listenerCount">;
 
+/** What the kernel could not do, why, and how often. */
+export interface Refusal {
+  readonly what: "UDP_SEGMENT" | "UDP_GRO";
+  readonly errno: number;
+  readonly count: number;
+}
+
+const NOTHING_RECEIVED = { datagrams: 0, bytes: 0, systemCalls: 0 };
+const NOTHING_SENT = { ...NOTHING_RECEIVED, segments: 0, segmentedPayloads: 0 };
+
+/** What an endpoint has done. */
+export interface Counts {
+  readonly received: typeof NOTHING_RECEIVED;
+  readonly sent: typeof NOTHING_SENT;
+  /** Messages that were not sent. */
+  readonly failed: number;
+  readonly refusals: readonly Refusal[];
+}
+
 /** One datagram socket below its public surface. */
 export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
   readonly family: AddressFamily;
@@ -69,6 +88,8 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
   /** Whether there is an error, and nothing that reads the error queue. */
   #hasUnwantedErrors = false;
   #sendQueueLimit = Infinity;
+  /** What the kernel has refused of receiving several datagrams at once: a negative errno; 0: nothing. */
+  protected coalescingRefusal = 0;
   /** Whether a message is tried that does not wait for room. */
   #isSendingNow = false;
   #closings: (() => void)[] | undefined;
@@ -446,6 +467,21 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
     const canJoin = segments.count > 1 && !(address && this.isConnected);
     if (canJoin && sender.addSegments?.(segments, address, request, controls)) return;
     for (const message of segments.messages()) this.collect(message, lengthOf(message), address, request, controls);
+  }
+
+  /** What was done so far. */
+  counts(): Counts {
+    const { sender } = this;
+    const refusals: Refusal[] = [];
+    for (const [errno, count] of sender?.segmentRefusals ?? []) refusals.push({ what: "UDP_SEGMENT", errno, count });
+    const gro = this.coalescingRefusal;
+    if (gro < 0) refusals.push({ what: "UDP_GRO", errno: -gro, count: 1 });
+    return {
+      received: { ...NOTHING_RECEIVED, ...this.#receiver?.counts },
+      sent: { ...NOTHING_SENT, ...sender?.counts },
+      failed: sender?.failedCount ?? 0,
+      refusals,
+    };
   }
 
   /** Bytes and messages that wait for room in the kernel. */

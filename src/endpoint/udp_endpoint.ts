@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { errnoName } from "../../ffi/libc/errno.ts";
 import type { Descriptor } from "../../ffi/descriptor.ts";
 import { ERROR } from "../../ffi/poll/poller.ts";
 import { ANY, type IpVersion, parseIp } from "../../ffi/wire/inet.ts";
@@ -189,7 +190,19 @@ export class UdpEndpoint extends DatagramEndpoint
    */
   override onWatched(): void {
     super.onWatched();
-    if (this.#offload.gro && !this.isShared && !this.#apart) this.descriptor?.setOption("UDP_GRO", 1);
+    if (!this.#offload.gro || this.isShared || this.#apart) return;
+    this.coalescingRefusal = this.descriptor?.setOption("UDP_GRO", 1) ?? 0;
+    if (this.coalescingRefusal < 0) this.#tellRefusal("UDP_GRO", -this.coalescingRefusal, "come one by one");
+  }
+
+  /** For the sender. */
+  segmentsRefused(errno: number): void {
+    this.#tellRefusal("UDP_SEGMENT", errno, "leave in smaller payloads");
+  }
+
+  #tellRefusal(what: string, errno: number, instead: string): void {
+    const { debug, libc } = this.engine.runtime;
+    debug?.(`${what}: the kernel says ${errnoName(libc.abi, errno)}; datagrams ${instead}`);
   }
 
   /** The kernel hands over each datagram alone (no UDP_GRO), or together with others again once there is no reason left. */

@@ -64,6 +64,8 @@ export class Receiver {
   /** The errno with which every call fails. */
   #failure = 0;
   #batch: MessageBatch | undefined;
+  /** What was received so far, and by how many calls. */
+  readonly counts = { datagrams: 0, bytes: 0, systemCalls: 0 };
 
   constructor(inbox: Inbox, socket: ReceivingSocket, EAGAIN: number) {
     this.#inbox = inbox;
@@ -112,12 +114,20 @@ export class Receiver {
   }
 
   #receive(): readonly Received[] | number {
+    this.counts.systemCalls++;
     const { fd, isShared, controlDecoder } = this.#socket;
     return this.#inbox.receive(fd, isShared ? 1 : undefined, controlDecoder);
   }
 
   #take(received: readonly Received[]): void {
-    for (const { count } of received) this.#fetched += count;
+    let [datagrams, bytes] = [0, 0];
+    for (const { count, length } of received) {
+      datagrams += count;
+      bytes += length;
+    }
+    this.#fetched += datagrams;
+    this.counts.datagrams += datagrams;
+    this.counts.bytes += bytes;
     this.#payloads = received.filter(({ sender }) => !this.#socket.drops(sender));
     this.#bytes = this.#inbox.bytes;
     this.#next = this.#delivered = 0;

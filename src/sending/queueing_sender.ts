@@ -25,6 +25,12 @@ export abstract class QueueingSender implements RetryingTransmitter {
   queuedCount = 0;
   /** Their bytes. */
   queuedBytes = 0;
+  /** What has left so far, by how many calls; how much of it in payloads of several messages. */
+  readonly counts = { datagrams: 0, bytes: 0, systemCalls: 0, segments: 0, segmentedPayloads: 0 };
+  /** How many messages have failed. */
+  failedCount = 0;
+  /** How often payloads of several messages were refused and the messages taken singly, by the errno. */
+  segmentRefusals: Map<number, number> | undefined;
   /** How many bytes may be queued: a message that would bring more than that behind those that wait fails with ENOBUFS. */
   queueLimit = Infinity;
   /** The last turn in which messages left at once. */
@@ -89,12 +95,14 @@ export abstract class QueueingSender implements RetryingTransmitter {
     if (this.#isTransmitting) this.outbox.flush();
     if (this.queuedBytes + length > this.queueLimit && this.exceedsLimit(length)) {
       request?.finish(-this.libc.abi.errno.ENOBUFS);
+      this.failedCount++;
       return;
     }
     const isTaken = this.queueBehind(payload, length, address, request, controls) ||
       this.outbox.add(this, payload, length, address, request, controls);
     if (!isTaken) {
       request?.finish(-this.libc.abi.errno.EMSGSIZE);
+      this.failedCount++;
       return;
     }
     this.queuedCount++;
@@ -139,6 +147,7 @@ export abstract class QueueingSender implements RetryingTransmitter {
         queue.removeIf((message) => {
           if (message.request !== request && message.request?.inner !== request) return false;
           message.request!.finish(result);
+          this.failedCount++;
           this.queuedCount--;
           this.queuedBytes -= message.bytes.length;
           return true;
@@ -178,6 +187,7 @@ export abstract class QueueingSender implements RetryingTransmitter {
 
   /** What was submitted of a run was sent. */
   protected settle({ requests }: Collected, run: Run): void {
+    const { submitted, offset } = run;
     while (run.submitted > 0) {
       const length = run.length < run.segmentSize ? run.length : run.segmentSize;
       const request = requests[run.firstRequest];
@@ -191,6 +201,12 @@ export abstract class QueueingSender implements RetryingTransmitter {
       this.queuedCount--;
       this.queuedBytes -= length;
     }
+    const { counts } = this;
+    counts.datagrams += submitted;
+    counts.bytes += run.offset - offset;
+    if (submitted < 2) return;
+    counts.segments += submitted;
+    counts.segmentedPayloads++;
   }
 
   /** The first message of a run failed: the run goes on without it. @param result A negative errno. */
@@ -204,6 +220,7 @@ export abstract class QueueingSender implements RetryingTransmitter {
     run.firstRequest++;
     this.queuedCount--;
     this.queuedBytes -= length;
+    this.failedCount++;
   }
 
   /** Takes a run's messages out of the arena: they wait. */
@@ -228,6 +245,7 @@ export abstract class QueueingSender implements RetryingTransmitter {
     queue.drop(1);
     this.queuedCount--;
     this.queuedBytes -= length;
+    this.failedCount++;
   }
 
   /** Whether a result means that a message has to wait. */

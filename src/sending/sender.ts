@@ -84,6 +84,8 @@ export interface UdpSendingSocket extends SendingSocket {
   readonly keepsRefusals: boolean;
   /** Forbids fragments of what goes by IPv4 (IP_PMTUDISC_DO), or goes back to IP_PMTUDISC_WANT. @returns A negative errno, or 0. */
   forbidFragments(forbidden: boolean): number;
+  /** The kernel has refused several messages in one payload, and takes them otherwise. */
+  segmentsRefused?(errno: number): void;
   /** The path to a destination; undefined: to the peer. */
   pathTo(address: EncodedAddress | undefined): Path | undefined;
 }
@@ -92,7 +94,7 @@ export interface UdpSendingSocket extends SendingSocket {
 export type MessageSender =
   & Pick<Sender, "add" | "leave" | "resume" | "cancel" | "withdraw" | "queuedBytes" | "queuedCount" | "queueLimit">
   // Not all have segments.
-  & Partial<Pick<Sender, "allowSegments" | "addSegments">>;
+  & Partial<Pick<Sender, "allowSegments" | "addSegments" | "counts" | "failedCount" | "segmentRefusals">>;
 
 /** The sending side of one socket. */
 export class Sender extends QueueingSender {
@@ -371,6 +373,7 @@ export class Sender extends QueueingSender {
     if (result === -this.libc.abi.errno.EINVAL && run.count > few) {
       const sent = this.#sendPart(collected, slot, few);
       if (sent >= 0) {
+        this.#countRefusal(result);
         this.outbox.limitSegments(few);
         this.settle(collected, run);
       }
@@ -414,7 +417,10 @@ export class Sender extends QueueingSender {
       if (sent < 0) {
         this.settleFailed(collected, run, sent);
       } else {
-        if (!isLearnt && refusal < 0) this.#limitSegments(refusal, run);
+        if (!isLearnt && refusal < 0) {
+          this.#countRefusal(refusal);
+          this.#limitSegments(refusal, run);
+        }
         isLearnt = true;
         this.settle(collected, run);
       }
@@ -436,6 +442,7 @@ export class Sender extends QueueingSender {
     const libc = this.libc;
     this.#noRoom = 0;
     for (let attempt = 0;; attempt++) {
+      this.counts.systemCalls++;
       const sent = retryOnEintr(libc.abi, () => libc.sendmmsg(this.#socket.fd, vector.at(slot), count, 0));
       if (sent >= 0 || attempt === MAX_RETRIES || !this.#socket.mayRetry(-sent, attempt)) return sent;
     }
@@ -445,6 +452,12 @@ export class Sender extends QueueingSender {
   #mayRefuseSegments(result: number): boolean {
     const { EINVAL, EMSGSIZE, EIO, ENOPROTOOPT } = this.libc.abi.errno;
     return result === -EINVAL || result === -EMSGSIZE || result === -EIO || result === -ENOPROTOOPT;
+  }
+
+  #countRefusal(result: number): void {
+    this.#socket.segmentsRefused?.(-result);
+    const refusals = this.segmentRefusals ??= new Map<number, number>();
+    refusals.set(-result, (refusals.get(-result) ?? 0) + 1);
   }
 
   /** A run could not go as one payload, and its messages singly could. That is so for a while, and for its destination only. */

@@ -7,6 +7,7 @@
 import { AsyncResource } from "node:async_hooks";
 import { channel } from "node:diagnostics_channel";
 import { EventEmitter } from "node:events";
+import { makeInspectable } from "../../ffi/runtimes/inspection.ts";
 import { nextTick } from "../../ffi/runtimes/process.ts";
 import type { FilterInstruction } from "../../ffi/wire/packet_filter.ts";
 import { addressPolicyOf } from "../endpoint/address_policy.ts";
@@ -14,6 +15,7 @@ import { adoptableVersion } from "../endpoint/adoption.ts";
 import { currentEngine } from "../endpoint/engine.ts";
 import type { SocketEvents } from "../endpoint/events.ts";
 import { DatagramIterator } from "../endpoint/iteration.ts";
+import { describeSocket, hostPort, type Shown } from "../endpoint/inspection.ts";
 import * as pausing from "../endpoint/pausing.ts";
 import { attach, endpointOf, engineOf, runningUdpEndpoint } from "../endpoint/socket_state.ts";
 import { UdpEndpoint } from "../endpoint/udp_endpoint.ts";
@@ -29,6 +31,8 @@ import * as metadata from "../options/metadata.ts";
 import * as multicast from "../options/multicast.ts";
 import * as packetFilters from "../options/packet_filters.ts";
 import * as raw from "../options/raw.ts";
+import * as statistics from "../options/statistics.ts";
+import type { Statistics } from "../options/statistics.ts";
 import * as solSocket from "../options/sol_socket.ts";
 import type { MessageBatch } from "../receiving/message_batch.ts";
 import type { RemoteInfo } from "../receiving/types.ts";
@@ -457,6 +461,20 @@ export class Socket extends EventEmitter<SocketEvents> {
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<SocketEvents["message"], undefined, void> {
     return new DatagramIterator<SocketEvents["message"]>(this);
+  }
+
+  /**
+   * What the socket has done since it was made: datagrams and bytes, system calls, messages that failed, datagrams that the kernel has
+   * dropped, and what it could not do as it was tried first. Not in Node.
+   *
+   * @example
+   * ```ts
+   * const { received, dropped } = socket.getStatistics();
+   * console.log(`${received.datagrams} datagrams in ${received.systemCalls} calls, ${dropped} lost`);
+   * ```
+   */
+  getStatistics(): Statistics {
+    return statistics.getStatistics(this);
   }
 
   /** The number of bytes that were sent and that the kernel has not taken yet. */
@@ -1235,6 +1253,18 @@ function sendNow(socket: Socket, message: SendArguments): void {
   runningUdpEndpoint(socket);
   dispatcherOf(socket).send(message, udpStateOf(socket).connectState === "connecting");
 }
+
+function shown(socket: Socket): Shown {
+  const { bindState, connectState, endpoint } = udpStateOf(socket);
+  const [local, remote] = [endpoint!.localAddress(), endpoint!.remoteAddress()];
+  return {
+    state: connectState === "disconnected" ? bindState : connectState,
+    address: typeof local === "number" || local.port === 0 ? undefined : hostPort(local),
+    peer: typeof remote === "number" ? undefined : hostPort(remote),
+  };
+}
+
+makeInspectable(Socket.prototype, "Socket", (socket) => describeSocket(socket, () => shown(socket)));
 
 // The binding of a class is a variable. `extends`, `new` and the types see no difference; `Socket.call(this)` works as well.
 // @ts-expect-error: TypeScript takes it for a constant.

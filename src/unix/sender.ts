@@ -106,6 +106,7 @@ export class UnixSender extends QueueingSender implements MessageSender {
     for (let i = next; i < end; i++) this.submit(collected, i, 1);
     while (next < end) {
       const { fd } = this.#socket;
+      this.counts.systemCalls++;
       const sent = retryOnEintr(libc.abi, () => libc.sendmmsg(fd, vector.at(next), end - next, 0));
       for (const until = next + Math.max(sent, 0); next < until; next++) this.settle(collected, runs[next]);
       if (sent >= 0) continue;

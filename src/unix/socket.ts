@@ -6,6 +6,7 @@
 import type { Buffer } from "node:buffer";
 import { EventEmitter } from "node:events";
 import { UNCHANGING } from "../../ffi/runtimes/network_permission.ts";
+import { makeInspectable } from "../../ffi/runtimes/inspection.ts";
 import { nextTick } from "../../ffi/runtimes/process.ts";
 import { readCredentials, type UnixCredentials } from "../../ffi/wire/ancillary.ts";
 import type { EncodedAddress } from "../../ffi/wire/sockaddr.ts";
@@ -13,6 +14,7 @@ import { adoptableUnix, isUnixDatagram } from "../endpoint/adoption.ts";
 import type { DatagramEndpoint } from "../endpoint/endpoint.ts";
 import { currentEngine, type Engine } from "../endpoint/engine.ts";
 import { DatagramIterator } from "../endpoint/iteration.ts";
+import { describeSocket, type Shown } from "../endpoint/inspection.ts";
 import * as pausing from "../endpoint/pausing.ts";
 import {
   attach,
@@ -28,6 +30,8 @@ import { validateAbortSignal, validateFunction, validateObject } from "../errors
 import { closeOnAbort } from "../integration/abort.ts";
 import * as bufferSizes from "../options/buffer_sizes.ts";
 import * as raw from "../options/raw.ts";
+import * as statistics from "../options/statistics.ts";
+import type { Statistics } from "../options/statistics.ts";
 import type { MessageBatch } from "../receiving/message_batch.ts";
 import { AbortableRequest } from "../sending/abortable.ts";
 import {
@@ -446,6 +450,20 @@ export class UnixSocket extends EventEmitter<UnixSocketEvents> {
     return new DatagramIterator<UnixSocketEvents["message"]>(this);
   }
 
+  /**
+   * What the socket has done since it was made: datagrams and bytes, system calls, messages that failed, datagrams that the kernel has
+   * dropped, and what it could not do as it was tried first. Nothing is dropped of a Unix socket's.
+   *
+   * @example
+   * ```ts
+   * const { received, dropped } = socket.getStatistics();
+   * console.log(`${received.datagrams} datagrams in ${received.systemCalls} calls, ${dropped} lost`);
+   * ```
+   */
+  getStatistics(): Statistics {
+    return statistics.getStatistics(this);
+  }
+
   /** Bytes that `send()` was given and the kernel has no room for yet. */
   getSendQueueSize(): number {
     return runningEndpoint(this).sendQueue.size;
@@ -694,6 +712,18 @@ function bindOptionsOf(given: unknown): UnixBindOptions {
   if (given !== null && typeof given === "object") return given;
   return { path: typeof given === "function" ? undefined : given as string | undefined };
 }
+
+function shown(socket: UnixSocket): Shown {
+  const { endpoint, isBound, isConnected } = unixStateOf(socket);
+  const [local, remote] = [endpoint!.localAddress(), endpoint!.remoteAddress()];
+  return {
+    state: isConnected ? "connected" : isBound ? "bound" : "unbound",
+    address: typeof local === "number" ? undefined : local.address,
+    peer: typeof remote === "number" ? undefined : remote.address,
+  };
+}
+
+makeInspectable(UnixSocket.prototype, "UnixSocket", (socket) => describeSocket(socket, () => shown(socket)));
 
 stubUdpOnlyMethods(UnixSocket);
 // As with Socket.
