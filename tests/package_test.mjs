@@ -520,7 +520,15 @@ for (const type of ["module", "commonjs"]) {
   }
 }
 
-for (const [version, types, left] of [["5.0", "20", ["assignable.ts"]], ["5.6", "26", []], ["5.9", "26", []]]) {
+for (
+  const [version, types, left] of [
+    ["5.0", "20", ["assignable.ts", "events.ts"]],
+    ["5.6", "26", []],
+    ["5.9", "22", []],
+    ["5.9", "24", []],
+    ["5.9", "26", []],
+  ]
+) {
   consumer(`TypeScript ${version} with @types/node ${types}, strict, node10 and node16`, async (project) => {
     await npmInstall(project, tarball, `typescript@${version}`, `@types/node@${types}`);
     // What compares with declarations that the older @types/node do not have.

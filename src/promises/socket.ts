@@ -5,6 +5,7 @@
  */
 import { nextTick, setImmediate } from "../../ffi/runtimes/process.ts";
 import { ipVersionOf, LOOPBACK } from "../../ffi/wire/inet.ts";
+import type { AnySocket } from "../endpoint/events.ts";
 import { DatagramIterator } from "../endpoint/iteration.ts";
 import { endpointOf } from "../endpoint/socket_state.ts";
 import { aborted, invalidArgType, notConnected, notRunning } from "../errors/node_errors.ts";
@@ -70,10 +71,11 @@ export class Socket implements AsyncDisposable, AsyncIterable<Datagram> {
     const update = (isHeard: boolean): void => endpointOf(socket)?.setPaused(IDLE, !isHeard);
     const isDatagrams = (event: unknown): boolean => event === "message" || event === "messages";
     update(false);
-    socket.on("newListener" as never, (event: string) => {
+    const emitter: AnySocket = socket;
+    emitter.on("newListener", (event: unknown) => {
       if (isDatagrams(event)) update(true);
     });
-    socket.on("removeListener" as never, (event: string) => {
+    emitter.on("removeListener", (event: unknown) => {
       if (isDatagrams(event)) update(socket.listenerCount("message") + socket.listenerCount("messages") > 0);
     });
   }

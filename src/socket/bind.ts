@@ -8,6 +8,7 @@ import { errorMonitor } from "node:events";
 import { nextTick } from "../../ffi/runtimes/process.ts";
 import { ANY } from "../../ffi/wire/inet.ts";
 import { adoptableVersion } from "../endpoint/adoption.ts";
+import type { AnySocket } from "../endpoint/events.ts";
 import type { SharedDescriptor } from "../endpoint/shared_descriptor.ts";
 import { runningUdpEndpoint } from "../endpoint/socket_state.ts";
 import type { UdpEndpoint } from "../endpoint/udp_endpoint.ts";
@@ -81,7 +82,7 @@ export function enqueue(socket: UdpSocket, action: () => void): void {
   const state = udpStateOf(socket);
   if (!state.queue) {
     state.queue = [];
-    socket.on(errorMonitor as never, takeQueue);
+    (socket as AnySocket).on(errorMonitor, takeQueue);
     socket.on("listening", runQueue);
   }
   state.queue.push(action);
@@ -91,7 +92,7 @@ export function enqueue(socket: UdpSocket, action: () => void): void {
 function takeQueue(this: object): readonly (() => void)[] {
   const state = udpStateOf(this as UdpSocket);
   const { socket, queue } = state;
-  socket.removeListener(errorMonitor as never, takeQueue);
+  (socket as AnySocket).removeListener(errorMonitor, takeQueue);
   socket.removeListener("listening", runQueue);
   state.queue = undefined;
   return queue ?? [];
@@ -152,14 +153,14 @@ function receiveFromAdopted(socket: UdpSocket, endpoint: UdpEndpoint): void {
 /** Adds the callback of `bind()`. @returns A function that removes it. */
 function onceListening(socket: UdpSocket, callback: () => void): () => void {
   const forget = (): void => {
-    socket.removeListener(errorMonitor as never, forget);
+    (socket as AnySocket).removeListener(errorMonitor, forget);
     socket.removeListener("listening", listening);
   };
   const listening = (): void => {
     forget();
     callback.call(socket);
   };
-  socket.on(errorMonitor as never, forget);
+  (socket as AnySocket).on(errorMonitor, forget);
   socket.on("listening", listening);
   return forget;
 }
