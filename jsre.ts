@@ -27,7 +27,7 @@ export type {
   SendOptions,
 } from "./src/sending/types.ts";
 export type { LookupCallback, LookupFunction } from "./src/integration/lookup.ts";
-export type { ReceiveDetails, RemoteInfo, TransmitTimestamp } from "./src/receiving/types.ts";
+export type { ReceiveDetails, RemoteInfo, SendTimestamp } from "./src/receiving/types.ts";
 export type { SocketEvents } from "./src/endpoint/events.ts";
 export type {
   AddressInfo,

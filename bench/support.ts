@@ -58,7 +58,7 @@ export const LOOPBACK = "127.0.0.1";
 
 /** The options by which a socket is told everything of each datagram. */
 const EVERYTHING: Partial<SocketOptions> = {
-  recvDestination: true,
+  recvLocalAddress: true,
   recvTTL: true,
   recvTOS: true,
   recvTimestamp: true,

@@ -42,7 +42,7 @@ serve("udp6", bound);
 console.log(`forwarding port ${bound} to ${resolver}`);
 
 function serve(type: SocketType, port: number): number {
-  const server = createSocket({ type, ipv6Only: type === "udp6", recvDestination: true });
+  const server = createSocket({ type, ipv6Only: type === "udp6", recvLocalAddress: true });
   server.on("message", (query, asker) => forward(server, query, asker));
   return server.bindSync({ port }).port;
 }

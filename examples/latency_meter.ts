@@ -20,7 +20,7 @@ else await measure(first, Number(second), Number(third));
 
 /** Answers with when a datagram came in, by the kernel, and when it goes back, as nearly as a program knows. */
 function serve(port: number): void {
-  const socket = createSocket({ type: "udp6", recvTimestamp: true, recvDestination: true });
+  const socket = createSocket({ type: "udp6", recvTimestamp: true, recvLocalAddress: true });
   socket.on("message", (message, { port, address, localAddress, timestamp }) => {
     if (message.length !== 4) return;
     const times = BigInt64Array.of(timestamp!, clockTime("realtime"));
@@ -44,7 +44,7 @@ async function measure(address: string, port: number, count: number): Promise<vo
   const left = new Map<number, bigint>();
   const began: number[] = [];
   const answers = new Map<number, { came: bigint; times: BigInt64Array; asSeen: number }>();
-  socket.on("timestamp", ({ id, timestamp }) => timestamp && left.set(id, timestamp));
+  socket.on("sendTimestamp", ({ id, timestamp }) => timestamp && left.set(id, timestamp));
   socket.on("message", (message, { timestamp }) => {
     const id = message.readUInt32LE(0);
     const times = new BigInt64Array(message.buffer.slice(message.byteOffset + 4, message.byteOffset + 20));

@@ -18,7 +18,7 @@ const PATIENCE = 1000;
 
 const { address, family } = await lookup(process.argv[2] ?? "localhost");
 const headers = family === 4 ? 28 : 48;
-const socket = createSocket({ type: family === 4 ? "udp4" : "udp6", recvErrors: true });
+const socket = createSocket({ type: family === 4 ? "udp4" : "udp6", recvNetworkErrors: true });
 socket.bindSync();
 // Nothing is fragmented, and what the system thinks of the path does not matter.
 socket.setMTUDiscover("PROBE");

@@ -13,7 +13,7 @@ import { commandFor, fixture, linuxOnly } from "./support/runtime.ts";
 
 const skip = { skip: noNamespaces };
 const [IPV4, IPV6]: readonly Family[] = FAMILIES;
-const TOLD = { recvDestination: true, recvTTL: true, recvTOS: true, recvTimestamp: true };
+const TOLD = { recvLocalAddress: true, recvTTL: true, recvTOS: true, recvTimestamp: true };
 
 const sendWith = (socket: RemoteSocket, text: string, options: SendOptions): Promise<unknown> =>
   socket.call("send", text, options);

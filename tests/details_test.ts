@@ -65,7 +65,7 @@ const DETAILS: Record<DetailName, Record<string, unknown>> = {
   timestamp: { timestamp: 1_000_000_000n, hardwareTimestamp: 2_000_000_000n },
   truncated: { truncated: false, controlTruncated: false },
   segmentSize: { segmentSize: 40 },
-  dropCount: { dropped: 7 },
+  dropCount: { dropCount: 7 },
 };
 
 test("a socket is told what it wants, and nothing else", () => {
@@ -77,7 +77,7 @@ test("a socket is told what it wants, and nothing else", () => {
   }
   const { decode } = decoderFor(4, ...Object.values(DETAIL_OPTIONS));
   assertEquals(decode(ALL), Object.assign({}, ...Object.values(DETAILS)));
-  assertEquals(decode([]), { truncated: false, controlTruncated: false, segmentSize: 100, dropped: 0 });
+  assertEquals(decode([]), { truncated: false, controlTruncated: false, segmentSize: 100, dropCount: 0 });
 });
 
 test("what the kernel has not said is not there", () => {

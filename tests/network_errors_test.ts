@@ -56,7 +56,7 @@ const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 2
 
 testBoth("a closed port's ICMP error names that destination on a socket without a peer", async (t, family) => {
   const [first, second] = [await closedPort(t, family), await closedPort(t, family)];
-  const socket = await t.bound({ type: family.type, recvErrors: true });
+  const socket = await t.bound({ type: family.type, recvNetworkErrors: true });
   noError(socket);
   for (const port of [first, second]) {
     const errors = nextNetworkErrors(socket);
@@ -81,7 +81,7 @@ testBoth("a closed port's ICMP error names that destination on a socket without 
 
 test("an IPv6 socket hears of IPv4 destinations, too", async (t) => {
   const port = await closedPort(t, FAMILIES[0]);
-  const socket = t.socket({ type: "udp6", recvErrors: true });
+  const socket = t.socket({ type: "udp6", recvNetworkErrors: true });
   const errors = nextNetworkErrors(socket);
   socket.send("x", port, "::ffff:127.0.0.1");
   const [{ origin, address, offender, port: toldPort }] = await errors;
@@ -94,7 +94,7 @@ for (const gso of [true, false]) {
     async (t, family) => {
       const closed = await closedPort(t, family);
       const open = await t.bound(family.type);
-      const socket = await t.bound({ type: family.type, recvErrors: true, gso });
+      const socket = await t.bound({ type: family.type, recvNetworkErrors: true, gso });
       noError(socket);
       const received = nextMessages(open, 100);
       const errors = nextNetworkErrors(socket, 100);
@@ -112,7 +112,7 @@ for (const gso of [true, false]) {
 
 testBoth("errors that wait for a slow listener when a turn is over come in the next one", async (t, family) => {
   const closed = await closedPort(t, family);
-  const socket = await t.bound({ type: family.type, recvErrors: true, gso: false });
+  const socket = await t.bound({ type: family.type, recvNetworkErrors: true, gso: false });
   noError(socket);
   const errors = nextNetworkErrors(socket, 10);
   // A turn ends after 5 ms.
@@ -126,7 +126,7 @@ testBoth("errors that wait for a slow listener when a turn is over come in the n
 testBoth("a message that leaves while another one's error is pending is not refused for it", async (t, family) => {
   const closed = await closedPort(t, family);
   const open = await t.bound(family.type);
-  const socket = await t.bound({ type: family.type, recvErrors: true });
+  const socket = await t.bound({ type: family.type, recvNetworkErrors: true });
   noError(socket);
   const received = nextMessages(open, 50);
   const errors = nextNetworkErrors(socket, 50);
@@ -142,11 +142,11 @@ testBoth("a message that leaves while another one's error is pending is not refu
 testBoth("transmit timestamps and errors come by one queue, each to its own listeners", async (t, family) => {
   const closed = await closedPort(t, family);
   const open = await t.bound(family.type);
-  const socket = await t.bound({ type: family.type, recvErrors: true, sendTimestamp: true });
+  const socket = await t.bound({ type: family.type, recvNetworkErrors: true, sendTimestamp: true });
   noError(socket);
   let timestamps = 0;
   const stamped = new Promise<void>((resolve) =>
-    socket.on("timestamp", () => ++timestamps === 20 ? resolve() : undefined)
+    socket.on("sendTimestamp", () => ++timestamps === 20 ? resolve() : undefined)
   );
   const errors = nextNetworkErrors(socket, 10);
   const received = nextMessages(open, 10);
@@ -161,7 +161,7 @@ testBoth("transmit timestamps and errors come by one queue, each to its own list
 
 testBoth("datagrams of others come while errors do", async (t, family) => {
   const closed = await closedPort(t, family);
-  const socket = await t.bound({ type: family.type, recvErrors: true });
+  const socket = await t.bound({ type: family.type, recvNetworkErrors: true });
   noError(socket);
   const other = await t.bound(family.type);
   const received = nextMessages(socket, 50);
@@ -178,16 +178,16 @@ testBoth(
   "with a peer 'networkError' comes in place of 'error'; without the option 'error' comes as in Node",
   async (t, family) => {
     const port = await closedPort(t, family);
-    const socket = t.socket({ type: family.type, recvErrors: true });
+    const socket = t.socket({ type: family.type, recvNetworkErrors: true });
     await new Promise<void>((resolve) => socket.connect(port, family.loopback, () => resolve()));
     const heard = nextNetworkErrors(socket);
     noError(socket);
     await sent(socket, "x");
     assertEquals([(await heard)[0].code, (await heard)[0].port], ["ECONNREFUSED", port]);
     socket.removeAllListeners("error");
-    assertEquals(socket.getRecvErrors(), true);
-    socket.setRecvErrors(false);
-    assertEquals(socket.getRecvErrors(), false);
+    assertEquals(socket.getRecvNetworkErrors(), true);
+    socket.setRecvNetworkErrors(false);
+    assertEquals(socket.getRecvNetworkErrors(), false);
     socket.on("networkError", () => assert(false, "a network error without the option"));
     const failing = nextEvent(socket, "error");
     await sent(socket, "x");
@@ -198,7 +198,7 @@ testBoth(
 test("a socket with the option costs nothing once its errors are read", async (t) => {
   const faults = injectFaults(t);
   const port = await closedPort(t, FAMILIES[0]);
-  const socket = await t.bound({ type: "udp4", recvErrors: true });
+  const socket = await t.bound({ type: "udp4", recvNetworkErrors: true });
   const errors = nextNetworkErrors(socket);
   await sent(socket, "x", port, "127.0.0.1");
   await errors;
@@ -210,7 +210,7 @@ test("a socket with the option costs nothing once its errors are read", async (t
 
 test("a listener that throws stops neither the other errors nor the socket", async (t) => {
   const port = await closedPort(t, FAMILIES[0]);
-  const socket = await t.bound({ type: "udp4", recvErrors: true, gso: false });
+  const socket = await t.bound({ type: "udp4", recvNetworkErrors: true, gso: false });
   const ports: (number | undefined)[] = [];
   let closed: () => void;
   const done = new Promise<void>((resolve) => closed = resolve);
@@ -225,7 +225,7 @@ test("a listener that throws stops neither the other errors nor the socket", asy
 });
 
 test("an error of sending that is the message's own is told", async (t) => {
-  const socket = await t.bound({ type: "udp4", recvErrors: true });
+  const socket = await t.bound({ type: "udp4", recvNetworkErrors: true });
   const error = await sent(socket, new Uint8Array(65_508), socket.address().port, "127.0.0.1").catch((error) => error);
   assertEquals(error.code, "EMSGSIZE");
   const broadcast = await sent(socket, "x", 9, "255.255.255.255").catch((error) => error);
@@ -282,7 +282,7 @@ testBoth(
   async (t, family) => {
     const { a, b } = await routedHosts(t);
     const far = await b.bound(family.type, family.any);
-    const socket = await a.bound({ type: family.type, recvErrors: true }, family.any);
+    const socket = await a.bound({ type: family.type, recvNetworkErrors: true }, family.any);
     await heedsTheTtl(family, socket, far);
     await findsTheMtu(family, socket, far);
     const nowhere = family.version === 4 ? "192.0.2.1" : "2001:db8::1";
@@ -341,7 +341,7 @@ async function findsTheMtu(family: Family, socket: RemoteSocket, far: RemoteSock
 
 test("errors that came in another turn than their messages still reach a listener that awaits", async (t) => {
   const port = await closedPort(t, FAMILIES[0]);
-  const socket = await t.bound({ type: "udp4", recvErrors: true });
+  const socket = await t.bound({ type: "udp4", recvNetworkErrors: true });
   const other = await t.bound("udp4");
   await sent(socket, "x", port, "127.0.0.1");
   const errors = nextNetworkErrors(socket);
@@ -353,7 +353,7 @@ test("errors that came in another turn than their messages still reach a listene
 testBoth("each message that is too large is one network error, wherever it stands among others", async (t, family) => {
   const receiver = await t.bound({ type: family.type, recvBufferSize: 1 << 20 });
   const { port } = receiver.address();
-  const socket = await t.bound({ type: family.type, recvErrors: true });
+  const socket = await t.bound({ type: family.type, recvNetworkErrors: true });
   noError(socket);
   const errors: NetworkError[] = [];
   socket.on("networkError", (error) => errors.push(error));
@@ -383,7 +383,7 @@ testBoth(
     const faults = injectFaults(t);
     const { abi } = faults.libc;
     const [closed, last] = [await closedPort(t, family), await closedPort(t, family)];
-    const socket = await t.bound({ type: family.type, recvErrors: true });
+    const socket = await t.bound({ type: family.type, recvNetworkErrors: true });
     noError(socket);
     const fd = faults.lastSocket();
     /** Sends to where nobody listens while the queue is not read, and counts the errors on it. */
@@ -427,7 +427,7 @@ testBoth(
 test("what a filter drops is no overrun of the error queue; what finds no room is", async (t) => {
   const closed = await closedPort(t, FAMILIES[0]);
   const other = await t.bound("udp4");
-  const socket = await t.bound({ type: "udp4", recvErrors: true, recvBufferSize: 32_768 });
+  const socket = await t.bound({ type: "udp4", recvNetworkErrors: true, recvBufferSize: 32_768 });
   const failing = async (): Promise<void> => {
     const errors = nextNetworkErrors(socket);
     await sent(socket, "x", closed, "127.0.0.1");

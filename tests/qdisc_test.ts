@@ -1,5 +1,5 @@
 /**
- * Queueing disciplines that refuse messages, which a socket hears of with 'recvErrors' (ENOBUFS).
+ * Queueing disciplines that refuse messages, which a socket hears of with 'recvNetworkErrors' (ENOBUFS).
  *
  * @module
  */

@@ -26,8 +26,8 @@ import { descriptorAt, kernelOption, openDescriptor } from "./support/kernel.ts"
 import { randomIntegers } from "./support/random.ts";
 
 const ALL = {
-  recvDestination: true,
-  recvOriginalDestination: true,
+  recvLocalAddress: true,
+  recvOriginalAddress: true,
   recvTTL: true,
   recvTOS: true,
   recvTimestamp: true,
@@ -38,14 +38,14 @@ const ALL = {
 
 /** What each option adds where there is no special hardware. */
 const PROPERTIES: Record<keyof typeof ALL, (keyof ReceiveDetails)[]> = {
-  recvDestination: ["localAddress", "interfaceIndex", "interfaceName"],
-  recvOriginalDestination: ["originalAddress", "originalPort"],
+  recvLocalAddress: ["localAddress", "interfaceIndex", "interfaceName"],
+  recvOriginalAddress: ["originalAddress", "originalPort"],
   recvTTL: ["ttl"],
   recvTOS: ["tos", "dscp", "ecn"],
   recvTimestamp: ["timestamp"],
   recvTruncated: ["truncated", "controlTruncated"],
   recvSegmentSize: ["segmentSize"],
-  recvDropCount: ["dropped"],
+  recvDropCount: ["dropCount"],
 };
 
 const NODES = ["address", "family", "port", "size"];
@@ -89,7 +89,7 @@ testBoth("everything that can be told is told", async (t, family) => {
     truncated: false,
     controlTruncated: false,
     segmentSize: 1,
-    dropped: 0,
+    dropCount: 0,
   });
 });
 
@@ -102,7 +102,7 @@ test("a socket for both protocols is told as much of IPv4", async (t) => {
 });
 
 testBoth("a socket bound to all addresses is told which one was asked", async (t, family) => {
-  const socket = await t.bound({ type: family.type, recvDestination: true }, family.any);
+  const socket = await t.bound({ type: family.type, recvLocalAddress: true }, family.any);
   const addresses = family.version === 4 ? ["127.0.0.1", "127.1.2.3", "127.9.9.9", "127.1.2.3"] : ["::1"];
   for (const address of addresses) assertEquals((await told(t, socket, address)).remote.localAddress, address);
 });
@@ -143,7 +143,7 @@ test("one socket's options are not its neighbour's", async (t) => {
 
 test("an adopted descriptor is told what the options say", async (t) => {
   const { fd } = openDescriptor({ type: "udp4", version: 4, name: "IPv4", loopback: "127.0.0.1", any: "0.0.0.0" });
-  const socket = t.track(createSocket({ fd, recvDestination: true, recvTTL: true }));
+  const socket = t.track(createSocket({ fd, recvLocalAddress: true, recvTTL: true }));
   const { remote } = await told(t, socket);
   assertEquals([remote.localAddress, remote.ttl], ["127.0.0.1", 64]);
 });
@@ -207,9 +207,9 @@ testBoth("what an overrun buffer lost is what was sent and did not come", async 
   const COUNT = 200;
   const texts: string[] = [];
   let last = 0;
-  socket.on("message", (message, { dropped }) => {
+  socket.on("message", (message, { dropCount }) => {
     texts.push(message.toString());
-    last = dropped!;
+    last = dropCount!;
   });
   // All within one turn: nobody receives meanwhile.
   const all = Array.from({ length: COUNT }, (_, i) => String(i).padStart(100, " "));
@@ -484,10 +484,10 @@ testBoth("what is lost between two datagrams is the difference of their counts, 
   socket.setRecvBufferSize(8192);
   const client = await t.bound(family.type);
   const [first, heard] = [await told(t, socket), [] as number[]];
-  const dropped: number[] = [first.remote.dropped!];
+  const dropped: number[] = [first.remote.dropCount!];
   socket.on("message", (message, remote) => {
     heard.push(message.length);
-    dropped.push(remote.dropped!);
+    dropped.push(remote.dropCount!);
   });
   const TOTAL = 400;
   for (let i = 0; i < TOTAL; i++) client.send(new Uint8Array(200), socket.address().port, family.loopback);
@@ -498,5 +498,5 @@ testBoth("what is lost between two datagrams is the difference of their counts, 
   const { remote } = await ending;
   const arrived = heard.filter((size) => size === 200).length;
   assert(arrived < TOTAL);
-  assertEquals(remote.dropped! - first.remote.dropped!, TOTAL + 1 - arrived);
+  assertEquals(remote.dropCount! - first.remote.dropCount!, TOTAL + 1 - arrived);
 });

@@ -493,7 +493,7 @@ test("what is said of a datagram is in rinfo, in the documented order, and nothi
   const all: ReceiveDetails = {
     ...{ localAddress: "10.0.0.1", interfaceIndex: 3, interfaceName: "eth0" },
     ...{ originalAddress: "10.0.0.2", originalPort: 53, ttl: 64, tos: 6, dscp: 1, ecn: 2 },
-    ...{ timestamp: 1n, hardwareTimestamp: 2n, truncated: true, controlTruncated: false, segmentSize: 10, dropped: 0 },
+    ...{ timestamp: 1n, hardwareTimestamp: 2n, truncated: true, controlTruncated: false, segmentSize: 10, dropCount: 0 },
   };
   const remote = infoOf(sender, all);
   assertEquals(remote, { ...sender, size: 4, ...all } as RemoteInfo);

@@ -123,7 +123,7 @@ testBoth("a late answer to an earlier request is not the next one's", async (t, 
   await errorOf(socket.request("first", { ...options, timeout: 5, retries: 0 }));
   await until(() => server.asked.length === 1, "the request");
   late();
-  await until(() => socket.socket.getInputQueueSize() > 0, "the late answer");
+  await until(() => socket.socket.getNextDatagramSize() > 0, "the late answer");
   assertEquals(await textOf(socket.request("second", options)), "re: second");
 });
 

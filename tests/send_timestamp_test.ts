@@ -4,20 +4,20 @@
  * @module
  */
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { clockTime, createSocket, type Socket, type SocketOptions, type TransmitTimestamp } from "../mod.ts";
+import { clockTime, createSocket, type SendTimestamp, type Socket, type SocketOptions } from "../mod.ts";
 import { injectFaults } from "./support/faulty_libc.ts";
 import { closed, nextMessages, sent, test, testBoth } from "./support/harness.ts";
 import { addressOf, noFirewall, twoHosts } from "./support/namespaces.ts";
 import { linuxOnly } from "./support/runtime.ts";
 
 /** The next `count` timestamps. */
-function nextTimestamps(socket: Socket, count: number): Promise<TransmitTimestamp[]> {
-  const found: TransmitTimestamp[] = [];
+function nextTimestamps(socket: Socket, count: number): Promise<SendTimestamp[]> {
+  const found: SendTimestamp[] = [];
   return new Promise((resolve) => {
-    socket.on("timestamp", function listen(timestamp) {
+    socket.on("sendTimestamp", function listen(timestamp) {
       found.push(timestamp);
       if (found.length < count) return;
-      socket.removeListener("timestamp", listen);
+      socket.removeListener("sendTimestamp", listen);
       resolve(found);
     });
   });
@@ -65,11 +65,11 @@ testBoth("it can be turned on and off, after binding and before", async (t, fami
 }, { skip: linuxOnly("SO_TIMESTAMPING") });
 
 test("timestamps of both directions go with other details, and with messages that come meanwhile", async (t) => {
-  const options = { sendTimestamp: true, recvTimestamp: true, recvTTL: true, recvErrors: true } as const;
+  const options = { sendTimestamp: true, recvTimestamp: true, recvTTL: true, recvNetworkErrors: true } as const;
   const [a, b] = [await t.bound({ type: "udp4", ...options }), await t.bound({ type: "udp4", ...options })];
   const COUNT = 50;
-  const times: TransmitTimestamp[] = [];
-  a.on("timestamp", (timestamp) => times.push(timestamp));
+  const times: SendTimestamp[] = [];
+  a.on("sendTimestamp", (timestamp) => times.push(timestamp));
   b.on("message", (message, { port, address, ttl, timestamp }) => {
     assert(ttl === 64 && timestamp! > 0n);
     b.send(message, port, address);
@@ -85,7 +85,7 @@ test("timestamps of both directions go with other details, and with messages tha
 
 test("without the option nothing is told", async (t) => {
   const [sender, receiver] = [await t.bound("udp4"), await t.bound("udp4")];
-  sender.on("timestamp", () => assert(false));
+  sender.on("sendTimestamp", () => assert(false));
   const received = nextMessages(receiver, 2);
   for (const text of ["a", "b"]) await sent(sender, text, receiver.address().port, "127.0.0.1");
   await received;

@@ -24,7 +24,7 @@ import {
 
 const IPV4: Family = FAMILIES[0];
 
-const TOLD = { recvDestination: true, recvTTL: true, recvTOS: true };
+const TOLD = { recvLocalAddress: true, recvTTL: true, recvTOS: true };
 
 /** A receiver that is told everything, and a sender. */
 async function pair(
@@ -66,7 +66,7 @@ testBoth("each datagram has the TTL and the type of service that it was sent wit
 });
 
 test("an answer leaves with the address that was asked", async (t) => {
-  const server = await t.bound({ type: "udp4", recvDestination: true }, "0.0.0.0");
+  const server = await t.bound({ type: "udp4", recvLocalAddress: true }, "0.0.0.0");
   server.on("message", (message, { port, address, localAddress }) => {
     server.send(message, { port, address, localAddress });
   });

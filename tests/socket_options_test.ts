@@ -46,20 +46,20 @@ testBoth("TOS, DSCP and ECN are on what is sent, and each leaves the others alon
     return [tos, dscp, ecn];
   };
   assertEquals(await arrived(), [0, 0, 0]);
-  assertEquals(sender.setTypeOfService(0xb9), true);
+  assertEquals(sender.setTOS(0xb9), true);
   assertEquals(await arrived(), [0xb9, 46, 1]);
   sender.setECN(2);
   assertEquals(await arrived(), [0xba, 46, 2]);
   sender.setDSCP(10);
   assertEquals(await arrived(), [42, 10, 2]);
-  assertEquals([sender.getTypeOfService(), sender.getDSCP(), sender.getECN()], [42, 10, 2]);
+  assertEquals([sender.getTOS(), sender.getDSCP(), sender.getECN()], [42, 10, 2]);
   assertEquals(inKernel(sender, either(family, "IP_TOS", "IPV6_TCLASS")), 42);
 });
 
 test("an IPv6 socket has its traffic class on what it sends over IPv4, too", async (t) => {
   const receiver = await t.bound({ type: "udp4", recvTOS: true });
   const sender = await t.bound("udp6", "::");
-  sender.setTypeOfService(0x48);
+  sender.setTOS(0x48);
   const message = nextMessage(receiver);
   await sent(sender, "x", receiver.address().port, "::ffff:127.0.0.1");
   assertEquals(((await message).remote as unknown as { tos: number }).tos, 0x48);
@@ -72,7 +72,7 @@ testBoth(
     const sender = await t.bound(family.type);
     const messages = nextMessages(receiver, 3);
     for (const tos of [4, 8, 12]) {
-      sender.setTypeOfService(tos);
+      sender.setTOS(tos);
       sender.send(`${tos}`, receiver.address().port, family.loopback);
     }
     const seen = (await messages).map(({ text, remote }) => [Number(text), (remote as unknown as { tos: number }).tos]);
@@ -117,14 +117,14 @@ testBoth("the drop counter is what was sent less what was received", async (t, f
   const total = 300;
   // One turn: nothing is received meanwhile.
   const sends = Array.from({ length: total }, () => sent(sender, new Uint8Array(100), port, family.loopback));
-  assertEquals(receiver.getInputQueueSize(), 100, "what waits first");
+  assertEquals(receiver.getNextDatagramSize(), 100, "what waits first");
   const { receiveAllocated, receiveBuffer, drops } = receiver.getMemoryInfo();
   assert(receiveAllocated > 0 && receiveBuffer >= 4096 && drops > 0, `${receiveAllocated} ${receiveBuffer} ${drops}`);
   await Promise.all(sends);
   while (receiver.getMemoryInfo().receiveAllocated > 0) await turn();
   await turn();
   assertEquals(receiver.getDropCount(), total - received);
-  assertEquals(receiver.getInputQueueSize(), 0);
+  assertEquals(receiver.getNextDatagramSize(), 0);
 });
 
 test("what the device has not sent is counted in the output queue", async (t) => {
@@ -266,16 +266,16 @@ testBoth("a blocked source of a group is not heard until it is let in again", as
 testBoth(
   "options can be set before bind(), and a descriptor that is taken over later has those of createSocket()",
   async (t, family) => {
-    const socket = t.socket({ type: family.type, recvErrors: true });
-    socket.setTypeOfService(16);
+    const socket = t.socket({ type: family.type, recvNetworkErrors: true });
+    socket.setTOS(16);
     await new Promise<void>((resolve) => socket.bind(0, family.loopback, resolve));
     assertEquals(inKernel(socket, either(family, "IP_TOS", "IPV6_TCLASS")), 16);
     const { fd } = openDescriptor(family);
-    const adopting = t.socket({ type: family.type, recvErrors: true });
+    const adopting = t.socket({ type: family.type, recvNetworkErrors: true });
     await new Promise<void>((resolve) => adopting.bind({ fd }, resolve));
     assertEquals(inKernel(adopting, either(family, "IP_RECVERR", "IPV6_RECVERR")), 1);
     const adopted = openDescriptor(family);
-    const atOnce = t.socket({ type: family.type, fd: adopted.fd, recvErrors: true });
+    const atOnce = t.socket({ type: family.type, fd: adopted.fd, recvNetworkErrors: true });
     assertEquals(kernelOption(adopted.port, either(family, "IP_RECVERR", "IPV6_RECVERR")), 1);
     assertEquals(atOnce.address().port, adopted.port);
   },
@@ -354,7 +354,7 @@ test("what is no option, no level or no value is refused before it goes down", (
   }
   assertEquals([...faults.callsOf("getsockopt"), ...faults.callsOf("setsockopt")].length, 0);
   socket.close();
-  for (const call of [() => socket.getTypeOfService(), () => socket.setMark(1), () => socket.getsockopt(1, 3)]) {
+  for (const call of [() => socket.getTOS(), () => socket.setMark(1), () => socket.getsockopt(1, 3)]) {
     assertEquals((assertThrows(call) as Error & { code: string }).code, "ERR_SOCKET_DGRAM_NOT_RUNNING");
   }
 });
@@ -418,12 +418,14 @@ test("a refusal names the option, the privilege that it takes and the least kern
 
 test("an option of createSocket() that the kernel refuses is its error, and no descriptor is left", (t) => {
   const faults = injectFaults(t);
-  for (const options of [{ mark: 1 }, { freebind: true }, { transparent: true }, { recvErrors: true }]) {
+  for (const options of [{ mark: 1 }, { freebind: true }, { transparent: true }, { recvNetworkErrors: true }]) {
     faults.fail("setsockopt", "EPERM");
     const error = assertThrows(() => t.socket({ type: "udp4", ...options })) as Error & { code: string };
     assertEquals(error.code, "EPERM");
   }
-  for (const options of [{ mark: "1" }, { mark: -1 }, { freebind: 1 }, { transparent: "" }, { recvErrors: null }]) {
+  for (
+    const options of [{ mark: "1" }, { mark: -1 }, { freebind: 1 }, { transparent: "" }, { recvNetworkErrors: null }]
+  ) {
     const error = assertThrows(() => t.socket({ type: "udp4", ...options } as never)) as Error & { code: string };
     assert(/^ERR_(INVALID_ARG_TYPE|OUT_OF_RANGE)$/.test(error.code), error.code);
   }

@@ -227,7 +227,7 @@ testBoth("a batch is one turn, and the messages after it have one each", async (
 
 testBoth("errors of the network have a turn each", async (t, family) => {
   const port = await closedPort(t, family);
-  const socket = await t.bound({ type: family.type, recvErrors: true, gso: false });
+  const socket = await t.bound({ type: family.type, recvNetworkErrors: true, gso: false });
   const record: string[] = [];
   socket.on("networkError", ({ message }) => {
     record.push(`e${message}`);

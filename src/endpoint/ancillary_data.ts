@@ -15,7 +15,7 @@ import { receiveTimestampFlags, transmitTimestampFlags } from "../../ffi/wire/re
 import type { OptionName } from "../../ffi/wire/sockopt.ts";
 import { DetailDecoder, type DetailName, kernelOptions } from "../receiving/details.ts";
 import type { ErrorReceiver } from "../receiving/error_receiver.ts";
-import type { TransmitTimestamp } from "../receiving/types.ts";
+import type { SendTimestamp } from "../receiving/types.ts";
 
 /** What it needs from its endpoint. */
 export interface AncillaryOwner {
@@ -33,7 +33,7 @@ export interface AncillaryOwner {
   /** Called when {@linkcode AncillaryData.sendTimestamps} has changed. */
   updateSegments(): void;
   /** Reports when a datagram left. */
-  deliverTimestamp(timestamp: TransmitTimestamp): void;
+  deliverSendTimestamp(timestamp: SendTimestamp): void;
 }
 
 /**
@@ -98,7 +98,7 @@ export class AncillaryData {
       return result;
     }
     this.#owner.updateSegments();
-    const deliver = (message: QueuedError): void => this.#owner.deliverTimestamp(timestampOf(message));
+    const deliver = (message: QueuedError): void => this.#owner.deliverSendTimestamp(timestampOf(message));
     this.#owner.errorReceiver.onTimestamp = on ? deliver : undefined;
     return 0;
   }
@@ -121,9 +121,9 @@ export class AncillaryData {
   }
 }
 
-function timestampOf({ data, timestamps }: QueuedError): TransmitTimestamp {
+function timestampOf({ data, timestamps }: QueuedError): SendTimestamp {
   const { software, hardware } = timestamps ?? { software: 0n, hardware: 0n };
-  const timestamp: TransmitTimestamp = { id: data };
+  const timestamp: SendTimestamp = { id: data };
   if (software > 0n) timestamp.timestamp = software;
   if (hardware > 0n) timestamp.hardwareTimestamp = hardware;
   return timestamp;

@@ -7,7 +7,7 @@ import type { Buffer } from "node:buffer";
 import type { EventEmitter } from "node:events";
 import type { MessageBatch } from "../receiving/message_batch.ts";
 import type { NetworkError } from "../receiving/network_error.ts";
-import type { RemoteInfo, TransmitTimestamp } from "../receiving/types.ts";
+import type { RemoteInfo, SendTimestamp } from "../receiving/types.ts";
 
 /** A socket of the public surface, with any events. */
 // deno-lint-ignore no-explicit-any
@@ -35,8 +35,8 @@ export interface SocketEvents {
   /** The socket is closed. No event follows. */
   close: [];
   /** A datagram was sent: only with the option `sendTimestamp`. Not in Node. */
-  timestamp: [timestamp: TransmitTimestamp];
-  /** The network reports that a datagram did not arrive: only with the option `recvErrors`. Not in Node. */
+  sendTimestamp: [timestamp: SendTimestamp];
+  /** The network reports that a datagram did not arrive: only with the option `recvNetworkErrors`. Not in Node. */
   networkError: [error: NetworkError];
   /** Something failed that is not reported to a callback. */
   error: [error: Error];

@@ -17,7 +17,7 @@ import type { Received } from "../receiving/message_batch.ts";
 import type { NetworkError } from "../receiving/network_error.ts";
 import { MEMINFO_SIZE, ReceiveBuffer } from "../receiving/receive_buffer.ts";
 import { remoteInfo } from "../receiving/remote_info.ts";
-import type { RemoteInfo, TransmitTimestamp } from "../receiving/types.ts";
+import type { RemoteInfo, SendTimestamp } from "../receiving/types.ts";
 import { type ControlledSocket, isMappedName, SendControlsEncoder } from "../sending/controls.ts";
 import { type Path, Paths, pathTo } from "../sending/path.ts";
 import { NO_OFFLOAD, type Offload } from "../sending/segments.ts";
@@ -360,8 +360,8 @@ export class UdpEndpoint extends DatagramEndpoint
   }
 
   /** Reports when a datagram left. */
-  deliverTimestamp(timestamp: TransmitTimestamp): void {
-    this.emit("timestamp", timestamp);
+  deliverSendTimestamp(timestamp: SendTimestamp): void {
+    this.emit("sendTimestamp", timestamp);
   }
 
   protected override makeSender(): Sender {

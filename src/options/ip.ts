@@ -15,37 +15,37 @@ export function setTTL(socket: AnySocket, ttl: number): number {
   return setHops(socket, "IP_TTL", "IPV6_UNICAST_HOPS", ttl, 1, "setTTL");
 }
 
-/** See {@linkcode Socket.setTypeOfService}. */
-export function setTypeOfService(socket: AnySocket, tos: number): true {
+/** See {@linkcode Socket.setTOS}. */
+export function setTOS(socket: AnySocket, tos: number): true {
   validateInteger(tos, "tos", 0, 255);
   return setForBoth(socket, "IP_TOS", "IPV6_TCLASS", tos);
 }
 
-/** See {@linkcode Socket.getTypeOfService}. */
-export function getTypeOfService(socket: AnySocket): number {
+/** See {@linkcode Socket.getTOS}. */
+export function getTOS(socket: AnySocket): number {
   return getInt(socket, isIPv4(socket) ? "IP_TOS" : "IPV6_TCLASS");
 }
 
 /** See {@linkcode Socket.setDSCP}. */
 export function setDSCP(socket: AnySocket, dscp: number): true {
   validateInteger(dscp, "dscp", 0, 63);
-  return setTypeOfService(socket, dscp << 2 | getTypeOfService(socket) & 3);
+  return setTOS(socket, dscp << 2 | getTOS(socket) & 3);
 }
 
 /** See {@linkcode Socket.getDSCP}. */
 export function getDSCP(socket: AnySocket): number {
-  return getTypeOfService(socket) >> 2;
+  return getTOS(socket) >> 2;
 }
 
 /** See {@linkcode Socket.setECN}. */
 export function setECN(socket: AnySocket, ecn: number): true {
   validateInteger(ecn, "ecn", 0, 3);
-  return setTypeOfService(socket, getTypeOfService(socket) & ~3 | ecn);
+  return setTOS(socket, getTOS(socket) & ~3 | ecn);
 }
 
 /** See {@linkcode Socket.getECN}. */
 export function getECN(socket: AnySocket): number {
-  return getTypeOfService(socket) & 3;
+  return getTOS(socket) & 3;
 }
 
 /** See {@linkcode Socket.setMTUDiscover}. */
@@ -108,16 +108,16 @@ export function getTransparent(socket: AnySocket): boolean {
   return getInt(socket, isIPv4(socket) ? "IP_TRANSPARENT" : "IPV6_TRANSPARENT") !== 0;
 }
 
-/** See {@linkcode Socket.setRecvErrors}. */
-export function setRecvErrors(socket: AnySocket, flag: boolean): true {
+/** See {@linkcode Socket.setRecvNetworkErrors}. */
+export function setRecvNetworkErrors(socket: AnySocket, flag: boolean): true {
   validateBoolean(flag, "flag");
   setForBoth(socket, "IP_RECVERR", "IPV6_RECVERR", flag ? 1 : 0);
   runningUdpEndpoint(socket).errorReceiver.takesNetworkErrors = flag;
   return true;
 }
 
-/** See {@linkcode Socket.getRecvErrors}. */
-export function getRecvErrors(socket: AnySocket): boolean {
+/** See {@linkcode Socket.getRecvNetworkErrors}. */
+export function getRecvNetworkErrors(socket: AnySocket): boolean {
   return getInt(socket, isIPv4(socket) ? "IP_RECVERR" : "IPV6_RECVERR") !== 0;
 }
 

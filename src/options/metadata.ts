@@ -11,14 +11,14 @@ import type { DetailName } from "../receiving/details.ts";
 import type { ClockName } from "../sending/types.ts";
 import { clockNumber } from "./clock_time.ts";
 
-/** See {@linkcode Socket.setRecvDestination}. */
-export function setRecvDestination(socket: AnySocket, flag: boolean): true {
-  return setDetail(socket, "destination", flag, "setRecvDestination");
+/** See {@linkcode Socket.setRecvLocalAddress}. */
+export function setRecvLocalAddress(socket: AnySocket, flag: boolean): true {
+  return setDetail(socket, "destination", flag, "setRecvLocalAddress");
 }
 
-/** See {@linkcode Socket.setRecvOriginalDestination}. */
-export function setRecvOriginalDestination(socket: AnySocket, flag: boolean): true {
-  return setDetail(socket, "originalDestination", flag, "setRecvOriginalDestination");
+/** See {@linkcode Socket.setRecvOriginalAddress}. */
+export function setRecvOriginalAddress(socket: AnySocket, flag: boolean): true {
+  return setDetail(socket, "originalDestination", flag, "setRecvOriginalAddress");
 }
 
 /** See {@linkcode Socket.setRecvTTL}. */

@@ -70,8 +70,8 @@ export function getDropCount(socket: AnySocket): number {
   return getMemoryInfo(socket).drops;
 }
 
-/** See {@linkcode Socket.getInputQueueSize}. */
-export function getInputQueueSize(socket: AnySocket): number {
+/** See {@linkcode Socket.getNextDatagramSize}. */
+export function getNextDatagramSize(socket: AnySocket): number {
   return readQueue(socket, "SIOCINQ", "SO_NREAD");
 }
 

@@ -292,7 +292,7 @@ export class Socket implements AsyncDisposable, AsyncIterable<Datagram> {
    * this one's. A datagram that arrived before the request is sent is not an answer, and is dropped unless there are
    * other listeners or requests. Several requests may wait at once.
    *
-   * On Linux this enables `setRecvErrors`, so that an unconnected socket is also notified of a closed port.
+   * On Linux this enables `setRecvNetworkErrors`, so that an unconnected socket is also notified of a closed port.
    *
    * @example
    * ```ts
@@ -356,7 +356,7 @@ export class Socket implements AsyncDisposable, AsyncIterable<Datagram> {
   #hearNetwork(): void {
     const { socket } = this;
     try {
-      if (!socket.getRecvErrors()) socket.setRecvErrors(true);
+      if (!socket.getRecvNetworkErrors()) socket.setRecvNetworkErrors(true);
     } catch {
       // The system has no such option. A connected socket is notified of a closed port anyway.
     }
@@ -366,13 +366,13 @@ export class Socket implements AsyncDisposable, AsyncIterable<Datagram> {
   async #dropOld(): Promise<void> {
     const { socket } = this;
     const isHeard = (): boolean => this.#requests.areAny || socket.listenerCount("message") > 0;
-    if (isHeard() || socket.listenerCount("messages") > 0 || socket.getInputQueueSize() === 0) return;
+    if (isHeard() || socket.listenerCount("messages") > 0 || socket.getNextDatagramSize() === 0) return;
     const drop = (): void => {};
     socket.on("message", drop);
     try {
       for (let turns = 0; turns < MAX_TURNS && endpointOf(socket); turns++) {
         await new Promise((resolve) => setImmediate(resolve));
-        if (endpointOf(socket) && socket.getInputQueueSize() === 0) break;
+        if (endpointOf(socket) && socket.getNextDatagramSize() === 0) break;
       }
     } finally {
       socket.removeListener("message", drop);

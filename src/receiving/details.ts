@@ -26,8 +26,8 @@ export type DetailName = ReceivedDetail | "truncated" | "segmentSize";
 
 /** The options of `createSocket`. */
 export const DETAIL_OPTIONS = {
-  recvDestination: "destination",
-  recvOriginalDestination: "originalDestination",
+  recvLocalAddress: "destination",
+  recvOriginalAddress: "originalDestination",
   recvTTL: "ttl",
   recvTOS: "tos",
   recvTimestamp: "timestamp",
@@ -112,7 +112,7 @@ export class DetailDecoder implements ControlDecoder {
       details.controlTruncated = (flags & this.#MSG_CTRUNC) !== 0;
     }
     if (wanted.segmentSize) details.segmentSize = Math.min(controls.segmentSize, length) || length;
-    if (wanted.dropCount) details.dropped = controls.dropped;
+    if (wanted.dropCount) details.dropCount = controls.dropped;
     return details;
   }
 

@@ -43,7 +43,7 @@ function Detailed(this: RemoteInfo, sender: SocketAddress, size: number, details
   if (details.truncated !== undefined) this.truncated = details.truncated;
   if (details.controlTruncated !== undefined) this.controlTruncated = details.controlTruncated;
   if (details.segmentSize !== undefined) this.segmentSize = details.segmentSize;
-  if (details.dropped !== undefined) this.dropped = details.dropped;
+  if (details.dropCount !== undefined) this.dropCount = details.dropCount;
 }
 Detailed.prototype = Object.prototype;
 

@@ -10,20 +10,20 @@
  */
 export interface ReceiveDetails {
   /**
-   * With `recvDestination`: the IP address it was sent to: an address of this host, a multicast group or a broadcast address. A
+   * With `recvLocalAddress`: the IP address it was sent to: an address of this host, a multicast group or a broadcast address. A
    * link-local IPv6 address is followed by `%` and the interface. If a `udp6` socket received it over IPv4, it is mapped (`::ffff:`).
    */
   localAddress?: string;
-  /** With `recvDestination`: the index of the interface it arrived on. */
+  /** With `recvLocalAddress`: the index of the interface it arrived on. */
   interfaceIndex?: number;
-  /** With `recvDestination`: the name of that interface, or its index as text if it no longer exists. */
+  /** With `recvLocalAddress`: the name of that interface, or its index as text if it no longer exists. */
   interfaceName?: string;
   /**
-   * With `recvOriginalDestination`: the IP address it was originally sent to, in the form of `localAddress`. It differs from the
+   * With `recvOriginalAddress`: the IP address it was originally sent to, in the form of `localAddress`. It differs from the
    * socket's address if a firewall rule (TPROXY) has redirected the datagram.
    */
   originalAddress?: string;
-  /** With `recvOriginalDestination`: the port it was originally sent to. */
+  /** With `recvOriginalAddress`: the port it was originally sent to. */
   originalPort?: number;
   /** With `recvTTL`: the TTL or hop limit it arrived with, 0 to 255. */
   ttl?: number;
@@ -50,7 +50,7 @@ export interface ReceiveDetails {
    * With `recvDropCount`: how many datagrams the socket had lost when this one arrived, since the socket was created, because its
    * receive buffer was full or they were damaged. Counts from 0 to 2^32 - 1, then from 0 again.
    */
-  dropped?: number;
+  dropCount?: number;
 }
 
 /** The sender of a datagram, and its metadata: the second argument of `'message'` listeners. */
@@ -65,8 +65,8 @@ export interface RemoteInfo extends ReceiveDetails {
   size: number;
 }
 
-/** When a datagram left: the argument of `'timestamp'` listeners. */
-export interface TransmitTimestamp {
+/** When a datagram left: the argument of `'sendTimestamp'` listeners. */
+export interface SendTimestamp {
   /**
    * The number of the datagram: how many the kernel had taken from this socket since `setSendTimestamp(true)` before this one. The
    * first has 0; after 2^32 - 1 it is 0 again. A message that is refused after the kernel has made a packet of it, for example by a

@@ -114,11 +114,11 @@ export function adoptAtCreation(socket: UdpSocket, endpoint: UdpEndpoint, fd: nu
 
 /** Sets the options that apply before `bind()`. Must be called for each descriptor. */
 export function applyOptions(socket: UdpSocket): void {
-  const { freebind, transparent, mark, recvErrors } = udpStateOf(socket).options;
+  const { freebind, transparent, mark, recvNetworkErrors } = udpStateOf(socket).options;
   if (freebind) ip.setFreebind(socket, true);
   if (transparent) ip.setTransparent(socket, true);
   if (mark !== undefined) solSocket.setMark(socket, mark);
-  if (recvErrors) ip.setRecvErrors(socket, true);
+  if (recvNetworkErrors) ip.setRecvNetworkErrors(socket, true);
 }
 
 /** Returns what an action throws, or undefined. */

@@ -40,13 +40,13 @@ export interface CheckedOptions {
   readonly freebind: boolean;
   readonly transparent: boolean;
   readonly mark: number | undefined;
-  readonly recvErrors: boolean;
+  readonly recvNetworkErrors: boolean;
   readonly sendTimestamp: boolean;
   readonly offload: Offload;
 }
 
 /** Options that Node does not have, which must be booleans. */
-const FLAGS = ["gso", "gro", "freebind", "transparent", "recvErrors", "sendTimestamp"] as const;
+const FLAGS = ["gso", "gro", "freebind", "transparent", "recvNetworkErrors", "sendTimestamp"] as const;
 
 /** The options of sockets that were created with a type only. The sockets share them, as there may be ten thousand. */
 const ofType = new Map<unknown, CheckedOptions>();
@@ -105,7 +105,7 @@ function check(given: SocketType | SocketOptions | AdoptOptions): CheckedOptions
     freebind: options.freebind ?? false,
     transparent: options.transparent ?? false,
     mark: options.mark,
-    recvErrors: options.recvErrors ?? false,
+    recvNetworkErrors: options.recvNetworkErrors ?? false,
     sendTimestamp: options.sendTimestamp ?? false,
     // Whoever opened an adopted descriptor may not know UDP_GRO.
     offload: { gso: options.gso ?? true, gro: options.gro ?? (fd === undefined || fd === null) },

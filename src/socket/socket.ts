@@ -60,7 +60,7 @@ const socketChannel = channel("udp.socket");
  * A UDP socket with the surface of Node's `dgram.Socket`.
  *
  * Made by {@linkcode createSocket}. Events: `'message'`, `'listening'`, `'connect'`, `'close'`, `'error'`, and beyond Node
- * `'messages'`, `'networkError'`, `'timestamp'` ({@linkcode SocketEvents}). A method that is called on a closed socket throws
+ * `'messages'`, `'networkError'`, `'sendTimestamp'` ({@linkcode SocketEvents}). A method that is called on a closed socket throws
  * ERR_SOCKET_DGRAM_NOT_RUNNING; in Node some of them throw another TypeError.
  *
  * Options that Node does not have can be set at any time, also before `bind()`. If one fails, the error is an {@linkcode OptionError}.
@@ -514,7 +514,7 @@ export class Socket extends EventEmitter<SocketEvents> {
 
   /**
    * Sets the priority of what is sent (SO_PRIORITY, Linux), by which the device's queueing discipline sorts packets. It
-   * is also the priority of a VLAN's frames. Not in Node. {@linkcode Socket.setTypeOfService} also changes it.
+   * is also the priority of a VLAN's frames. Not in Node. {@linkcode Socket.setTOS} also changes it.
    *
    * @param priority 0 to 6; with CAP_NET_ADMIN up to 2147483647.
    * @returns True.
@@ -592,8 +592,8 @@ export class Socket extends EventEmitter<SocketEvents> {
    * The size in bytes of the datagram that is received next (SIOCINQ; SO_NREAD on macOS). 0 if none waits, or if it is empty.
    * Not in Node.
    */
-  getInputQueueSize(): number {
-    return solSocket.getInputQueueSize(this);
+  getNextDatagramSize(): number {
+    return solSocket.getNextDatagramSize(this);
   }
 
   /**
@@ -668,17 +668,17 @@ export class Socket extends EventEmitter<SocketEvents> {
    * @returns True.
    * @throws {RangeError} ERR_OUT_OF_RANGE.
    */
-  setTypeOfService(tos: number): true {
-    return ip.setTypeOfService(this, tos);
+  setTOS(tos: number): true {
+    return ip.setTOS(this, tos);
   }
 
   /** The type of service, or traffic class, of what is sent: 0 to 255. */
-  getTypeOfService(): number {
-    return ip.getTypeOfService(this);
+  getTOS(): number {
+    return ip.getTOS(this);
   }
 
   /**
-   * Sets the differentiated services codepoint of what is sent (RFC 2474): the upper six bits of {@linkcode Socket.setTypeOfService}, whose
+   * Sets the differentiated services codepoint of what is sent (RFC 2474): the upper six bits of {@linkcode Socket.setTOS}, whose
    * other two bits do not change. Not in Node.
    *
    * @param dscp 0 to 63: 46 is expedited forwarding (RFC 3246).
@@ -695,7 +695,7 @@ export class Socket extends EventEmitter<SocketEvents> {
   }
 
   /**
-   * Sets the explicit congestion notification of what is sent (RFC 3168): the lower two bits of {@linkcode Socket.setTypeOfService}, whose
+   * Sets the explicit congestion notification of what is sent (RFC 3168): the lower two bits of {@linkcode Socket.setTOS}, whose
    * other six bits do not change. Not in Node.
    *
    * @param ecn 0: not ECN-capable; 1: ECT(1); 2: ECT(0); 3: congestion experienced.
@@ -745,7 +745,7 @@ export class Socket extends EventEmitter<SocketEvents> {
   }
 
   /**
-   * The MTU of the path to the peer, if the kernel knows it (IP_MTU on Linux, IPV6_PATHMTU). Without a peer, use `recvErrors`:
+   * The MTU of the path to the peer, if the kernel knows it (IP_MTU on Linux, IPV6_PATHMTU). Without a peer, use `recvNetworkErrors`:
    * its errors have the MTU. Not in Node.
    *
    * @returns The size in bytes. It includes the IP and UDP headers: 28 bytes for IPv4 and 48 for IPv6 without options.
@@ -795,13 +795,13 @@ export class Socket extends EventEmitter<SocketEvents> {
    * @returns True.
    * @throws {Error} ENOPROTOOPT on macOS.
    */
-  setRecvErrors(flag: boolean): true {
-    return ip.setRecvErrors(this, flag);
+  setRecvNetworkErrors(flag: boolean): true {
+    return ip.setRecvNetworkErrors(this, flag);
   }
 
   /** Whether `'networkError'` events are enabled (IP_RECVERR, IPV6_RECVERR; Linux). Not in Node. */
-  getRecvErrors(): boolean {
-    return ip.getRecvErrors(this);
+  getRecvNetworkErrors(): boolean {
+    return ip.getRecvNetworkErrors(this);
   }
 
   /**
@@ -988,8 +988,8 @@ export class Socket extends EventEmitter<SocketEvents> {
    *
    * @returns True.
    */
-  setRecvDestination(flag: boolean): true {
-    return metadata.setRecvDestination(this, flag);
+  setRecvLocalAddress(flag: boolean): true {
+    return metadata.setRecvLocalAddress(this, flag);
   }
 
   /**
@@ -1000,8 +1000,8 @@ export class Socket extends EventEmitter<SocketEvents> {
    * @returns True.
    * @throws {TypeError} ERR_FEATURE_UNAVAILABLE_ON_PLATFORM on macOS.
    */
-  setRecvOriginalDestination(flag: boolean): true {
-    return metadata.setRecvOriginalDestination(this, flag);
+  setRecvOriginalAddress(flag: boolean): true {
+    return metadata.setRecvOriginalAddress(this, flag);
   }
 
   /**
@@ -1052,7 +1052,7 @@ export class Socket extends EventEmitter<SocketEvents> {
   }
 
   /**
-   * Enables the number of datagrams that the socket had lost when each one arrived: `dropped` (SO_RXQ_OVFL, Linux). So that each
+   * Enables the number of datagrams that the socket had lost when each one arrived: `dropCount` (SO_RXQ_OVFL, Linux). So that each
    * one counts, the kernel coalesces no datagrams (`gro`) meanwhile.
    *
    * @returns True.
@@ -1063,7 +1063,7 @@ export class Socket extends EventEmitter<SocketEvents> {
   }
 
   /**
-   * Enables `'timestamp'` events ({@linkcode TransmitTimestamp}), which report when each datagram left (SO_TIMESTAMPING, Linux).
+   * Enables `'sendTimestamp'` events ({@linkcode SendTimestamp}), which report when each datagram left (SO_TIMESTAMPING, Linux).
    * Meanwhile messages go to the kernel one by one. Timestamps wait in the receive buffer: if that is full, one may be missing.
    *
    * @returns True.

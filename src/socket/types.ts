@@ -58,13 +58,13 @@ export interface SocketOptions {
    * `fd`, as another process may share that socket, and would receive them as one.
    */
   gro?: boolean | undefined;
-  /** Adds to `rinfo` the address each datagram was sent to: {@linkcode Socket.setRecvDestination}. Default: false. */
-  recvDestination?: boolean | undefined;
+  /** Adds to `rinfo` the address each datagram was sent to: {@linkcode Socket.setRecvLocalAddress}. Default: false. */
+  recvLocalAddress?: boolean | undefined;
   /**
    * Adds to `rinfo` the address and port each datagram was originally sent to:
-   * {@linkcode Socket.setRecvOriginalDestination}. Default: false.
+   * {@linkcode Socket.setRecvOriginalAddress}. Default: false.
    */
-  recvOriginalDestination?: boolean | undefined;
+  recvOriginalAddress?: boolean | undefined;
   /** Adds to `rinfo` the TTL of each datagram: {@linkcode Socket.setRecvTTL}. Default: false. */
   recvTTL?: boolean | undefined;
   /** Adds to `rinfo` the type of service of each datagram: {@linkcode Socket.setRecvTOS}. Default: false. */
@@ -83,9 +83,9 @@ export interface SocketOptions {
   transparent?: boolean | undefined;
   /** The mark of what is sent ({@linkcode Socket.setMark}), 0 to 4294967295. Default: the system's, 0. */
   mark?: number | undefined;
-  /** Enables `'networkError'` events ({@linkcode Socket.setRecvErrors}). Default: false. */
-  recvErrors?: boolean | undefined;
-  /** Enables `'timestamp'` events, which report when each datagram left: {@linkcode Socket.setSendTimestamp}. Default: false. */
+  /** Enables `'networkError'` events ({@linkcode Socket.setRecvNetworkErrors}). Default: false. */
+  recvNetworkErrors?: boolean | undefined;
+  /** Enables `'sendTimestamp'` events, which report when each datagram left: {@linkcode Socket.setSendTimestamp}. Default: false. */
   sendTimestamp?: boolean | undefined;
   /** Datagrams from these addresses are not delivered. */
   receiveBlockList?: BlockList | undefined;

@@ -174,7 +174,7 @@ export class RemoteSocket {
     return this.#networkErrors.next();
   }
 
-  /** The number of the next `'timestamp'` that has not been asked for yet. */
+  /** The number of the next `'sendTimestamp'` that has not been asked for yet. */
   nextTimestamp(): Promise<number> {
     return this.#timestamps.next();
   }
