@@ -81,7 +81,7 @@ class FakeSocket implements ReceivingSocket {
   }
 
   drops({ address }: SocketAddress): boolean {
-    return this.dropped.includes(address);
+    return this.dropCount.includes(address);
   }
   hasMessageListeners(): boolean {
     return this.messageListeners;
@@ -493,7 +493,14 @@ test("what is said of a datagram is in rinfo, in the documented order, and nothi
   const all: ReceiveDetails = {
     ...{ localAddress: "10.0.0.1", interfaceIndex: 3, interfaceName: "eth0" },
     ...{ originalAddress: "10.0.0.2", originalPort: 53, ttl: 64, tos: 6, dscp: 1, ecn: 2 },
-    ...{ timestamp: 1n, hardwareTimestamp: 2n, truncated: true, controlTruncated: false, segmentSize: 10, dropCount: 0 },
+    ...{
+      timestamp: 1n,
+      hardwareTimestamp: 2n,
+      truncated: true,
+      controlTruncated: false,
+      segmentSize: 10,
+      dropCount: 0,
+    },
   };
   const remote = infoOf(sender, all);
   assertEquals(remote, { ...sender, size: 4, ...all } as RemoteInfo);

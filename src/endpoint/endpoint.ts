@@ -40,7 +40,7 @@ import type { SharedDescriptor } from "./shared_descriptor.ts";
 /** The public object, which emits the events. */
 export type Listeners = Pick<AnySocket, "emit" | "listenerCount">;
 
-/** What the kernel could not do, why, and how often. */
+/** Something that the kernel refused: what, why, and how often. */
 export interface Refusal {
   readonly what: "UDP_SEGMENT" | "UDP_GRO";
   readonly errno: number;
@@ -50,7 +50,7 @@ export interface Refusal {
 const NOTHING_RECEIVED = { datagrams: 0, bytes: 0, systemCalls: 0 };
 const NOTHING_SENT = { ...NOTHING_RECEIVED, segments: 0, segmentedPayloads: 0 };
 
-/** What an endpoint has done. */
+/** The counts of an endpoint. */
 export interface Counts {
   readonly received: typeof NOTHING_RECEIVED;
   readonly sent: typeof NOTHING_SENT;
@@ -64,7 +64,7 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
   readonly family: AddressFamily;
   protected readonly engine: Engine;
   protected readonly listeners: Listeners;
-  // Made when they are first used, as there may be ten thousand idle sockets.
+  // Created at first use, as there may be ten thousand idle sockets.
   protected sender: MessageSender | undefined;
   #receiver: Receiver | undefined;
   /** Runs listeners in the asynchronous context in which the socket was created. */
@@ -88,7 +88,7 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
   /** Whether there are errors on the error queue that nothing reads. */
   #hasUnwantedErrors = false;
   #sendQueueLimit = Infinity;
-  /** What the kernel has refused of receiving several datagrams at once: a negative errno; 0: nothing. */
+  /** The negative errno with which the kernel refused UDP_GRO; 0: it did not. */
   protected coalescingRefusal = 0;
   /** Whether a message is being sent that must not wait for room. */
   #isSendingNow = false;
@@ -483,7 +483,7 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
     for (const message of segments.messages()) this.collect(message, lengthOf(message), address, request, controls);
   }
 
-  /** What was done so far. */
+  /** The counts so far. */
   counts(): Counts {
     const { sender } = this;
     const refusals: Refusal[] = [];

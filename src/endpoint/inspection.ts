@@ -1,25 +1,25 @@
 /**
- * What is shown of a socket: by `util.inspect`, `console.log`, and Deno's and Bun's own.
+ * How `util.inspect`, `console.log`, and the inspection functions of Deno and Bun show a socket.
  *
  * @module
  */
 import { isPaused } from "./pausing.ts";
 import { stateOf } from "./socket_state.ts";
 
-/** What every socket has that Node's has too, and does not say anything: EventEmitter's own. */
+/** Own properties that are not added: EventEmitter's, and the type, which is shown anyway. */
 const HIDDEN = new Set(["_events", "_eventsCount", "_maxListeners", "domain", "type"]);
 
-/** What differs between UDP and Unix sockets. */
+/** The properties that differ between UDP and Unix sockets. */
 export interface Shown {
   readonly state: string;
   readonly address: string | undefined;
   readonly peer: string | undefined;
 }
 
-/** The properties to be shown. Nothing is sent or changed by it. */
+/** The properties to show. Reading them sends nothing and changes nothing. */
 export function describeSocket(socket: { readonly type: string }, show: () => Shown): object {
   const state = stateOf(socket);
-  // The prototype, or what only inherits from it.
+  // The prototype, or an object that only inherits from it.
   if (!state) return {};
   const shown: Record<string, unknown> = { type: socket.type };
   const { endpoint } = state;

@@ -46,7 +46,7 @@ export class UdpEndpoint extends DatagramEndpoint
   readonly version: IpVersion;
   readonly #policy: AddressPolicy;
   readonly #offload: Offload;
-  // Made when they are first used, as there may be ten thousand idle sockets.
+  // Created at first use, as there may be ten thousand idle sockets.
   #errorReceiver: ErrorReceiver | undefined;
   /** For the error receiver. */
   #receiveBuffer: ReceiveBuffer | undefined;

@@ -25,11 +25,11 @@ export abstract class QueueingSender implements RetryingTransmitter {
   queuedCount = 0;
   /** Their bytes. */
   queuedBytes = 0;
-  /** What has left so far, by how many calls; how much of it in payloads of several messages. */
+  /** The datagrams, bytes and system calls so far, and how many of the datagrams were segments of how many payloads. */
   readonly counts = { datagrams: 0, bytes: 0, systemCalls: 0, segments: 0, segmentedPayloads: 0 };
-  /** How many messages have failed. */
+  /** The number of messages that have failed. */
   failedCount = 0;
-  /** How often payloads of several messages were refused and the messages taken singly, by the errno. */
+  /** By errno, how many payloads of several messages were refused, so that the messages were sent one by one. */
   segmentRefusals: Map<number, number> | undefined;
   /** The most bytes that may be queued. A message that would exceed it while others wait fails with ENOBUFS. */
   queueLimit = Infinity;

@@ -93,7 +93,7 @@ export interface UdpSendingSocket extends SendingSocket {
    * Forbids fragmentation over IPv4 (IP_PMTUDISC_DO), or restores IP_PMTUDISC_WANT. @returns A negative errno, or 0.
    */
   forbidFragments(forbidden: boolean): number;
-  /** The kernel has refused several messages in one payload, and takes them otherwise. */
+  /** Called when the kernel has refused a payload of several messages and accepted them in smaller ones. */
   segmentsRefused?(errno: number): void;
   /** The path to a destination; undefined: to the peer. */
   pathTo(address: EncodedAddress | undefined): Path | undefined;
@@ -102,7 +102,7 @@ export interface UdpSendingSocket extends SendingSocket {
 /** What a socket needs from its sending side. */
 export type MessageSender =
   & Pick<Sender, "add" | "leave" | "resume" | "cancel" | "withdraw" | "queuedBytes" | "queuedCount" | "queueLimit">
-  // Only UDP has segments.
+  // Not all have segments or counts.
   & Partial<Pick<Sender, "allowSegments" | "addSegments" | "counts" | "failedCount" | "segmentRefusals">>;
 
 /** The sending side of one UDP socket. */

@@ -21,10 +21,10 @@ export interface DescriptorAccess {
   check(result: number, call: string): void;
 }
 
-/** The key of what belongs to the object. A property, and not private fields: those are not found through a Proxy of it. */
+/** The key of the object's state. A property, as private fields are not found through a Proxy of the object. */
 const STATE = Symbol("state");
 
-/** Those that nobody has taken, and what can be done with them. */
+/** The descriptors that were not taken, and the operations on them. */
 interface State {
   readonly fds: number[];
   readonly access: DescriptorAccess;

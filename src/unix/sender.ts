@@ -25,10 +25,10 @@ const FIRST_TRIAL = 16;
 /** The most messages tried in one turn. */
 const PER_TURN = 512;
 
-/** Messages to a destination begin to wait, or have all left. */
+/** Messages to a destination start to wait, or have all been sent. */
 export type CongestionEvent = "congestion" | "writable";
 
-/** What a Unix sender needs of its socket. */
+/** What a Unix sender needs from its socket. */
 export interface UnixSendingSocket extends SendingSocket {
   /** @param address The destination; undefined: the peer of a connected socket. */
   reportCongestion(event: CongestionEvent, address: EncodedAddress | undefined): void;

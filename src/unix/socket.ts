@@ -456,8 +456,8 @@ export class UnixSocket extends EventEmitter<UnixSocketEvents> {
   }
 
   /**
-   * What the socket has done since it was made: datagrams and bytes, system calls, messages that failed, datagrams that the kernel has
-   * dropped, and what it could not do as it was tried first. Nothing is dropped of a Unix socket's.
+   * Counts since the socket was created: datagrams and bytes, system calls, messages that failed, datagrams that the
+   * kernel dropped, and what it refused. The kernel drops no messages of a Unix socket.
    *
    * @example
    * ```ts
