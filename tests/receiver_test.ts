@@ -81,7 +81,7 @@ class FakeSocket implements ReceivingSocket {
   }
 
   drops({ address }: SocketAddress): boolean {
-    return this.dropCount.includes(address);
+    return this.dropped.includes(address);
   }
   hasMessageListeners(): boolean {
     return this.messageListeners;

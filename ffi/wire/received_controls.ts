@@ -263,7 +263,7 @@ function linuxReceivables(libc: Libc): Receivable[] {
       type: SO_RXQ_OVFL,
       size: 4,
       least: 4,
-      decode: (view, at, into) => void (into.dropCount = view.getUint32(at, true)),
+      decode: (view, at, into) => void (into.dropped = view.getUint32(at, true)),
     },
   ];
 }
