@@ -165,7 +165,7 @@ for (const [what, compiler, arch, flags] of OTHERS) {
     assertEquals(compileOnly(PREAMBLE + checks(expected), flags, compiler), "");
     const [name, number] = expected[0];
     assertMatch(compileOnly(PREAMBLE + checks([[name, number + 1]]), flags, compiler), /static assertion failed/);
-  }, { skip: hasCompiler(compiler) ? undefined : `${compiler} is not installed` });
+  }, { skip: hasCompiler(compiler) ? undefined : `there is no ${compiler}` });
 }
 
 /** What a compiler is to check. */
@@ -283,4 +283,4 @@ test("libuv's constants are those of uv.h", () => {
   assertEquals(errors, "");
   assert(stdout);
   assertEquals(stdout.split(" ").map(Number), [UV_POLL, UV_READABLE]);
-}, { skip: noCompiler ?? (uvHeaders ? undefined : "uv.h is not installed") });
+}, { skip: noCompiler ?? (uvHeaders ? undefined : "there is no uv.h") });

@@ -40,7 +40,10 @@ function inCluster(t: Tools, answer: (callback: Answer) => void): object[] {
   };
   Object.assign(cluster, { isWorker: true, _getServer: getServer });
   const { send } = process;
-  t.cleanup(() => void (process.send = send));
+  t.cleanup(() => {
+    if (send) process.send = send;
+    else delete process.send;
+  });
   process.send ??= () => true;
   return requests;
 }

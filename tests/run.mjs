@@ -5,6 +5,9 @@
  *
  * The names: deno, bun, node, koffi, darwin, darwin-deno, darwin-bun, bun-musl, arm64, arm64-deno, arm64-bun, package.
  *
+ * With `REQUIRE_ALL=1` in the environment, a test that is skipped for what the machine lacks (root, tcpdump, a peer) fails. Those for other
+ * runtimes or systems are skipped as ever.
+ *
  * `koffi` is the Node that runs this script, where it is older than 26, on compiled sources; otherwise Node 26 with koffi.
  * `darwin` (Node), `darwin-deno` and `darwin-bun` run on Linux with the C library of tests/darwin, which shows macOS's ABI: the suite on Node,
  * in the other two the files that reach most of what differs. They need gcc.

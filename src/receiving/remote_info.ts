@@ -24,19 +24,19 @@ function Detailed(this: RemoteInfo, sender: SocketAddress, size: number, details
   this.port = sender.port;
   this.size = size;
   if (details.interfaceIndex !== undefined) {
-    this.localAddress = details.localAddress;
+    this.localAddress = details.localAddress!;
     this.interfaceIndex = details.interfaceIndex;
-    this.interfaceName = details.interfaceName;
+    this.interfaceName = details.interfaceName!;
   }
   if (details.originalPort !== undefined) {
-    this.originalAddress = details.originalAddress;
+    this.originalAddress = details.originalAddress!;
     this.originalPort = details.originalPort;
   }
   if (details.ttl !== undefined) this.ttl = details.ttl;
   if (details.tos !== undefined) {
     this.tos = details.tos;
-    this.dscp = details.dscp;
-    this.ecn = details.ecn;
+    this.dscp = details.dscp!;
+    this.ecn = details.ecn!;
   }
   if (details.timestamp !== undefined) this.timestamp = details.timestamp;
   if (details.hardwareTimestamp !== undefined) this.hardwareTimestamp = details.hardwareTimestamp;

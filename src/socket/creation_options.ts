@@ -69,8 +69,12 @@ function onlyType(given: unknown): unknown {
   return (given as { type?: unknown }).type;
 }
 
+/** What `createSocket` was given, not checked yet. */
+type GivenOptions = Omit<SocketOptions, "type"> & { readonly type?: SocketType | undefined };
+
 function check(given: SocketType | SocketOptions | AdoptOptions): CheckedOptions {
-  const options: Partial<SocketOptions> = given !== null && typeof given === "object" ? given : { type: given };
+  const options: Omit<SocketOptions, "type"> & { type?: SocketType | undefined } =
+    given !== null && typeof given === "object" ? given : { type: given };
   const { fd, lookup, signal, receiveBlockList, sendBlockList } = options;
   if (options.recvBufferSize) validateUint32(options.recvBufferSize, "options.recvBufferSize");
   if (options.sendBufferSize) validateUint32(options.sendBufferSize, "options.sendBufferSize");
@@ -108,7 +112,7 @@ function check(given: SocketType | SocketOptions | AdoptOptions): CheckedOptions
   };
 }
 
-function detailsOf(options: Partial<SocketOptions>): DetailName[] {
+function detailsOf(options: GivenOptions): DetailName[] {
   const details: DetailName[] = [];
   for (const option of Object.keys(DETAIL_OPTIONS) as (keyof typeof DETAIL_OPTIONS)[]) {
     const value = options[option];

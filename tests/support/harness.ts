@@ -6,6 +6,7 @@
  *
  * @module
  */
+import process from "node:process";
 import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { test as nodeTest } from "node:test";
 import { setImmediate } from "node:timers";
@@ -154,13 +155,24 @@ export interface TestOptions {
   readonly skip?: string | undefined;
 }
 
+/** Reasons that lie with the machine, and not with the runtime or the system. */
+const LACKS = /is not installed|need root|no network namespaces|no C compiler|no perl/;
+
+/** Whether a test that cannot run here has to fail: with `REQUIRE_ALL=1` the machine is said to have all that tests need. */
+export function isRequired(skip: string | undefined, required = process.env.REQUIRE_ALL): boolean {
+  return required === "1" && skip !== undefined && LACKS.test(skip);
+}
+
 interface DenoTest {
   test(definition: { name: string; ignore: boolean; fn: () => Promise<void> }): void;
 }
 
 /** Declares a test, named by the behaviour it checks. */
 export function test(name: string, body: Body, options: TestOptions = {}): void {
+  const { skip } = options;
+  const mustRun = isRequired(skip);
   const run = async (): Promise<void> => {
+    if (mustRun) throw new Error(`cannot run, although REQUIRE_ALL is set: ${skip}`);
     const before = datagramDescriptors();
     const tools = new Tools();
     try {
@@ -170,10 +182,11 @@ export function test(name: string, body: Body, options: TestOptions = {}): void 
     }
     assertEquals(datagramDescriptors().filter((inode) => !before.includes(inode)), [], "descriptors left open");
   };
-  if (options.skip) console.log(`skipped: ${name}: ${options.skip}`);
+  const isSkipped = Boolean(skip) && !mustRun;
+  if (isSkipped) console.log(`skipped: ${name}: ${skip}`);
   const deno = (globalThis as unknown as { Deno?: DenoTest }).Deno;
-  if (deno) deno.test({ name, ignore: Boolean(options.skip), fn: run });
-  else nodeTest(name, { skip: options.skip ?? false, timeout: 2 * LIMIT }, run);
+  if (deno) deno.test({ name, ignore: isSkipped, fn: run });
+  else nodeTest(name, { skip: isSkipped && skip!, timeout: 2 * LIMIT }, run);
 }
 
 /** A test that waits for ever fails, instead of stopping the run. */
