@@ -5,6 +5,7 @@
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { assert, assertEquals } from "@std/assert";
 import { test } from "./support/harness.ts";
 import { projectRoot } from "./support/project.ts";
@@ -40,4 +41,16 @@ test("every one of Node's tests that fails by internals has one of ours in the R
   const covered = rows.filter((row) => row.includes("_test.ts")).map((row) => row.split(" ")[1]);
   assert(rows.length > 90, `only ${rows.length} rows`);
   assertEquals(byInternals.map((row) => row.split(" ")[1]).filter((name) => !covered.includes(name)), []);
+});
+
+test("what CI requires of Node's tests passes on every runtime, says the README", async () => {
+  const { REQUIRED } = await import(pathToFileURL(join(folder, "conformance", "required.mjs")).href) as {
+    REQUIRED: readonly string[];
+  };
+  const readme = readFileSync(join(folder, "conformance", "README.md"), "utf8");
+  const passing = new Set(
+    [...readme.matchAll(/^\| (\S+) +\| passes +\| passes +\| passes[ ;]/gm)].map(([, name]) => name),
+  );
+  assert(REQUIRED.length > 10);
+  assertEquals(REQUIRED.filter((name) => !passing.has(name.replace(/\.js$/, ""))), []);
 });

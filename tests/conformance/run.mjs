@@ -2,11 +2,11 @@
  * Runs Node's own dgram tests, which are not part of this project, on Node 26, Bun and Deno: with the runtime's built-in module and
  * with this one in its place. Plain JavaScript for Node 20.
  *
- * node tests/conformance/run.mjs <Node's test folder> [--only=node,bun,deno] [--with=builtin,ours] [--write] [--report] [text in the file name ...]
+ * node tests/conformance/run.mjs <Node's test folder> [--only=node,bun,deno] [--with=builtin,ours] [--write] [--report] [--required] [text in the file name ...]
  *
  * The folder is the `test` of Node's sources, or of https://github.com/denoland/node_test. Everything runs in a network namespace of its
  * own, so that nothing leaves this machine; that takes root, without which the tests below `internet` are left out. `--write` puts the
- * results into README.md.
+ * results into README.md. `--required` runs the few of required.mjs, each of which must be there and pass.
  */
 import { spawn, spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -15,6 +15,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { NOT_APPLICABLE } from "./not_applicable.mjs";
+import { REQUIRED } from "./required.mjs";
 import { failuresOf, isExpected, summaryOf, writeInto } from "./report.mjs";
 
 const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
@@ -80,7 +81,8 @@ const named = args.filter((arg) => !arg.startsWith("--"));
 const listed = (name, all) => args.find((arg) => arg.startsWith(`--${name}=`))?.split("=")[1].split(",") ?? all;
 const [folder, ...filters] = named;
 const runtimes = listed("only", Object.keys(RUNTIMES));
-const modules = listed("with", ["builtin", "ours"]);
+const onlyRequired = args.includes("--required");
+const modules = listed("with", onlyRequired ? ["ours"] : ["builtin", "ours"]);
 
 if (args.includes("--report")) {
   const results = JSON.parse(readFileSync(resultsFile, "utf8"));
@@ -129,11 +131,13 @@ async function main() {
     return readdirSync(join(copy, part)).filter((name) => pattern.test(name) && /\.m?js$/.test(name)).map((name) =>
       join(part, name)
     );
-  }).filter((name) => filters.length === 0 || filters.some((text) => name.includes(text)));
+  }).filter((name) => !onlyRequired || REQUIRED.includes(name)).filter((name) =>
+    filters.length === 0 || filters.some((text) => name.includes(text))
+  );
   const jobs = runtimes.flatMap((runtime) =>
     modules.flatMap((module) => tests.map((test) => ({ runtime, module, test })))
   );
-  const complete = modules.length === 2 && runtimes.length === 3 && filters.length === 0 && isolated;
+  const complete = !onlyRequired && modules.length === 2 && runtimes.length === 3 && filters.length === 0 && isolated;
   // Those of two folders use ports that are given, or count on being alone.
   const [together, alone] = [true, false].map((wanted) => jobs.filter(({ test }) => isIndependent(test) === wanted));
   const run = async (job, slot) => ({ ...job, ...await runTest(copy, job, slot) });
@@ -154,6 +158,9 @@ function report(results, complete) {
     spawnSync(bin("deno"), ["fmt", "--quiet", readme], { stdio: "inherit" });
   }
   if (!results.every(isExpected)) process.exitCode = 1;
+  if (!onlyRequired) return;
+  const passed = results.filter(({ outcome }) => outcome === "passed").length;
+  if (passed < REQUIRED.length * runtimes.length) process.exitCode = 1;
 }
 
 /** What the primary of the runtime's `node:cluster` says to a worker that asks for a UDP socket. */

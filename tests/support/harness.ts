@@ -6,8 +6,8 @@
  *
  * @module
  */
-import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import process from "node:process";
+import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { test as nodeTest } from "node:test";
 import { setImmediate } from "node:timers";
 import { assertEquals } from "@std/assert";
