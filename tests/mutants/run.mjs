@@ -35,18 +35,10 @@ const only = flags.find((flag) => flag.startsWith("--file="))?.slice("--file=".l
 async function instrument() {
   rmSync(work, { recursive: true, force: true });
   mkdirSync(work, { recursive: true });
-  const copied = [
-    "src",
-    "ffi",
-    "tests",
-    "mod.ts",
-    "register.ts",
-    "registration.ts",
-    "stand_in.ts",
-    "jsre.ts",
-    "unix_dgram.ts",
-  ];
-  for (const path of [...copied, "package.json"]) cpSync(join(root, path), join(work, path), { recursive: true });
+  const modules = readdirSync(root).filter((file) => file.endsWith(".ts"));
+  for (const path of ["src", "ffi", "tests", "package.json", ...modules]) {
+    cpSync(join(root, path), join(work, path), { recursive: true });
+  }
   const names = readdirSync(join(root, room.folder)).filter((file) => file.endsWith(".ts") && (!only || file === only));
   const files = names.map((file) => {
     const path = join(room.folder, file);
