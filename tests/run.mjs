@@ -1,7 +1,7 @@
 /**
  * Runs the test suite in every runtime and sums up. Plain JavaScript for Node 20.
  *
- * node tests/run.mjs [--only=NAME,...] [--package] [--packaged-suite] [file ...]
+ * node tests/run.mjs [--only=NAME,...] [--darwin] [--package] [--packaged-suite] [file ...]
  *
  * The names: deno, bun, node, koffi, darwin, darwin-deno, darwin-bun, bun-musl, arm64, arm64-deno, arm64-bun, package.
  *
@@ -9,8 +9,8 @@
  * runtimes or systems are skipped as ever.
  *
  * `koffi` is the Node that runs this script, where it is older than 26, on compiled sources; otherwise Node 26 with koffi.
- * `darwin` (Node), `darwin-deno` and `darwin-bun` run on Linux with the C library of tests/darwin, which shows macOS's ABI: the suite on Node,
- * in the other two the files that reach most of what differs. They need gcc.
+ * `darwin` (Node), `darwin-deno` and `darwin-bun` run on Linux with the C library of tests/darwin, which shows macOS's ABI: the files that
+ * reach most of what differs, with `--darwin` all that can run there. They need gcc.
  * `bun-musl` is Bun for musl, which tests/platforms/musl.mjs installs: on Debian, as root or with its packages there.
  * `arm64` (Node), `arm64-deno` and `arm64-bun` run some files under qemu-user, likewise (tests/platforms/arm64.mjs); `npm run platforms` more.
  * `package` builds the npm package and uses it in other projects. It takes minutes, hence only where it is asked for; with
@@ -72,13 +72,17 @@ const LINUX_FILES = {
 const runsOnDarwin = (file) => !(/(\w+)_test\.ts$/.exec(file)?.[1] in LINUX_FILES);
 /** On a Mac every runtime leaves them out. */
 const files = named.length === 0 && process.platform === "darwin" ? allFiles.filter(runsOnDarwin) : allFiles;
-const darwinFiles = named.length > 0 ? allFiles : allFiles.filter(runsOnDarwin);
 
-/** What Deno and Bun run on Darwin's ABI. */
+/** What runs on Darwin's ABI by default; `--darwin` runs all that can. */
 const DARWIN_FILES = [
   ...["abi_darwin", "kqueue", "exchange", "close", "bind_connect", "multicast", "adoption", "batch"],
   "child_process",
-].map((name) => `tests/${name}_test.ts`).filter((file) => allFiles.includes(file));
+].map((name) => `tests/${name}_test.ts`);
+const darwinFiles = named.length > 0
+  ? allFiles
+  : args.includes("--darwin")
+  ? allFiles.filter(runsOnDarwin)
+  : DARWIN_FILES;
 const preload = join(root, "tests/darwin/preload.mjs");
 const hasDarwin = process.platform === "linux" && spawnSync("gcc", ["--version"]).status === 0;
 
@@ -156,7 +160,6 @@ const runtimes = {
 };
 
 function darwinRuntimes() {
-  const some = named.length > 0 ? allFiles : DARWIN_FILES;
   return {
     darwin: () =>
       runOnDarwin(bin("node"), [...nodeFlags("darwin"), ...darwinFiles], { NODE_OPTIONS: `--import=${preload}` }),
@@ -167,9 +170,10 @@ function darwinRuntimes() {
         "--quiet",
         `--preload=${preload}`,
         `--junit-path=${junit("darwin-deno")}`,
-        ...some,
+        ...darwinFiles,
       ]),
-    "darwin-bun": () => runOnDarwin(bin("bun"), ["test", `--preload=${preload}`, ...bunFlags("darwin-bun", some)]),
+    "darwin-bun": () =>
+      runOnDarwin(bin("bun"), ["test", `--preload=${preload}`, ...bunFlags("darwin-bun", darwinFiles)]),
   };
 }
 
