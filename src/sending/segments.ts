@@ -4,6 +4,8 @@
  * @module
  */
 
+import { ownCopy } from "./payload.ts";
+
 /** Whether to send (GSO) and receive (GRO) coalesced datagrams. */
 export interface Offload {
   readonly gso: boolean;
@@ -34,6 +36,6 @@ export class Segments {
 
   /** A copy in new memory. */
   copy(): Segments {
-    return new Segments(this.bytes.slice(), this.size, this.count);
+    return new Segments(ownCopy(this.bytes), this.size, this.count);
   }
 }
