@@ -20,10 +20,10 @@
 export {
   type Bytes,
   createSocket,
-  default,
   type MessageInfo,
   Socket,
   type UnixDgramCallback,
   type UnixDgramError,
   type UnixDgramEvents,
 } from "./src/compat/unix_dgram.ts";
+export { default } from "./src/compat/unix_dgram.ts";
