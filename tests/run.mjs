@@ -16,8 +16,10 @@
  * `package` builds the npm package and uses it in other projects. It takes minutes, hence only where it is asked for; with
  * `--packaged-suite` it runs the suite on the package's modules as well, once for Node 26 and once for koffi.
  */
-import { spawnSync } from "node:child_process";
-import { mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { AsyncLocalStorage } from "node:async_hooks";
+import { spawn, spawnSync } from "node:child_process";
+import { closeSync, mkdirSync, openSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildDarwinLibrary } from "./darwin/library.mjs";
@@ -116,9 +118,9 @@ const denoArm64Files = named.length > 0 ? allFiles : ["tests/exchange_test.ts"];
 const arm64Files = named.length > 0 ? allFiles : ARM64_FILES;
 
 /** Runs a runtime for arm64. An engine that crashes under emulation gets a second try. */
-function runEmulated(runtime, name, parameters) {
+async function runEmulated(runtime, name, parameters) {
   const [command, rest] = emulated(arm64Runtime(runtime), parameters);
-  const status = run(command, rest, ARM64_ENVIRONMENT);
+  const status = await run(command, rest, ARM64_ENVIRONMENT);
   if (status === 0 || count(name).failed > 0) return status;
   console.log(`\n${name} ended with exit code ${status} and no test that failed: once more`);
   return run(command, rest, ARM64_ENVIRONMENT);
@@ -131,13 +133,14 @@ const bunFlags = (name, some) => [
   ...some.map((file) => `./${file}`),
 ];
 
+/** How each column is run. Gives the exit code, or a promise of it. */
 const runtimes = {
   deno: () => run(bin("deno"), ["test", "-A", "--quiet", `--junit-path=${junit("deno")}`, ...files]),
   bun: () => run(bin("bun"), ["test", ...bunFlags("bun", files)]),
   node: () => run(bin("node"), [...nodeFlags("node"), ...files]),
-  koffi: () => {
+  koffi: async () => {
     rmSync(join(work, "js"), { recursive: true, force: true });
-    const built = run(bin("tsc"), []);
+    const built = await run(bin("tsc"), []);
     if (built !== 0) return built;
     return run(nodeForKoffi(), [...nodeFlags("koffi"), ...files.map(compiled)], { DGRAM_FFI_BINDING: "koffi" });
   },
@@ -177,11 +180,21 @@ function darwinRuntimes() {
   };
 }
 
+/** Where the output of the columns goes that run beside others: the descriptor of a file. */
+const output = new AsyncLocalStorage();
+
+/** Runs a program to its end. @returns Its exit code. */
 function run(command, parameters, environment = {}) {
   const env = { ...process.env, ...environment, NO_COLOR: "1" };
-  const { status, error } = spawnSync(command, parameters, { cwd: root, stdio: ["ignore", "inherit", "inherit"], env });
-  if (error) console.error(error.message);
-  return status ?? 1;
+  const out = output.getStore() ?? "inherit";
+  return new Promise((resolve) => {
+    const child = spawn(command, parameters, { cwd: root, stdio: ["ignore", out, out], env });
+    child.once("error", (error) => {
+      console.error(error.message);
+      resolve(1);
+    });
+    child.once("close", (code) => resolve(code ?? 1));
+  });
 }
 
 /** Counts the test cases of a JUnit report. */
@@ -213,11 +226,25 @@ mkdirSync(work, { recursive: true });
 const total = { passed: 0, failed: 0, skipped: 0 };
 const lines = [];
 let broken = false;
-for (const [name, start] of Object.entries(runtimes)) {
-  if (only ? !only.includes(name) : isLeftOut(name)) continue;
-  console.log(`\n=== ${name}`);
+
+/** Those that take longest first. Columns of one kind share what they build, so they follow each other. */
+const ORDER = ["deno", "koffi", "node", "bun-musl", "package", "bun", "darwin", "arm64"];
+const kindOf = (name) => name.replace(/^(darwin|arm64)-.*/, "$1");
+const wanted = Object.keys(runtimes).filter((name) => only ? only.includes(name) : !isLeftOut(name));
+const queue = ORDER.map((kind) => wanted.filter((name) => kindOf(name) === kind)).filter(({ length }) => length > 0);
+/** Tests wait more than they compute: two columns at a time. */
+const lanes = Math.min(2, availableParallelism(), queue.length);
+
+async function runLane() {
+  for (let names = queue.shift(); names; names = queue.shift()) {
+    for (const name of names) await runColumn(name);
+  }
+}
+
+async function runColumn(name) {
   rmSync(junit(name), { force: true });
-  const status = start();
+  if (lanes === 1) console.log(`\n=== ${name}`);
+  const status = lanes === 1 ? await runtimes[name]() : await runQuietly(name);
   const counts = count(name);
   for (const key of Object.keys(total)) total[key] += counts[key];
   const empty = counts.passed === 0;
@@ -227,6 +254,20 @@ for (const [name, start] of Object.entries(runtimes)) {
       (status !== 0 || empty ? `  (exit code ${status})` : ""),
   );
 }
+
+/** Prints what a column has printed once it is over. */
+async function runQuietly(name) {
+  const file = join(work, `${name}.log`);
+  const out = openSync(file, "w");
+  try {
+    return await output.run(out, () => runtimes[name]());
+  } finally {
+    closeSync(out);
+    console.log(`\n=== ${name}\n${readFileSync(file, "utf8")}`);
+  }
+}
+
+await Promise.all(Array.from({ length: lanes }, runLane));
 console.log(`\n${lines.join("\n")}`);
 if (broken && total.failed === 0) total.failed = 1;
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
