@@ -5,6 +5,7 @@ import { runtimes } from "./processes.mjs";
 import { medianOf } from "./statistics.mjs";
 
 const OURS = "dgram-ffi";
+const AGAINST_OWN = "against its own";
 const BATCH = "dgram-ffi, 'messages'";
 const BUILTIN = "node:dgram";
 
@@ -15,7 +16,8 @@ const BARRED = ["deno", "bun", "node"];
 const SAME = 1.1;
 
 const ratio = (over, under) => over / under;
-const times = (value) => `${value.toFixed(value < 10 ? 2 : 1)} x`;
+/** A runtime whose own module nearly stops makes ratios that nobody can believe. */
+const times = (value) => value > 1000 ? "> 1,000 x (its own stalls)" : `${value.toFixed(value < 10 ? 2 : 1)} x`;
 const percent = (value) => `${(value * 100).toFixed(0)} %`;
 
 /** A rate, as a multiple of that of the same runtime's own module. Without bars it is shown only. */
@@ -26,7 +28,8 @@ const speedUp = (workload, label, bars, figure = "rate", contender = OURS) => ({
   isMet: (value, bar) => value >= bar,
   text: times,
   barText: (bar) => `${bar} x its own`,
-  unit: "against its own",
+  unit: AGAINST_OWN,
+  isRate: figure === "rate",
   value: (figures, runtime) =>
     medianOf(
       ratio,
@@ -159,12 +162,30 @@ const bars = [
 /** The rows of the table for what was measured. */
 export function tableOf(measured, wanted) {
   const figures = (workload, contender, figure) => measured[workload]?.[contender]?.[figure];
-  return bars.filter(({ needs }) => needs.every((name) => measured[name])).flatMap((row) =>
+  const rows = bars.filter(({ needs }) => needs.every((name) => measured[name])).flatMap((row) =>
     wanted.map((runtime) => rowOf(row, runtime, row.value(figures, runtime))).filter(Boolean)
   );
+  return [...rows, ...wanted.map((runtime) => slowest(rows, runtimes[runtime].title)).filter(Boolean)];
 }
 
-function rowOf({ workload, unit, bar, barText, isMet, text }, runtime, value) {
+/** The rate that compares worst with the same runtime's own module's, and of which workload it is. */
+function slowest(rows, title) {
+  const rates = rows.filter(({ runtime, unit, isRate }) => runtime === title && unit === AGAINST_OWN && isRate);
+  if (rates.length < 2) return undefined;
+  const { workload, value, measured } = rates.reduce((worst, row) => row.value < worst.value ? row : worst);
+  return {
+    workload: "slowest of all workloads",
+    unit: AGAINST_OWN,
+    bar: "",
+    runtime: title,
+    value,
+    measured: `${measured} (${workload})`,
+    met: undefined,
+    verdict: "",
+  };
+}
+
+function rowOf({ workload, unit, isRate = false, bar, barText, isMet, text }, runtime, value) {
   if (value === undefined) return undefined;
   const least = BARRED.includes(runtime) ? bar(runtime) : undefined;
   const met = least === undefined ? undefined : isMet(value, least);
@@ -173,6 +194,7 @@ function rowOf({ workload, unit, bar, barText, isMet, text }, runtime, value) {
   return {
     workload,
     unit,
+    isRate,
     bar: least === undefined ? "" : barText(least),
     runtime: runtimes[runtime].title,
     value,
