@@ -173,8 +173,9 @@ export class Outbox {
     if (size > path.sure && (length < count * size || !this.#hasGoneAhead(path, size))) return false;
     if (!this.#scheduled) this.schedule();
     copyPayload(bytes, length, this.#memory(), this.#used);
-    const fits = run !== undefined && size === run.segmentSize && run.count + count <= this.#maxSegments;
-    const joined = fits && canTake(run, sender, length, address, controls) ? run : undefined;
+    const joins = run !== undefined &&
+      canJoin(run, sender, length, count, size, address, controls, this.#maxSegments);
+    const joined = joins ? run : undefined;
     this.#append(joined, sender, length, count, size, address, request, controls, true, size <= path.sure, false);
     return true;
   }
@@ -277,7 +278,7 @@ export class Outbox {
     copyPayload(payload, length, this.#memory(), this.#used);
     const run = this.#last;
     if (run !== undefined && run.isUndecided && run.sender === sender) this.#decide(run);
-    const joins = run !== undefined && length <= run.segmentSize && canTake(run, sender, length, address, controls);
+    const joins = run !== undefined && canJoin(run, sender, length, 1, length, address, controls, this.#maxSegments);
     const joined = joins ? run : undefined;
     this.#append(joined, sender, length, 1, length, address, request, controls, joins, joins, !joins);
   }
@@ -355,14 +356,30 @@ export class Outbox {
   };
 }
 
-/** Whether a message can be the next segment of a run. */
-function canTake(
+/**
+ * Whether messages can be the next segments of a run. The kernel cuts a payload into segments of one size, of which the last may be
+ * shorter, and sends all of them to one destination with the same ancillary data. So all of this must hold:
+ *
+ * - The run is open: it has no shorter message at its end and fewer messages than a payload can have, its path takes segments of that
+ *   size, and no router can refuse the first one before the others leave ({@linkcode Outbox} decides that once for each run).
+ * - They come from the same socket, with the same object for destination and ancillary data.
+ * - They have the size of the run's messages. One that is shorter can be the last, if every router passes it on together with the others.
+ * - The payload does not become larger than a datagram can be. An empty message is no segment.
+ *
+ * @param length Bytes of all `count` messages.
+ * @param size Bytes of each but the last.
+ */
+function canJoin(
   run: Run,
   sender: Transmitter,
   length: number,
+  count: number,
+  size: number,
   address: EncodedAddress | undefined,
   controls: EncodedControls | undefined,
+  maxSegments: number,
 ): boolean {
   return run.open && run.sender === sender && run.address === address && run.controls === controls &&
+    (count === 1 ? size <= run.segmentSize : size === run.segmentSize && run.count + count <= maxSegments) &&
     (run.takesShorter || length % run.segmentSize === 0) && length > 0 && run.length + length <= MAX_PAYLOAD;
 }
