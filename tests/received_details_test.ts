@@ -9,7 +9,14 @@ import type { Libc } from "../ffi/libc/libc.ts";
 import type { Pointer } from "../ffi/libc/memory.ts";
 import { currentRuntime, replaceLibc } from "../ffi/load.ts";
 import { ControlReader, encodeControls, intData } from "../ffi/wire/control.ts";
-import { createSocket, type MessageBatch, type ReceiveDetails, type Socket, type SocketOptions } from "../mod.ts";
+import {
+  createSocket,
+  type MessageBatch,
+  type ReceiveDetails,
+  type RemoteInfo,
+  type Socket,
+  type SocketOptions,
+} from "../mod.ts";
 import { DetailDecoder, kernelOptions } from "../src/receiving/details.ts";
 import { injectFaults } from "./support/faulty_libc.ts";
 import {
