@@ -40,7 +40,7 @@ export type {
 export type { Fallback, Statistics } from "./src/options/statistics.ts";
 export { Socket } from "./src/socket/socket.ts";
 export type { PathMtuDiscovery } from "./src/options/ip.ts";
-export type { MemoryInfo } from "./src/options/memory_info.ts";
+export type { MemoryInfo } from "./ffi/wire/memory_info.ts";
 export type { NetworkError } from "./src/receiving/network_error.ts";
 export type { OptionError } from "./src/options/errors.ts";
 export type { FilterInstruction } from "./ffi/wire/packet_filter.ts";

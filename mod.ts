@@ -55,7 +55,7 @@ export type {
 export { isSupported } from "./ffi/support.ts";
 export { clockTime } from "./src/options/clock_time.ts";
 export type { PathMtuDiscovery } from "./src/options/ip.ts";
-export type { MemoryInfo } from "./src/options/memory_info.ts";
+export type { MemoryInfo } from "./ffi/wire/memory_info.ts";
 export type { NetworkError } from "./src/receiving/network_error.ts";
 export type { Fallback, Statistics } from "./src/options/statistics.ts";
 export type { OptionError } from "./src/options/errors.ts";

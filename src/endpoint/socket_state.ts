@@ -61,3 +61,8 @@ export function setOption(socket: AnySocket, option: OptionName, value: number, 
 export function runningUdpEndpoint(socket: object): UdpEndpoint {
   return runningEndpoint(socket) as UdpEndpoint;
 }
+
+/** Emits an event of a finished operation, unless the socket was closed meanwhile. */
+export function emitIfOpen(socket: AnySocket, event: "listening" | "connect"): void {
+  if (endpointOf(socket)) socket.emit(event);
+}

@@ -9,13 +9,14 @@ import { ERROR } from "../../ffi/poll/poller.ts";
 import { ANY, type IpVersion, parseIp } from "../../ffi/wire/inet.ts";
 import { interfaceIndex } from "../../ffi/wire/interfaces.ts";
 import type { EncodedOption } from "../../ffi/wire/membership.ts";
+import { decodeMemoryInfo, MEMORY_INFO_SIZE } from "../../ffi/wire/memory_info.ts";
 import { encodeAddress, type EncodedAddress, type SocketAddress } from "../../ffi/wire/sockaddr.ts";
 import { type OptionName, optionOf } from "../../ffi/wire/sockopt.ts";
 import { ErrorReceiver, type ErrorReceivingSocket } from "../receiving/error_receiver.ts";
 import type { ControlDecoder, Inbox } from "../receiving/inbox.ts";
 import type { Received } from "../receiving/message_batch.ts";
 import type { NetworkError } from "../receiving/network_error.ts";
-import { MEMINFO_SIZE, ReceiveBuffer } from "../receiving/receive_buffer.ts";
+import { ReceiveBuffer } from "../receiving/receive_buffer.ts";
 import { remoteInfo } from "../receiving/remote_info.ts";
 import type { RemoteInfo, SendTimestamp } from "../receiving/types.ts";
 import { type ControlledSocket, isMappedName, SendControlsEncoder } from "../sending/controls.ts";
@@ -343,10 +344,13 @@ export class UdpEndpoint extends DatagramEndpoint
   hadNoRoom(): boolean {
     const { abi } = this.engine.runtime.libc;
     const option = optionOf(abi, "SO_MEMINFO");
-    const memory = option && this.descriptor?.getRawOption(option.level, option.name, MEMINFO_SIZE);
+    const memory = option && this.descriptor?.getRawOption(option.level, option.name, MEMORY_INFO_SIZE);
     if (memory === undefined || typeof memory === "number") return false;
     // A filter drops datagrams, too.
-    return (this.#receiveBuffer ??= new ReceiveBuffer()).wasFull(abi, memory, !this.#apart?.has("filter"));
+    return (this.#receiveBuffer ??= new ReceiveBuffer()).wasFull(
+      decodeMemoryInfo(abi, memory),
+      !this.#apart?.has("filter"),
+    );
   }
 
   /** For the error receiver. */

@@ -9,7 +9,7 @@ import { engineOf, runningUdpEndpoint, setOption } from "../endpoint/socket_stat
 import { validateInteger, validateString } from "../errors/validate.ts";
 import { getBytes, getInt, setInt } from "./access.ts";
 import { optionError } from "./errors.ts";
-import { decodeMemoryInfo, MEMORY_INFO_SIZE, type MemoryInfo } from "./memory_info.ts";
+import { decodeMemoryInfo, MEMORY_INFO_SIZE, type MemoryInfo } from "../../ffi/wire/memory_info.ts";
 
 /** See {@linkcode Socket.setBroadcast}. */
 export function setBroadcast(socket: AnySocket, flag: boolean): true {

@@ -10,7 +10,7 @@ import { ANY } from "../../ffi/wire/inet.ts";
 import { adoptableVersion } from "../endpoint/adoption.ts";
 import type { AnySocket } from "../endpoint/events.ts";
 import type { SharedDescriptor } from "../endpoint/shared_descriptor.ts";
-import { runningUdpEndpoint } from "../endpoint/socket_state.ts";
+import { emitIfOpen, runningUdpEndpoint } from "../endpoint/socket_state.ts";
 import type { UdpEndpoint } from "../endpoint/udp_endpoint.ts";
 import { alreadyBound } from "../errors/node_errors.ts";
 import { validateIp, validateObject, validatePortOrZero, validateString } from "../errors/validate.ts";
@@ -20,7 +20,7 @@ import { addressText, resolve } from "../integration/lookup.ts";
 import * as bufferSizes from "../options/buffer_sizes.ts";
 import * as ip from "../options/ip.ts";
 import * as solSocket from "../options/sol_socket.ts";
-import { emitIfOpen, type UdpSocket, udpStateOf } from "./state.ts";
+import { type UdpSocket, udpStateOf } from "./state.ts";
 import type { BindSyncOptions } from "./types.ts";
 
 /** Where to bind, as the caller gave it: of any type. */

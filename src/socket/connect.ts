@@ -5,13 +5,13 @@
  */
 import { nextTick } from "../../ffi/runtimes/process.ts";
 import { LOOPBACK } from "../../ffi/wire/inet.ts";
-import { runningUdpEndpoint } from "../endpoint/socket_state.ts";
+import { emitIfOpen, runningUdpEndpoint } from "../endpoint/socket_state.ts";
 import type { UdpEndpoint } from "../endpoint/udp_endpoint.ts";
 import { alreadyBound, isConnected } from "../errors/node_errors.ts";
 import { validateIp, validatePort, validateString } from "../errors/validate.ts";
 import { addressText, resolve } from "../integration/lookup.ts";
 import { bindIfUnbound, bindSync, enqueue } from "./bind.ts";
-import { emitIfOpen, type UdpSocket, udpStateOf } from "./state.ts";
+import { type UdpSocket, udpStateOf } from "./state.ts";
 
 type ConnectCallback = (error?: Error) => void;
 

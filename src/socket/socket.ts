@@ -26,7 +26,7 @@ import * as allInterfaces from "../options/all_interfaces.ts";
 import * as bufferSizes from "../options/buffer_sizes.ts";
 import type { PathMtuDiscovery } from "../options/ip.ts";
 import * as ip from "../options/ip.ts";
-import type { MemoryInfo } from "../options/memory_info.ts";
+import type { MemoryInfo } from "../../ffi/wire/memory_info.ts";
 import * as metadata from "../options/metadata.ts";
 import * as multicast from "../options/multicast.ts";
 import * as packetFilters from "../options/packet_filters.ts";

@@ -99,8 +99,3 @@ export function dispatcherOf(socket: UdpSocket): Dispatcher {
   const state = udpStateOf(socket);
   return state.dispatcher ??= new Dispatcher(state, state.engine, state.options.lookup, state.policy);
 }
-
-/** Emits an event of a finished operation, unless the socket was closed meanwhile. */
-export function emitIfOpen(socket: UdpSocket, event: "listening" | "connect"): void {
-  if (udpStateOf(socket).endpoint) socket.emit(event);
-}

@@ -18,6 +18,7 @@ import { DatagramIterator } from "../endpoint/iteration.ts";
 import * as pausing from "../endpoint/pausing.ts";
 import {
   attach,
+  emitIfOpen,
   endpointOf,
   engineOf,
   runningEndpoint,
@@ -713,10 +714,6 @@ function connectNow(socket: UnixSocket, given: string): Error | undefined {
 function hasFile(state: UnixState, path: string): void {
   const isFile = path !== "" && !path.startsWith("\0");
   if (state.unlinkOnClose && isFile) state.file = new SocketFile(path);
-}
-
-function emitIfOpen(socket: UnixSocket, event: "listening" | "connect"): void {
-  if (endpointOf(socket)) socket.emit(event);
 }
 
 /** Parses the forms of the arguments of `bind()` into one. */

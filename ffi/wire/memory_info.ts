@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Abi } from "../../ffi/abi/abi.ts";
+import type { Abi } from "../abi/abi.ts";
 
 /** The memory of a socket in the kernel, in bytes (SO_MEMINFO; `SK_MEMINFO_*` of `<linux/sock_diag.h>`). */
 export interface MemoryInfo {
