@@ -23,6 +23,8 @@ export interface Binding {
   pointerTo(memory: Memory, offset: number): unknown;
   /** NULL for such a parameter. */
   readonly nullPointer: unknown;
+  /** A number as the runtime takes it for an `int`, `unsigned int`, `socklen_t` or `long` parameter. */
+  toInt(this: void, value: number): unknown;
   /** A number as the runtime takes it for a `size_t` or `unsigned long` parameter. */
   toSizeT(value: number): unknown;
   /**

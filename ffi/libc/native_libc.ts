@@ -22,6 +22,7 @@ export class NativeLibc implements Libc {
   readonly #binding: Binding;
   #c: Readonly<Record<string, NativeFunction>>;
   readonly #null: unknown;
+  readonly #int: (value: number) => unknown;
   /** Errors that a loop of recvmsg got after a datagram, by descriptor, until the next call. The kernel does not report them again. */
   readonly #laterErrors = new Map<number, number>();
 
@@ -31,6 +32,7 @@ export class NativeLibc implements Libc {
     this.#binding = binding;
     this.#c = binding.functions;
     this.#null = binding.nullPointer;
+    this.#int = binding.toInt;
     if (abi.platform === "darwin") this.#replaceMissingOnDarwin();
     else if (!this.#c.gnu_get_libc_version) this.#sendByKernel(abi.linux!);
   }
@@ -50,51 +52,60 @@ export class NativeLibc implements Libc {
   }
 
   socket(domain: number, type: number, protocol: number): number {
-    return this.#result(this.#c.socket(domain, type, protocol));
+    return this.#result(this.#c.socket(this.#int(domain), this.#int(type), this.#int(protocol)));
   }
 
   socketpair(domain: number, type: number, protocol: number, sv: Pointer): number {
-    return this.#result(this.#c.socketpair(domain, type, protocol, checkedPointer(sv, 8)));
+    const memory = checkedPointer(sv, 8);
+    return this.#result(this.#c.socketpair(this.#int(domain), this.#int(type), this.#int(protocol), memory));
   }
 
   bind(fd: number, addr: Pointer, len: number): number {
-    return this.#result(this.#c.bind(fd, checkedPointer(addr, len), len));
+    return this.#result(this.#c.bind(this.#int(fd), checkedPointer(addr, len), this.#int(len)));
   }
 
   connect(fd: number, addr: Pointer, len: number): number {
-    return this.#result(this.#c.connect(fd, checkedPointer(addr, len), len));
+    return this.#result(this.#c.connect(this.#int(fd), checkedPointer(addr, len), this.#int(len)));
   }
 
   getsockname(fd: number, addr: Pointer, len: Pointer): number {
-    return this.#result(this.#c.getsockname(fd, addr.value, len.value));
+    return this.#result(this.#c.getsockname(this.#int(fd), addr.value, len.value));
   }
 
   getpeername(fd: number, addr: Pointer, len: Pointer): number {
-    return this.#result(this.#c.getpeername(fd, addr.value, len.value));
+    return this.#result(this.#c.getpeername(this.#int(fd), addr.value, len.value));
   }
 
   setsockopt(fd: number, level: number, optname: number, optval: Pointer, optlen: number): number {
-    return this.#result(this.#c.setsockopt(fd, level, optname, checkedPointer(optval, optlen), optlen));
+    const memory = checkedPointer(optval, optlen);
+    return this.#result(
+      this.#c.setsockopt(this.#int(fd), this.#int(level), this.#int(optname), memory, this.#int(optlen)),
+    );
   }
 
   getsockopt(fd: number, level: number, optname: number, optval: Pointer, optlen: Pointer): number {
-    return this.#result(this.#c.getsockopt(fd, level, optname, optval.value, optlen.value));
+    return this.#result(
+      this.#c.getsockopt(this.#int(fd), this.#int(level), this.#int(optname), optval.value, optlen.value),
+    );
   }
 
   sendmsg(fd: number, msg: Pointer, flags: number): number {
-    return this.#result(this.#c.sendmsg(fd, msg.value, flags));
+    return this.#result(this.#c.sendmsg(this.#int(fd), msg.value, this.#int(flags)));
   }
 
   recvmsg(fd: number, msg: Pointer, flags: number): number {
-    return this.#result(this.#c.recvmsg(fd, msg.value, flags));
+    return this.#result(this.#c.recvmsg(this.#int(fd), msg.value, this.#int(flags)));
   }
 
   sendmmsg(fd: number, msgvec: Pointer, vlen: number, flags: number): number {
     const vector = checkedPointer(msgvec, vlen * this.abi.layouts.mmsghdr.size);
     if (vlen === 1) return this.#sendOne(fd, msgvec, vector, flags);
-    const result = this.#result(this.#c.sendmmsg(fd, vector, vlen, flags));
+    const result = this.#result(this.#c.sendmmsg(this.#int(fd), vector, this.#int(vlen), this.#int(flags)));
     if (!this.#mayBeMissing(result)) return result;
-    const isMissing = this.#isMissing(result, () => this.#c.sendmmsg(fd, vector, 0, flags));
+    const isMissing = this.#isMissing(
+      result,
+      () => this.#c.sendmmsg(this.#int(fd), vector, this.#int(0), this.#int(flags)),
+    );
     if (!isMissing) return result;
     this.sendmmsg = this.#batch((fd, msg, flags) => this.sendmsg(fd, msg, flags));
     return this.sendmmsg(fd, msgvec, vlen, flags);
@@ -104,7 +115,7 @@ export class NativeLibc implements Libc {
   #sendOne(fd: number, msgvec: Pointer, vector: unknown, flags: number): number {
     const { memory } = msgvec;
     const at = memory.size - msgvec.room + this.abi.layouts.mmsghdr.msg_len;
-    const length = this.#c.sendmsg(fd, vector, flags) as number;
+    const length = this.#c.sendmsg(this.#int(fd), vector, this.#int(flags)) as number;
     if (length < 0) return this.#result(length);
     memory.view.setUint32(at, length, true);
     return 1;
@@ -112,34 +123,38 @@ export class NativeLibc implements Libc {
 
   recvmmsg(fd: number, msgvec: Pointer, vlen: number, flags: number): number {
     const vector = checkedPointer(msgvec, vlen * this.abi.layouts.mmsghdr.size);
-    const result = this.#result(this.#c.recvmmsg(fd, vector, vlen, flags, this.#null));
+    const result = this.#result(this.#c.recvmmsg(this.#int(fd), vector, this.#int(vlen), this.#int(flags), this.#null));
     if (!this.#mayBeMissing(result)) return result;
-    const isMissing = this.#isMissing(result, () => this.#c.recvmmsg(fd, vector, 0, flags, this.#null));
+    const isMissing = this.#isMissing(
+      result,
+      () => this.#c.recvmmsg(this.#int(fd), vector, this.#int(0), this.#int(flags), this.#null),
+    );
     if (!isMissing) return result;
     this.recvmmsg = this.#receivingBatch();
     return this.recvmmsg(fd, msgvec, vlen, flags);
   }
 
   read(fd: number, buf: Pointer, n: number): number {
-    return this.#result(this.#c.read(fd, checkedPointer(buf, n), this.#binding.toSizeT(n)));
+    return this.#result(this.#c.read(this.#int(fd), checkedPointer(buf, n), this.#binding.toSizeT(n)));
   }
 
   write(fd: number, buf: Pointer, n: number): number {
-    return this.#result(this.#c.write(fd, checkedPointer(buf, n), this.#binding.toSizeT(n)));
+    return this.#result(this.#c.write(this.#int(fd), checkedPointer(buf, n), this.#binding.toSizeT(n)));
   }
 
   close(fd: number): number {
     if (this.#laterErrors.size > 0) this.#laterErrors.delete(fd);
-    const result = this.#c.close(fd) as number;
+    const result = this.#c.close(this.#int(fd)) as number;
     return result < 0 ? -this.#binding.errno() : result;
   }
 
   fcntl(fd: number, cmd: number, arg: number): number {
-    return this.#result(this.#c.fcntl(fd, cmd, arg));
+    return this.#result(this.#c.fcntl(this.#int(fd), this.#int(cmd), this.#int(arg)));
   }
 
   clock_gettime(clockid: number, tp: Pointer): number {
-    return this.#result(this.#c.clock_gettime(clockid, checkedPointer(tp, this.abi.layouts.timespec.size)));
+    const memory = checkedPointer(tp, this.abi.layouts.timespec.size);
+    return this.#result(this.#c.clock_gettime(this.#int(clockid), memory));
   }
 
   if_nametoindex(ifname: Pointer): number {
@@ -148,29 +163,31 @@ export class NativeLibc implements Libc {
   }
 
   if_indextoname(ifindex: number, ifname: Pointer): number {
-    const name = this.#c.if_indextoname(ifindex, checkedPointer(ifname, this.abi.constants.IF_NAMESIZE));
+    const memory = checkedPointer(ifname, this.abi.constants.IF_NAMESIZE);
+    const name = this.#c.if_indextoname(this.#int(ifindex), memory);
     return isNull(name) ? -this.#binding.errno() : 0;
   }
 
   ioctl(fd: number, request: number, argp: Pointer): number {
-    return this.#result(this.#c.ioctl(fd, this.#binding.toSizeT(request), checkedPointer(argp, INT_SIZE)));
+    return this.#result(this.#c.ioctl(this.#int(fd), this.#binding.toSizeT(request), checkedPointer(argp, INT_SIZE)));
   }
 
   epoll_create1(flags: number): number {
-    return this.#result(this.#c.epoll_create1(flags));
+    return this.#result(this.#c.epoll_create1(this.#int(flags)));
   }
 
   epoll_ctl(epfd: number, op: number, fd: number, event: Pointer | null): number {
-    return this.#result(this.#c.epoll_ctl(epfd, op, fd, event?.value ?? this.#null));
+    const memory = event?.value ?? this.#null;
+    return this.#result(this.#c.epoll_ctl(this.#int(epfd), this.#int(op), this.#int(fd), memory));
   }
 
   epoll_wait(epfd: number, events: Pointer, maxevents: number, timeout: number): number {
     const room = checkedPointer(events, maxevents * this.abi.linux!.epoll_event.size);
-    return this.#result(this.#c.epoll_wait(epfd, room, maxevents, timeout));
+    return this.#result(this.#c.epoll_wait(this.#int(epfd), room, this.#int(maxevents), this.#int(timeout)));
   }
 
   eventfd(initval: number, flags: number): number {
-    return this.#result(this.#c.eventfd(initval, flags));
+    return this.#result(this.#c.eventfd(this.#int(initval), this.#int(flags)));
   }
 
   kqueue(): number {
@@ -185,9 +202,11 @@ export class NativeLibc implements Libc {
     nevents: number,
     timeout: Pointer | null,
   ): number {
-    const nil = this.#null;
+    const changes = changelist?.value ?? this.#null;
+    const events = eventlist?.value ?? this.#null;
+    const wait = timeout?.value ?? this.#null;
     return this.#result(
-      this.#c.kevent(kq, changelist?.value ?? nil, nchanges, eventlist?.value ?? nil, nevents, timeout?.value ?? nil),
+      this.#c.kevent(this.#int(kq), changes, this.#int(nchanges), events, this.#int(nevents), wait),
     );
   }
 
@@ -256,10 +275,11 @@ export class NativeLibc implements Libc {
   #sendByKernel({ SYS_sendmsg, SYS_sendmmsg, SYS_recvmmsg }: LinuxConstants): void {
     const c = this.#c;
     const nil = this.#null;
+    const [sendmsg, sendmmsg, recvmmsg, none] = [SYS_sendmsg, SYS_sendmmsg, SYS_recvmmsg, 0].map(this.#int);
     const calls: Record<string, NativeFunction> = {
-      sendmsg: (fd, msg, flags) => c.syscall(SYS_sendmsg, fd, msg, flags, 0, nil),
-      sendmmsg: (fd, msgvec, vlen, flags) => c.syscall(SYS_sendmmsg, fd, msgvec, vlen, flags, nil),
-      recvmmsg: (fd, msgvec, vlen, flags, timeout) => c.syscall(SYS_recvmmsg, fd, msgvec, vlen, flags, timeout),
+      sendmsg: (fd, msg, flags) => c.syscall(sendmsg, fd, msg, flags, none, nil),
+      sendmmsg: (fd, msgvec, vlen, flags) => c.syscall(sendmmsg, fd, msgvec, vlen, flags, nil),
+      recvmmsg: (fd, msgvec, vlen, flags, timeout) => c.syscall(recvmmsg, fd, msgvec, vlen, flags, timeout),
     };
     // Functions are added to the others when they are first called.
     this.#c = Object.assign(Object.create(c), calls);
@@ -271,7 +291,7 @@ export class NativeLibc implements Libc {
     this.recvmmsg = this.#receivingBatch();
     this.fcntl = (fd, cmd, arg) => {
       const word = this.#binding.toSizeT(arg);
-      return this.#result(this.#c.fcntl(fd, cmd, word, word, word, word, word, word, word));
+      return this.#result(this.#c.fcntl(this.#int(fd), this.#int(cmd), word, word, word, word, word, word, word));
     };
   }
 }

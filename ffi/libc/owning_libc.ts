@@ -16,6 +16,7 @@ import type { Slot, ThreadOwner } from "./thread_exit.ts";
 export class OwningLibc extends NativeLibc {
   override readonly owner: ThreadOwner;
   readonly #c: Readonly<Record<string, NativeFunction>>;
+  readonly #int: (value: number) => unknown;
   readonly #errno: () => number;
 
   /** @param binding Its functions belong to `abi`. */
@@ -23,28 +24,32 @@ export class OwningLibc extends NativeLibc {
     super(abi, binding);
     this.owner = owner;
     this.#c = binding.functions;
+    this.#int = binding.toInt;
     this.#errno = () => binding.errno();
   }
 
   override socket(domain: number, type: number, protocol: number): number {
     const c = this.#c;
+    const int = this.#int;
     const slot = this.owner.reserve();
-    if (!slot) return this.#settle(slot, c.socket(domain, type, protocol));
-    return this.#settle(slot, slot[0] = c.socket(domain, type, protocol));
+    if (!slot) return this.#settle(slot, c.socket(int(domain), int(type), int(protocol)));
+    return this.#settle(slot, slot[0] = c.socket(int(domain), int(type), int(protocol)));
   }
 
   override epoll_create1(flags: number): number {
     const c = this.#c;
+    const int = this.#int;
     const slot = this.owner.reserve();
-    if (!slot) return this.#settle(slot, c.epoll_create1(flags));
-    return this.#settle(slot, slot[0] = c.epoll_create1(flags));
+    if (!slot) return this.#settle(slot, c.epoll_create1(int(flags)));
+    return this.#settle(slot, slot[0] = c.epoll_create1(int(flags)));
   }
 
   override eventfd(initval: number, flags: number): number {
     const c = this.#c;
+    const int = this.#int;
     const slot = this.owner.reserve();
-    if (!slot) return this.#settle(slot, c.eventfd(initval, flags));
-    return this.#settle(slot, slot[0] = c.eventfd(initval, flags));
+    if (!slot) return this.#settle(slot, c.eventfd(int(initval), int(flags)));
+    return this.#settle(slot, slot[0] = c.eventfd(int(initval), int(flags)));
   }
 
   override kqueue(): number {
@@ -79,7 +84,7 @@ export class OwningLibc extends NativeLibc {
     slot[0] = -1;
     let result: number;
     try {
-      result = c.close(fd);
+      result = c.close(this.#int(fd));
     } catch (error) {
       slot[0] = fd;
       throw error;

@@ -73,7 +73,7 @@ function openSlots(binding: Binding, abi: Abi): SlotSource {
     address = Number(nextOf(last)[0]);
   }
   // What is open was left by another realm, as this one has opened nothing yet.
-  for (const slot of free) closeLeft(slot, binding.functions.close);
+  for (const slot of free) closeLeft(slot, (fd) => binding.functions.close(binding.toInt(fd)));
   return () => {
     if (free.length === 0) {
       const address = makeBlock();

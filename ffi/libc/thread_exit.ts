@@ -152,7 +152,7 @@ function fileSlots(binding: Binding, abi: Abi): SlotMaker {
   const fclose = addressOf("fclose", binding, abi);
   const modes = [text(binding, "r"), text(binding, "w")];
   // The first will do for any but a descriptor that is open for writing only, such as a pipe's that came with a message.
-  const open = (fd: number, mode: Memory): unknown => functions.fdopen(fd, binding.pointerTo(mode, 0));
+  const open = (fd: number, mode: Memory): unknown => functions.fdopen(binding.toInt(fd), binding.pointerTo(mode, 0));
   return (fd) => {
     const readable = open(fd, modes[0]);
     const file = isNull(readable) ? open(fd, modes[1]) : readable;

@@ -78,6 +78,7 @@ export function bunBinding(ffi: BunFfi, abi: Abi): Binding {
     addressOf: (buffer) => BigInt(ffi.ptr(buffer)),
     pointerTo: (memory, offset) => Number(memory.address) + offset,
     nullPointer: null,
+    toInt: (value) => value,
     toSizeT: (value) => value,
     open: (prototypes, libraries) => openIn(libraries, translateAll(prototypes, symbolOf)),
     view: (pointer, length) => ffi.toArrayBuffer(pointer as number, 0, length),

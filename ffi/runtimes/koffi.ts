@@ -81,6 +81,7 @@ export function koffiBinding(koffi: Koffi, abi: Abi): Binding {
     addressOf: (buffer) => koffi.address(buffer),
     pointerTo: (memory, offset) => memory.address + BigInt(offset),
     nullPointer: null,
+    toInt: (value) => value,
     toSizeT: (value) => value,
     open: (prototypes, libraries) => openFirst({ libraries }, (name) => declare(koffi.load(name), prototypes)),
     view: (pointer, length) => koffi.view(pointer, length),

@@ -39,6 +39,10 @@ export class ScriptedBinding implements Binding {
     return { memory, offset };
   }
 
+  toInt(this: void, value: number): number {
+    return value;
+  }
+
   toSizeT(value: number): bigint {
     return BigInt(value);
   }
