@@ -11,7 +11,7 @@ import { Paths, pathTo } from "../src/sending/path.ts";
 import { byteLength, copyPayload, isBytes, lengthOf, ownCopy } from "../src/sending/payload.ts";
 import { Segments } from "../src/sending/segments.ts";
 import type { SendControls } from "../src/sending/types.ts";
-import { Destinations, ZonedDestinations } from "../src/socket/destinations.ts";
+import { Destinations, ZonedDestinations } from "../src/endpoint/destinations.ts";
 import { test } from "./support/harness.ts";
 import { LINUX, scriptedInterfaces, ScriptedLibc } from "./support/scripted_libc.ts";
 

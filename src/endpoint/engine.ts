@@ -7,12 +7,14 @@
 import { currentRuntime } from "../../ffi/load.ts";
 import type { Runtime } from "../../ffi/runtime.ts";
 import { ErrorQueue } from "../../ffi/wire/error_queue.ts";
+import type { IpVersion } from "../../ffi/wire/inet.ts";
 import { SystemErrors } from "../errors/system_errors.ts";
 import { ActiveResources } from "../loop/active_resources.ts";
 import { PollLoop } from "../loop/loop.ts";
 import { Inbox } from "../receiving/inbox.ts";
 import { SendCallbacks } from "../sending/callbacks.ts";
 import { Outbox } from "../sending/outbox.ts";
+import { Destinations } from "./destinations.ts";
 import { ReusePortGroups } from "./reuse_port_groups.ts";
 
 /** Something that must end with the program. */
@@ -32,6 +34,7 @@ export interface Engine {
   readonly errorQueue: ErrorQueue;
   readonly resources: ActiveResources;
   readonly reusePortGroups: ReusePortGroups;
+  readonly destinations: Readonly<Record<IpVersion, Destinations>>;
   /** The endpoints with a descriptor, if a program can end before its thread: see {@linkcode Runtime.onProgramEnd}. */
   readonly endpoints: Set<Ending> | undefined;
 }
@@ -54,6 +57,7 @@ export function currentEngine(): Engine {
       errorQueue: new ErrorQueue(libc),
       resources: new ActiveResources(runtime.listsSockets),
       reusePortGroups: new ReusePortGroups(),
+      destinations: { 4: new Destinations(runtime.network), 6: new Destinations(runtime.network) },
       endpoints: runtime.onProgramEnd && new Set(),
     };
     engines.set(runtime, engine);

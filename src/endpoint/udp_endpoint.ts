@@ -10,7 +10,7 @@ import { ANY, type IpVersion, parseIp } from "../../ffi/wire/inet.ts";
 import { interfaceIndex } from "../../ffi/wire/interfaces.ts";
 import type { EncodedOption } from "../../ffi/wire/membership.ts";
 import { decodeMemoryInfo, MEMORY_INFO_SIZE } from "../../ffi/wire/memory_info.ts";
-import { encodeAddress, type EncodedAddress, type SocketAddress } from "../../ffi/wire/sockaddr.ts";
+import type { EncodedAddress, SocketAddress } from "../../ffi/wire/sockaddr.ts";
 import { type OptionName, optionOf } from "../../ffi/wire/sockopt.ts";
 import { ErrorReceiver, type ErrorReceivingSocket } from "../receiving/error_receiver.ts";
 import type { ControlDecoder, Inbox } from "../receiving/inbox.ts";
@@ -127,7 +127,7 @@ export class UdpEndpoint extends DatagramEndpoint
 
   #bind(address: string, port: number, flags: BindFlags, receives: boolean): number {
     const { libc } = this.engine.runtime;
-    const encoded = encodeAddress(libc, this.family, address, port);
+    const encoded = this.#encodeLocal(address, port);
     if (!encoded || (flags.ipv6Only && this.version === 4)) return -libc.abi.errno.EINVAL;
     const result = this.#setBindFlags(flags) || this.#requestMetadata();
     if (result < 0) return result;
@@ -135,6 +135,14 @@ export class UdpEndpoint extends DatagramEndpoint
     const bound = receives ? this.receiveWith(() => this.bindDescriptor(encoded)) : this.bindDescriptor(encoded);
     // macOS returns EAFNOSUPPORT where Linux returns EINVAL.
     return bound === -libc.abi.errno.EAFNOSUPPORT ? -libc.abi.errno.EINVAL : bound;
+  }
+
+  /** Encodes an address to bind to, which is usually the same for all sockets. The caller has checked that it is permitted. */
+  #encodeLocal(address: string, port: number): EncodedAddress | undefined {
+    const known = this.engine.destinations[this.version];
+    const encoded = known.get(address, port) ?? this.encode(address, port);
+    if (encoded && !address.includes("%")) known.set(address, port, encoded);
+    return encoded;
   }
 
   /** Sets the options that must be set before bind(2). Opens the descriptor. */

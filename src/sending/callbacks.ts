@@ -66,7 +66,8 @@ export class SendCallbacks {
     this.#group = undefined;
     let count = 0;
     for (const callback of group) if (callback.isWanted()) group[count++] = callback;
-    group.length = count;
+    // Setting the length takes longer than the rest.
+    if (count < group.length) group.length = count;
     if (count > 0) nextTick(reportAll, group, 0);
   };
 }

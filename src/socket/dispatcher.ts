@@ -10,6 +10,7 @@ import type { EncodedControls } from "../../ffi/wire/control.ts";
 import { LOOPBACK } from "../../ffi/wire/inet.ts";
 import type { EncodedAddress } from "../../ffi/wire/sockaddr.ts";
 import type { AddressPolicy } from "../endpoint/address_policy.ts";
+import { type Destinations, ZonedDestinations } from "../endpoint/destinations.ts";
 import type { Engine } from "../endpoint/engine.ts";
 import type { UdpEndpoint } from "../endpoint/udp_endpoint.ts";
 import { aborted } from "../errors/node_errors.ts";
@@ -30,7 +31,6 @@ import { countMessages, type MessageGroup, messagesOf, type SendManyArguments } 
 import { byteLength, isBytes, lengthOf, type Payload } from "../sending/payload.ts";
 import type { Segments } from "../sending/segments.ts";
 import type { SendCallback, SendManyCallback } from "../sending/types.ts";
-import { Destinations, ZonedDestinations } from "./destinations.ts";
 
 /** What a dispatcher needs from its socket. */
 export interface DispatchingSocket {
@@ -70,7 +70,7 @@ export class Dispatcher implements OperationOwner {
     this.#engine = engine;
     this.#lookup = lookup;
     this.#policy = policy;
-    this.#destinations = new Destinations(policy.network);
+    this.#destinations = engine.destinations[socket.endpoint?.version ?? 4];
     this.asyncId = socket.endpoint?.asyncId ?? 0;
   }
 

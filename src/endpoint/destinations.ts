@@ -1,5 +1,5 @@
 /**
- * The addresses that a socket has sent to: they need not be looked up, checked and encoded again.
+ * The addresses that sockets have sent to: they need not be looked up, checked and encoded again.
  *
  * @module
  */
@@ -8,12 +8,12 @@ import type { NetworkPermission } from "../../ffi/runtimes/network_permission.ts
 import { now } from "../../ffi/runtimes/process.ts";
 import type { EncodedAddress } from "../../ffi/wire/sockaddr.ts";
 
-/** The maximum number of addresses. If there are more, all are forgotten. */
-const MAX_ADDRESSES = 4096;
+/** The maximum numbers of addresses. If there are more, all are forgotten. */
+const [MAX_ADDRESSES, MAX_ZONED_ADDRESSES] = [16_384, 4096];
 
 /**
- * One socket's destinations: the encoded form of an address and a port, the same object each time. All are forgotten if a permission may
- * have been revoked.
+ * The destinations of a thread's sockets of one IP version: the encoded form of an address and a port, the same object each time. The
+ * sockets share them, as many programs open a socket for each message. All are forgotten if a permission may have been revoked.
  */
 export class Destinations extends BoundedPairCache<string, number, EncodedAddress> {
   constructor(network: NetworkPermission) {
@@ -27,11 +27,11 @@ export class Destinations extends BoundedPairCache<string, number, EncodedAddres
  */
 const ZONE_LIFETIME = 0.25;
 
-/** The same for addresses with a zone, for a moment. Asking the kernel for an interface's index takes as long as sending. */
+/** The same for one socket's addresses with a zone, for a moment. Asking the kernel for an interface's index takes as long as sending. */
 export class ZonedDestinations extends BoundedPairCache<string, number, EncodedAddress> {
   /** @param clock In milliseconds. */
   constructor(network: NetworkPermission, clock: () => number = now) {
-    super(MAX_ADDRESSES, new Moments(network, clock));
+    super(MAX_ZONED_ADDRESSES, new Moments(network, clock));
   }
 }
 
