@@ -5,8 +5,9 @@
  */
 import module from "node:module";
 import process from "node:process";
-import builtin, { type Builtin, createSocket, Socket } from "./deno_dgram.ts";
+import type { Builtin } from "./deno_dgram.ts";
 import { whyUnsupported } from "./ffi/support.ts";
+import { createSocket, Socket } from "./mod.ts";
 import { acceptByChildProcesses } from "./src/integration/child_processes.ts";
 
 /** How to restore the built-in module. */
@@ -27,6 +28,9 @@ type ResolveHook = (
   next: (specifier: string, context: unknown) => unknown,
 ) => unknown;
 
+/** The module that is replaced. It is loaded when it is: whoever does not register need not wait for it. */
+const builtin = (): Builtin => process.getBuiltinModule("node:dgram") as unknown as Builtin;
+
 let registration: Registration | undefined;
 
 let hasWarned = false;
@@ -39,7 +43,7 @@ export function register(): void {
   if (registration) return;
   const reason = whyUnsupported();
   if (reason !== undefined) return warn(reason);
-  const before = { ...builtin };
+  const before = { ...builtin() };
   const undo = [redirectImports(), acceptByChildProcesses(Socket, before.Socket as never)];
   registration = { before, undo };
   replace({ createSocket, Socket });
@@ -60,7 +64,7 @@ function warn(reason: string): void {
 }
 
 function replace({ createSocket, Socket }: Builtin): void {
-  Object.assign(builtin, { createSocket, Socket });
+  Object.assign(builtin(), { createSocket, Socket });
   // Node: named imports follow.
   (module as ModuleHooks).syncBuiltinESMExports?.();
 }

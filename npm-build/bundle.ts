@@ -26,12 +26,14 @@ const PART_MODULES: Readonly<Record<string, string>> = { "./register.ts": "./reg
 
 /**
  * Before the core. Built-in modules are asked for in a way that bundlers do not see: bundled as an ES module, `require` is not there.
- * Jest and others replace modules for a program; here it is as if this module were a built-in itself.
+ * Jest and others replace modules for a program; here it is as if this module were a built-in itself. esbuild's way to import them reads
+ * every property, which in Bun makes `process` create its streams and more (7 ms).
  */
 const PROLOGUE = `"use strict";
 const builtinModule = globalThis.process?.getBuiltinModule?.bind(process) ?? module.constructor._load;
 if (!builtinModule) throw new Error("dgram-ffi needs Node 20.19, 22.12 or later, Deno or Bun");
-const moduleUrl = typeof __filename === "string" ? builtinModule("node:url").pathToFileURL(__filename).href : undefined;
+const importOf = (builtin) => ({ __proto__: builtin, default: builtin });
+const moduleUrl = typeof __filename === "string" ? "file://" + encodeURI(__filename).replace(/[?#]/g, encodeURIComponent) : undefined;
 `;
 
 /** Makes the files in a folder from the modules and declarations in its folder {@linkcode CODE}. */
@@ -44,7 +46,6 @@ export function bundle(out: string): void {
   writeFileSync(
     source,
     `${parts.join("\n")}
-export * as denoDgram from "./deno_dgram.js";
 export { moduleUrls } from "./ffi/runtimes/koffi.js";
 `,
   );
@@ -52,8 +53,8 @@ export { moduleUrls } from "./ffi/runtimes/koffi.js";
   writeFileSync(
     join(out, DENO_DGRAM),
     `import core from "./${CORE}";
-export const { createSocket, Socket } = core.denoDgram;
-export default core.denoDgram.default;
+export const { createSocket, Socket } = core.main;
+export default process.getBuiltinModule("node:dgram");
 `,
   );
   for (const [name, path] of Object.entries(entries)) writeEntry(out, fileName(name), path);
@@ -69,7 +70,8 @@ function core(source: string): string {
     ...["--bundle", "--format=cjs", "--platform=node", "--target=es2022"],
     ...["--log-level=warning", "--define:import.meta.url=moduleUrl"],
   ]);
-  const withBuiltins = text.replaceAll(/\brequire\("node:/g, 'builtinModule("node:');
+  const withBuiltins = text.replaceAll(/\brequire\("node:/g, 'builtinModule("node:')
+    .replaceAll(/__toESM\((builtinModule\("[^"]+"\))(?:, 1)?\)/g, "importOf($1)");
   if (/\brequire\(/.test(withBuiltins)) throw new Error("the core requires something that is not built in");
   const withDenoDgram = withBuiltins.replace('"./deno_dgram.js"', `"./${DENO_DGRAM}"`);
   if (withDenoDgram === withBuiltins) throw new Error("the core does not name deno_dgram");
