@@ -190,9 +190,9 @@ export class Outbox {
     this.#last = undefined;
     const collected = { vector: this.#vector!, runs, requests: this.#requests };
     for (let first = this.#next; first < runs.length; this.#next = first) {
-      const { sender } = runs[first];
+      const { sender } = runs[first]!;
       let end = first + 1;
-      while (end < runs.length && runs[end].sender === sender) end++;
+      while (end < runs.length && runs[end]!.sender === sender) end++;
       sender.transmit(collected, first, end);
       first = end;
     }

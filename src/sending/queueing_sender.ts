@@ -173,7 +173,7 @@ export abstract class QueueingSender implements RetryingTransmitter {
   /** Settles messages that the kernel accepted in a call whose outcome was not recorded. */
   protected recover(collected: Collected, first: number, end: number): void {
     for (let slot = first; slot < end; slot++) {
-      const run = collected.runs[slot];
+      const run = collected.runs[slot]!;
       if (run.submitted === 0) continue;
       if (collected.vector.wasSent(slot)) this.settle(collected, run);
       else run.submitted = 0;
@@ -182,7 +182,7 @@ export abstract class QueueingSender implements RetryingTransmitter {
 
   /** Sets up a run's slot so that its first `count` messages are sent as one payload. */
   protected submit({ vector, runs }: Collected, slot: number, count: number): void {
-    const run = runs[slot];
+    const run = runs[slot]!;
     const { segmentSize } = run;
     const length = count === run.count ? run.length : count * segmentSize;
     vector.setOutgoing(slot, run.offset, length, run.address, count > 1 ? segmentSize : 0, run.controls);
