@@ -253,6 +253,26 @@ test("a message larger than any arena fails at once, and nothing waits", () => {
   assertEquals([it.queue, it.flush()], [[0, 0], []]);
 });
 
+test("a message larger than any arena fails after those before it", () => {
+  const it = new Bench();
+  it.addAll([3, 2 ** 20 + 1, 5]);
+  assertEquals([it.flush(), it.results, it.queue], [["1x3", "1x5"], [[0, 3], [1, "EMSGSIZE"], [2, 5]], [0, 0]]);
+});
+
+test("a message larger than any arena waits for its turn behind those that wait, and holds up none behind it", () => {
+  for (const attempt of ["resume", "tryWaiting"] as const) {
+    const it = new Bench();
+    it.always = "EAGAIN";
+    it.addAll([3, 2 ** 20 + 1, 2 ** 20 + 1, 5, 2 ** 20 + 1]);
+    assertEquals([it.flush(), it.results, it.queue], [["1x3"], [], [5, 3 * 2 ** 20 + 11]]);
+    it.always = 0;
+    it.sender[attempt]();
+    assertEquals(it.log.splice(0), ["1x3", "1x5"], attempt);
+    const results = [[0, 3], [1, "EMSGSIZE"], [2, "EMSGSIZE"], [3, 5], [4, "EMSGSIZE"]];
+    assertEquals([it.results, it.queue, it.sender.failedCount], [results, [0, 0], 3], attempt);
+  }
+});
+
 test("a message that is refused fails alone, and those behind it follow in order", () => {
   const it = new Bench();
   it.answers = [0, "EPERM", "EPERM"];
@@ -528,6 +548,26 @@ test("more segments than an older kernel takes go in parts, and then no more are
   assertEquals(it.results.length, 129);
   it.addAll(Array(128).fill(10), A);
   assertEquals(it.flush(), ["64x10@A 64x10@A"]);
+});
+
+test("EINVAL of more segments than an older kernel takes, once, is not believed for ever", async () => {
+  const it = new Bench();
+  const flushed = (): string[] => {
+    it.addAll(Array(128).fill(10), A);
+    return it.flush();
+  };
+  it.answers = ["EINVAL"];
+  assertEquals(flushed(), ["128x10@A", "64x10@A", "64x10@A"]);
+  assertEquals(flushed(), ["64x10@A 64x10@A"]);
+  await delay(2100);
+  flushed();
+  assertEquals(flushed(), ["128x10@A"]);
+  // Again: then it is the kernel's limit.
+  it.answers = ["EINVAL"];
+  assertEquals(flushed(), ["128x10@A", "64x10@A", "64x10@A"]);
+  await delay(2100);
+  flushed();
+  assertEquals(flushed(), ["64x10@A 64x10@A"]);
 });
 
 test("parts for an older kernel that find no room wait", () => {

@@ -196,7 +196,7 @@ export class Sender extends QueueingSender {
   }
 
   override tryWaiting(): void {
-    if (this.#waits) this.outbox.retry(this, this.#queue, Infinity);
+    if (this.#waits) this.retryQueue(this.#queue, Infinity);
   }
 
   /** Fails all messages that wait, as the socket is closing. */
@@ -239,7 +239,7 @@ export class Sender extends QueueingSender {
     let count = this.#noRoom === this.libc.abi.errno.ENOBUFS ? 1 : RETRY_BATCH;
     for (let tried = 0; this.#waits && tried < RETRY_BATCH; tried += count, count *= 2) {
       this.#noRoom = 0;
-      this.#note(this.outbox.retry(this, this.#queue, Math.min(count, RETRY_BATCH)));
+      this.#note(this.retryQueue(this.#queue, Math.min(count, RETRY_BATCH)));
       if (this.#noRoom !== 0 && !this.#giveUpFirst()) break;
     }
   }

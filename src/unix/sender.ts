@@ -88,7 +88,7 @@ export class UnixSender extends QueueingSender implements MessageSender {
   }
 
   override tryWaiting(): void {
-    for (const { queue } of this.#backlogs.values()) this.outbox.retry(this, queue, Infinity);
+    for (const { queue } of this.#backlogs.values()) this.retryQueue(queue, Infinity);
   }
 
   /** Fails all messages that wait, as the socket is closing. */
@@ -149,7 +149,7 @@ export class UnixSender extends QueueingSender implements MessageSender {
     try {
       this.outbox.flush();
       for (let tried = 0, count = FIRST_TRIAL; queue.length > 0 && tried < PER_TURN; count *= 2) {
-        backlog.note(this.outbox.retry(this, queue, count));
+        backlog.note(this.retryQueue(queue, count));
         if (this.#noRoom !== 0) break;
         tried += count;
       }
