@@ -418,6 +418,15 @@ test("the process is kept alive while something that is referenced is watched", 
   assertEquals(states, [true, true, false, true, false, true, false]);
 });
 
+test("the waiter goes on while anything is watched", (t) => {
+  const it = new Bench(t);
+  const [first, second] = it.watched(5, 6);
+  it.loop.end(first);
+  assertEquals([it.epoll.waiter.parked, it.epoll.waiter.isArmed], [0, true]);
+  it.loop.end(second);
+  assertEquals([it.epoll.waiter.parked, it.epoll.waiter.isArmed], [1, false]);
+});
+
 test("a set that nobody uses is closed in the event loop's next turn, once nothing native uses it", async (t) => {
   const it = new Bench(t);
   const [watcher] = it.watched(5);
