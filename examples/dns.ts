@@ -47,10 +47,12 @@ export function decodeResponse(bytes: Uint8Array): { id: number; addresses: stri
 }
 
 function skipName(bytes: Uint8Array, at: number): number {
-  while (bytes[at] !== 0) {
+  for (;;) {
+    const length = bytes[at];
+    if (length === undefined) throw new RangeError("The message ends within a name");
     // A pointer to a name further up ends this one.
-    if (bytes[at] >= 0xc0) return at + 2;
-    at += bytes[at] + 1;
+    if (length >= 0xc0) return at + 2;
+    at += length + 1;
+    if (length === 0) return at;
   }
-  return at + 1;
 }

@@ -43,12 +43,15 @@ async function measure(address: string, port: number, count: number): Promise<vo
   const socket = createSocket({ type, recvTimestamp: true, sendTimestamp: true });
   const left = new Map<number, bigint>();
   const began: number[] = [];
-  const answers = new Map<number, { came: bigint; times: BigInt64Array; asSeen: number }>();
+  const answers = new Map<number, { came: bigint; there: bigint; back: bigint; asSeen: number }>();
   socket.on("sendTimestamp", ({ id, timestamp }) => timestamp && left.set(id, timestamp));
   socket.on("message", (message, { timestamp }) => {
+    if (message.length !== 20) return;
     const id = message.readUInt32LE(0);
-    const times = new BigInt64Array(message.buffer.slice(message.byteOffset + 4, message.byteOffset + 20));
-    answers.set(id, { came: timestamp!, times, asSeen: (performance.now() - began[id]) * 1000 });
+    const [there, back] = [message.readBigInt64LE(4), message.readBigInt64LE(12)];
+    const start = began[id];
+    if (start === undefined || timestamp === undefined) return;
+    answers.set(id, { came: timestamp, there, back, asSeen: (performance.now() - start) * 1000 });
   });
   socket.on("error", ({ message }) => console.error(message));
   socket.connectSync(port, address);
@@ -60,7 +63,7 @@ async function measure(address: string, port: number, count: number): Promise<vo
   await delay(200);
   socket.close();
   const samples: Sample[] = [];
-  for (const [id, { came, times: [there, back], asSeen }] of answers) {
+  for (const [id, { came, there, back, asSeen }] of answers) {
     const sent = left.get(id);
     if (sent === undefined) continue;
     const roundTrip = Number((came - sent) - (back - there)) / 1000;
@@ -72,7 +75,7 @@ async function measure(address: string, port: number, count: number): Promise<vo
 function report(samples: Sample[], count: number): void {
   const line = (name: string, values: number[]): void => {
     const sorted = values.sort((a, b) => a - b);
-    const at = (share: number): string => sorted[Math.floor((sorted.length - 1) * share)].toFixed(1).padStart(8);
+    const at = (share: number): string => sorted[Math.floor((sorted.length - 1) * share)]!.toFixed(1).padStart(8);
     console.log(`${name.padEnd(22)} least ${at(0)}  median ${at(0.5)}  99 % ${at(0.99)}  most ${at(1)} us`);
   };
   console.log(`${samples.length} of ${count} datagrams came back`);

@@ -33,7 +33,9 @@ const timer = setTimeout(() => socket.close(), PATIENCE);
 socket.on("message", (message, { address, size, ttl }) => {
   if (message[0] !== ECHO_REPLY) return;
   const number = message.readUInt16BE(6);
-  const microseconds = Number(clockTime("monotonic") - sentAt[number]) / 1000;
+  const sent = sentAt[number];
+  if (sent === undefined) return;
+  const microseconds = Number(clockTime("monotonic") - sent) / 1000;
   console.log(`${size} bytes from ${address}: seq=${number} ttl=${ttl} time=${microseconds.toFixed(0)} us`);
   if (++answers < COUNT) return;
   clearTimeout(timer);

@@ -17,7 +17,7 @@ export async function start(name: string): Promise<{ child: ChildProcess; firstL
     let text = "";
     child.stdout.on("data", (chunk) => {
       text += chunk;
-      if (text.includes("\n")) resolve(text.split("\n")[0]);
+      if (text.includes("\n")) resolve(text.slice(0, text.indexOf("\n")));
     });
     child.once("exit", (code) => reject(new Error(`${name} ended with ${code}`)));
   });

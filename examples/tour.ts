@@ -75,7 +75,7 @@ function query(
       const { id, addresses } = decodeResponse(message);
       if (!open.delete(id)) return;
       result.count++;
-      result.address = addresses[0];
+      result.address = addresses[0] ?? "";
       if (next < total) ask();
       else if (open.size === 0) end();
     };

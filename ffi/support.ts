@@ -12,10 +12,15 @@ import process from "./runtimes/process.ts";
 /** The oldest supported versions. They are also in README and docs/platforms.md. */
 const OLDEST = { deno: "2.8.2", bun: "1.4.0" };
 
+/** The numbers of a version. */
+function numbersOf(version: string): number[] {
+  return version.replace(/-.*/, "").split(".").map(Number);
+}
+
 /** Whether one version is older than another. What follows a hyphen (`-canary`) is ignored. */
 function isOlder(version: string, than: string): boolean {
-  const [own, other] = [version, than].map((text) => text.split("-")[0].split(".").map(Number));
-  const difference = own.map((number, i) => number - other[i]).find((number) => number !== 0) ?? 0;
+  const [own, other] = [numbersOf(version), numbersOf(than)];
+  const difference = own.map((number, i) => number - (other[i] ?? 0)).find((number) => number !== 0) ?? 0;
   return difference < 0;
 }
 

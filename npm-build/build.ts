@@ -88,6 +88,7 @@ for (const name of documents) copyDocument(name);
 const [packed]: Packed[] = JSON.parse(
   run("npm", ["pack", "--json", "--ignore-scripts", `--pack-destination=${work}`], out),
 );
+if (!packed) throw new Error("npm pack made no package");
 for (const { path, size } of packed.files) console.log(`${String(size).padStart(8)}  ${path}`);
 console.log(
   `${join(work, packed.filename)}: built with ${tool}, ${packed.files.length} files, ` +

@@ -100,7 +100,8 @@ function exportsOf(path: string): { names: string[]; hasDefault: boolean } {
     "--log-level=error",
   ]);
   const { outputs } = JSON.parse(readFileSync(metafile, "utf8"));
-  const [{ exports }] = Object.values(outputs) as { exports: string[] }[];
+  const [output] = Object.values(outputs) as { exports: string[] }[];
+  const exports = output?.exports ?? [];
   return { names: exports.filter((name) => name !== "default").sort(), hasDefault: exports.includes("default") };
 }
 
@@ -169,11 +170,12 @@ function moduleDeclarations(file: string, text: string): string {
   const declared = /declare const (\w+): (\{[^}]*\});\s*export default \1;/.exec(text);
   if (/export default/.test(text) && !declared) throw new Error(`${file}: what is the default export?`);
   if (!declared) return `${NODE_TYPES}export * from ${from};\n`;
-  const used = [...new Set([...declared[2].matchAll(/typeof (\w+)/g)].map(([, name]) => name))];
+  const [, name, type = ""] = declared;
+  const used = [...new Set([...type.matchAll(/typeof (\w+)/g)].map(([, name]) => name))];
   return `${NODE_TYPES}import { ${used.join(", ")} } from ${from};
 export * from ${from};
 /** The module as one object. */
-declare const ${declared[1]}: ${declared[2]};
-export default ${declared[1]};
+declare const ${name}: ${type};
+export default ${name};
 `;
 }

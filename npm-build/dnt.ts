@@ -29,7 +29,7 @@ export async function loadDnt(): Promise<{ dnt: Dnt } | { dnt: undefined; why: s
     const name: string = DNT;
     return { dnt: await import(name) };
   } catch (error) {
-    return { dnt: undefined, why: String((error as Error).message).split("\n")[0] };
+    return { dnt: undefined, why: String((error as Error).message).replace(/\n.*/s, "") };
   }
 }
 

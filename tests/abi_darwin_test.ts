@@ -19,7 +19,7 @@ import { MessageVector } from "../ffi/wire/message_vector.ts";
 import { decodeAddress, encodeAddress, encodeUnspecified } from "../ffi/wire/sockaddr.ts";
 import { test } from "./support/harness.ts";
 import { projectRoot } from "./support/project.ts";
-import { ScriptedBinding, type ScriptedPointer } from "./support/scripted_binding.ts";
+import { ScriptedBinding, type ScriptedFunctions, type ScriptedPointer } from "./support/scripted_binding.ts";
 
 /** What Apple's headers say, with file and line: made by tests/darwin/read_headers.mjs. */
 const HEADERS = JSON.parse(readFileSync(join(projectRoot, "tests/darwin/headers.json"), "utf8")) as {
@@ -152,7 +152,7 @@ test("macOS is found on x64 and arm64 and nowhere else", () => {
 const hex = (bytes: Uint8Array): string => Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(" ");
 
 /** A macOS C library with scripted functions. */
-function darwinLibc(functions: (binding: ScriptedBinding) => ScriptedBinding["functions"] = () => ({})): NativeLibc {
+function darwinLibc(functions: (binding: ScriptedBinding) => ScriptedFunctions = () => ({})): NativeLibc {
   const binding = new ScriptedBinding({ if_nametoindex: () => 0 });
   Object.assign(binding.functions, functions(binding));
   return new NativeLibc(DARWIN, binding);

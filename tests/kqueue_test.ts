@@ -11,10 +11,10 @@ import { KqueuePoller } from "../ffi/poll/kqueue.ts";
 import { READABLE, WRITABLE } from "../ffi/poll/poller.ts";
 import type { NodeFfi } from "../ffi/runtimes/node.ts";
 import { test } from "./support/harness.ts";
-import { ScriptedBinding, type ScriptedPointer } from "./support/scripted_binding.ts";
+import { ScriptedBinding, type ScriptedFunctions, type ScriptedPointer } from "./support/scripted_binding.ts";
 
 /** A macOS C library with scripted functions. */
-function darwinLibc(functions: (binding: ScriptedBinding) => ScriptedBinding["functions"]): NativeLibc {
+function darwinLibc(functions: (binding: ScriptedBinding) => ScriptedFunctions): NativeLibc {
   const binding = new ScriptedBinding();
   Object.assign(binding.functions, functions(binding));
   return new NativeLibc(DARWIN, binding);

@@ -236,6 +236,19 @@ testBoth("the descriptor of another socket is EEXIST, and that one goes on", asy
   assertEquals((await arriving).text, "x");
 });
 
+testBoth("so is that of a socket that is paused, which receives again once it is resumed", async (t, family) => {
+  const first = await t.bound(family.type);
+  const { port } = first.address();
+  first.pause();
+  const second = t.socket(family.type);
+  const error = assertThrows(() => second.bind({ fd: descriptorAt(port) }), Error) as SystemError;
+  assertEquals([error.message, error.code], ["open EEXIST", "EEXIST"]);
+  await sent(second, "x", port, family.loopback);
+  const arriving = nextMessage(first);
+  first.resume();
+  assertEquals((await arriving).text, "x");
+});
+
 /** Node: test-dgram-recv-error */
 testBoth("an error of receiving is an 'error' of recvmsg, and no message comes", async (t, family) => {
   const faults = injectFaults(t);

@@ -135,6 +135,8 @@ test("a program that cannot be right is refused before it goes down", (t) => {
     [[instruction(JUMP_IF_EQUAL, 1, 0, 1), ret], "ERR_INVALID_ARG_VALUE", "program[0]"],
     [[instruction(JUMP, 1), ret], "ERR_INVALID_ARG_VALUE", "must not jump out of the program"],
     [[instruction(JUMP, ALL), ret], "ERR_INVALID_ARG_VALUE", "must not jump out of the program"],
+    // Its iterator gives other elements than it has.
+    [Object.assign([null], { *[Symbol.iterator]() {} }), "ERR_INVALID_ARG_TYPE", "program[0]"],
   ];
   for (const attach of ["attachFilter", "attachReusePortFilter"] as const) {
     for (const [program, code, text] of wrong) {

@@ -178,6 +178,95 @@ test("room to send is heard of while it is asked for, and no longer", async (t) 
   assertEquals(it.done(), []);
 });
 
+test("a paused watcher is out of the set and is not read; resumed, it has a turn even if the kernel reports nothing", async (t) => {
+  const it = new Bench(t);
+  const [watcher, other] = it.watched(5, 6);
+  it.epoll.changes();
+  it.loop.setPaused(watcher, true);
+  it.loop.setPaused(watcher, true);
+  assertEquals(it.epoll.changes(), ["-5"]);
+  assertEquals([5, 6, 7].map((fd) => it.loop.isPutAside(fd)), [true, false, false]);
+  watcher.work = other.work = 1;
+  it.epoll.fire({ 5: "r", 6: "r" });
+  await it.calm();
+  assertEquals([it.done(), it.epoll.waiter.isReferenced], [["r6"], true]);
+  it.epoll.ready.set(5, "");
+  it.loop.setPaused(watcher, false);
+  it.loop.setPaused(watcher, false);
+  assertEquals([it.epoll.changes(), it.loop.isPutAside(5)], [["+5 r"], false]);
+  await it.calm();
+  assertEquals(it.done(), ["r5"]);
+  // Who is not watched cannot be paused.
+  const late = it.watcher(7);
+  it.loop.setPaused(late, true);
+  assertEquals([it.loop.watch(late), it.epoll.changes()], [0, ["+7 r"]]);
+});
+
+test("a paused watcher still hears of room to send, which an error is, too, and of that error once it is resumed", async (t) => {
+  const it = new Bench(t);
+  const [watcher] = it.watched(5);
+  it.loop.setWritable(watcher, true);
+  it.loop.setPaused(watcher, true);
+  assertEquals(it.epoll.changes(), ["+5 r", "~5 rw", "~5 w"]);
+  watcher.work = watcher.errors = 1;
+  it.epoll.fire({ 5: "rw" });
+  assertEquals(it.done(), ["over5", "w5", "over5"]);
+  it.epoll.ready.set(5, "re");
+  await until(() => it.record.length > 0, "another turn");
+  assertEquals(it.done().slice(0, 3), ["over5", "w5", "over5"]);
+  it.loop.setWritable(watcher, false);
+  assertEquals(it.epoll.changes(), ["-5"]);
+  it.epoll.ready.set(5, "");
+  it.loop.setPaused(watcher, false);
+  await it.calm();
+  assertEquals(it.done(), ["e5", "r5"]);
+});
+
+test("a watcher that pauses itself in its turn does nothing more, and has another turn for what it has left", async (t) => {
+  const it = new Bench(t);
+  const [watcher, other] = it.watched(5, 6);
+  watcher.work = other.work = 3;
+  watcher.onWork = () => it.loop.setPaused(watcher, true);
+  it.epoll.fire({ 5: "rw", 6: "r" });
+  assertEquals(it.done(), ["r5", "over5", "r6", "r6", "r6"]);
+  await it.calm();
+  assertEquals(it.done(), []);
+  watcher.onWork = undefined;
+  it.loop.setPaused(watcher, false);
+  await it.calm();
+  assertEquals(it.done(), ["r5", "r5"]);
+});
+
+test("a paused watcher that the kernel does not take back comes back later", async (t) => {
+  const it = new Bench(t);
+  const [watcher] = it.watched(5);
+  it.loop.setPaused(watcher, true);
+  it.epoll.failures.epoll_ctl = ["ENOSPC"];
+  it.loop.setPaused(watcher, false);
+  assertEquals([it.epoll.members.size, it.loop.isPutAside(5)], [0, true]);
+  await until(() => it.epoll.members.has(5), "it is in the set");
+  assertEquals(it.loop.isPutAside(5), false);
+  it.epoll.changes();
+  await delay(120);
+  assertEquals(it.epoll.changes(), []);
+});
+
+test("whether room to send will be reported is said: not if it is not watched, or the kernel refuses", (t) => {
+  const it = new Bench(t);
+  const stranger = it.watcher(7);
+  assertEquals([it.loop.setWritable(stranger, true), it.loop.setWritable(stranger, false)], [false, true]);
+  const [watcher] = it.watched(5);
+  it.epoll.failures.epoll_ctl = ["ENOMEM"];
+  assertEquals(it.loop.setWritable(watcher, true), false);
+  it.epoll.fire({ 5: "w" });
+  assertEquals(it.done(), []);
+  assertEquals(it.loop.setWritable(watcher, true), true);
+  it.epoll.failures.epoll_ctl = ["ENOMEM"];
+  assertEquals(it.loop.setWritable(watcher, false), true);
+  it.epoll.fire({ 5: "w" });
+  assertEquals(it.done(), []);
+});
+
 test("a watcher that ends has no turn any more, be it in another's or its own", (t) => {
   const it = new Bench(t);
   const [first, second, third] = it.watched(5, 6, 7);
@@ -327,6 +416,15 @@ test("the process is kept alive while something that is referenced is watched", 
   it.loop.end(third);
   note();
   assertEquals(states, [true, true, false, true, false, true, false]);
+});
+
+test("the waiter goes on while anything is watched", (t) => {
+  const it = new Bench(t);
+  const [first, second] = it.watched(5, 6);
+  it.loop.end(first);
+  assertEquals([it.epoll.waiter.parked, it.epoll.waiter.isArmed], [0, true]);
+  it.loop.end(second);
+  assertEquals([it.epoll.waiter.parked, it.epoll.waiter.isArmed], [1, false]);
 });
 
 test("a set that nobody uses is closed in the event loop's next turn, once nothing native uses it", async (t) => {

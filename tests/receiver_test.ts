@@ -7,6 +7,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { encodeControls, intData } from "../ffi/wire/control.ts";
 import { encodeAddress, type SocketAddress } from "../ffi/wire/sockaddr.ts";
+import { ReceiveBuffer } from "../src/receiving/receive_buffer.ts";
 import { type ControlDecoder, Inbox, type InboxShape } from "../src/receiving/inbox.ts";
 import type { MessageBatch, Received } from "../src/receiving/message_batch.ts";
 import { Receiver, type ReceivingSocket } from "../src/receiving/receiver.ts";
@@ -518,4 +519,24 @@ test("what is said of a datagram is in rinfo, in the documented order, and nothi
     const rest = Object.fromEntries(Object.entries(all).filter(([name]) => !group.includes(name)));
     assertEquals(infoOf(sender, rest), { ...sender, size: 4, ...rest } as RemoteInfo);
   }
+});
+
+test("what was received is counted: datagrams, their bytes, and calls, also those that give nothing", () => {
+  const wire = new Wire();
+  const socket = new FakeSocket(wire);
+  assertEquals(socket.receiver.counts, { datagrams: 0, bytes: 0, systemCalls: 0 });
+  wire.calls.set(5, [[{ bytes: new Uint8Array(3) }, { bytes: new Uint8Array(4) }], [{ bytes: new Uint8Array() }]]);
+  while (socket.receiver.step());
+  assertEquals(socket.receiver.counts, { datagrams: 3, bytes: 7, systemCalls: 3 });
+});
+
+test("a receive buffer was full if a small packet has no room, or datagrams were dropped since for want of it", () => {
+  const buffer = new ReceiveBuffer();
+  const memory = { receiveAllocated: 0, receiveBuffer: 10_000, drops: 0 };
+  const wasFull = (change: Partial<typeof memory>, countsDrops = true): boolean =>
+    buffer.wasFull({ ...memory, ...change } as Parameters<ReceiveBuffer["wasFull"]>[0], countsDrops);
+  assertEquals([wasFull({}), wasFull({ receiveAllocated: 10_000 - 4608 })], [false, false]);
+  assertEquals([wasFull({ receiveAllocated: 10_000 - 4607 }), wasFull({})], [true, false]);
+  assertEquals([wasFull({ drops: 2 }), wasFull({ drops: 2 }), wasFull({ drops: 3 })], [true, false, true]);
+  assertEquals([wasFull({ drops: 4 }, false), wasFull({ drops: 4 })], [false, false]);
 });

@@ -3,8 +3,9 @@
  *
  * @module
  */
+import { setImmediate } from "node:timers/promises";
 import { assertEquals, assertStrictEquals, assertThrows } from "@std/assert";
-import { type Socket, type SocketOptions, socketpair, type UnixSocket } from "../mod.ts";
+import { type SendManyError, type Socket, type SocketOptions, socketpair, type UnixSocket } from "../mod.ts";
 import { type FaultyLibc, injectFaults } from "./support/faulty_libc.ts";
 import { type Family, nextMessages, test, testBoth, type Tools } from "./support/harness.ts";
 import { until } from "./support/process.ts";
@@ -113,6 +114,27 @@ testBoth("sendMany's messages beyond the limit fail, and its error names the fir
   await arriving;
   await until(() => results.length > 0, "the callback");
   assertEquals(results, ["ENOBUFS", 2, 2]);
+});
+
+testBoth("sendMany's error names a message larger than any, whatever waits before it", async (t, family) => {
+  for (const waits of [false, true]) {
+    const faults = injectFaults(t);
+    const receiver = await t.bound(family.type);
+    const { port } = receiver.address();
+    const sender = await t.bound(family.type);
+    const full = waits ? faults.fail("sendmmsg", "EAGAIN", Infinity, sender.fd) : undefined;
+    const arriving = nextMessages(receiver, 3);
+    const huge = new Uint8Array(2 ** 20 + 1);
+    const outcome = new Promise<[SendManyError | null, number]>((resolve) =>
+      sender.sendMany(["a", "b", huge, "c", huge], port, family.loopback, (error, sent) => resolve([error, sent]))
+    );
+    await setImmediate();
+    assertEquals(sender.getSendQueueCount(), waits ? 5 : 0);
+    if (full) faults.repair(full);
+    const [error, count] = await outcome;
+    assertEquals([(error as { code?: string } | null)?.code, error?.index, count], ["EMSGSIZE", 2, 3]);
+    assertEquals((await arriving).map(({ text }) => text), ["a", "b", "c"]);
+  }
 });
 
 test("sendQueueLimit is a number of bytes or Infinity", (t) => {

@@ -7,7 +7,7 @@ import { once } from "node:events";
 import process from "node:process";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { SendCallback, Socket } from "../mod.ts";
-import { type Family, nextMessage, nextMessages, sent, testBoth, type Tools } from "./support/harness.ts";
+import { type Family, nextMessage, nextMessages, sent, test, testBoth, type Tools } from "./support/harness.ts";
 import { until } from "./support/process.ts";
 import { testAlike } from "./support/reference.ts";
 
@@ -221,6 +221,48 @@ testBoth("payloads that lie do not break the flush of others' messages", async (
   const sizes = (await arriving).map(({ message }) => message.length);
   assertEquals([sizes.slice(0, 4), sizes.slice(-2)], [[5, 6, 4, 4], [6, 4]]);
   assertEquals([sender.getSendQueueCount(), sender.getSendQueueSize()], [0, 0]);
+});
+
+test("views that lie about their place are as long as their memory, in all forms of sending", async (t) => {
+  const receiver = await t.bound("udp4");
+  const { port } = receiver.address();
+  const [sender, other] = [await t.bound("udp4"), await t.bound("udp4")];
+  await sent(other, "first", port, "127.0.0.1");
+  await sent(sender, "first", port, "127.0.0.1");
+  /** Says that it has 2^30 bytes from 2^20 on. */
+  const liar = <View extends ArrayBufferView>(view: View): View => {
+    for (const [name, value] of Object.entries({ byteLength: 2 ** 30, byteOffset: 2 ** 20, length: 2 ** 30 })) {
+      Object.defineProperty(view, name, { get: () => value });
+    }
+    return view;
+  };
+  const forms: [string, (view: Uint8Array) => unknown][] = [
+    ["send", (view) => sender.send(view, port, "127.0.0.1")],
+    ["sendSync", (view) => sender.sendSync(view, port, "127.0.0.1")],
+    ["sendMany", (view) => sender.sendMany([view], port, "127.0.0.1")],
+    ["sendMany with options", (view) => sender.sendMany([{ message: view, ttl: 3 }], port, "127.0.0.1")],
+    ["a list", (view) => sender.send([view, "x"], port, "127.0.0.1")],
+    ["a part", (view) => sender.send(view, 2 ** 29, 2, port, "127.0.0.1")],
+  ];
+  for (const [form, send] of forms) {
+    for (const make of [() => new Uint8Array(4), () => Buffer.from("abcd"), () => new Float32Array(1)]) {
+      const texts: string[] = [];
+      receiver.on("message", (message) => texts.push(message.toString()));
+      other.send("before", port, "127.0.0.1");
+      // It is refused, or is what its memory is.
+      try {
+        send(liar(make()) as Uint8Array);
+      } catch (error) {
+        assert(error instanceof RangeError, `${form}: ${error}`);
+      }
+      other.send("behind", port, "127.0.0.1");
+      sender.send("last", port, "127.0.0.1");
+      await until(() => texts.includes("last") && texts.includes("behind"), `the messages around ${form}`);
+      assert(texts.includes("before") && texts.every((text) => text.length <= 6), `${form}: ${texts}`);
+      assertEquals([sender.getSendQueueCount(), other.getSendQueueCount()], [0, 0], form);
+      receiver.removeAllListeners("message");
+    }
+  }
 });
 
 testBoth(

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { setImmediate } from "node:timers/promises";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { type Socket, socketpair } from "../mod.ts";
 import { injectFaults } from "./support/faulty_libc.ts";
@@ -126,6 +127,37 @@ test("fd is the descriptor's number, and cannot be set", async (t) => {
   const [one, other] = socketpair().map((half) => t.track(half));
   assert(one.fd >= 0 && other.fd >= 0 && one.fd !== other.fd);
 });
+
+for (const connected of [false, true]) {
+  const kind = connected ? "connected" : "unconnected";
+  test(`a refused sendSync of a Unix socket is no congestion, as nothing waits (${kind})`, async (t) => {
+    const receiver = boundUnix(t, `${folder(t)}/receiver`);
+    const { path } = receiver.address();
+    const sender = unixSocket(t);
+    if (connected) sender.connectSync(path);
+    const to = connected ? [] : [path] as const;
+    receiver.pause();
+    const events: string[] = [];
+    for (const name of ["congestion", "writable", "drain"] as const) sender.on(name, () => events.push(name));
+    let count = 0;
+    for (; typeof codeOf(() => sender.sendSync(`${count}`, ...to)) === "number"; count++);
+    assertEquals(codeOf(() => sender.sendSync("again", ...to)), "EAGAIN");
+    await setImmediate();
+    assertEquals(events, []);
+    // What waits is one, also if a refused sendSync follows.
+    const waiting = new Promise((resolve) =>
+      connected ? sender.send("waits", resolve) : sender.send("waits", path, resolve)
+    );
+    await setImmediate();
+    assertEquals([codeOf(() => sender.sendSync("again", ...to)), events], ["EAGAIN", ["congestion"]]);
+    const arriving = received(receiver, count + 1);
+    receiver.resume();
+    assertEquals(await waiting, null);
+    assertEquals((await arriving).at(-1)?.text, "waits");
+    await until(() => events.includes("drain"), "drain");
+    assertEquals(events, ["congestion", "writable", "drain"]);
+  });
+}
 
 test("a Unix socket sends within the call, or throws EAGAIN while its peer is full", async (t) => {
   const receiver = boundUnix(t, `${folder(t)}/receiver`);

@@ -59,6 +59,26 @@ for (const connected of [false, true]) {
     assertEquals([socket.getSendQueueCount(), socket.getSendQueueSize()], [0, 0]);
   });
 
+  test(`a message larger than any fails in its turn, and holds up none behind it (${kind})`, async (t) => {
+    const { peer, socket } = idlePair(t);
+    if (connected) socket.connectSync(peer.path);
+    const to = connected ? [] : [peer.path] as const;
+    const before = sendNumbers(socket, MANY, ...to);
+    const huge = new Uint8Array(2 ** 20 + 1);
+    const failing = new Promise<Error | null>((resolve) =>
+      connected ? socket.send(huge, resolve) : socket.send(huge, peer.path, resolve)
+    );
+    const behind = sendNumbers(socket, 3, ...to);
+    let isFailed = false;
+    void failing.then(() => isFailed = true);
+    await delay(20);
+    assertEquals(isFailed, false);
+    assertEquals((await peer.readAll(MANY + 3)).slice(MANY - 1), [`${MANY - 1}`, "0", "1", "2"]);
+    assertEquals((await failing as { code?: string } | null)?.code, "EMSGSIZE");
+    assertEquals([(await before).every((result) => typeof result === "number"), await behind], [true, [1, 1, 1]]);
+    assertEquals([socket.getSendQueueCount(), socket.getSendQueueSize()], [0, 0]);
+  });
+
   test(`a peer that reads one message at a time gets all in their order (${kind})`, async (t) => {
     const { peer, socket } = idlePair(t);
     if (connected) socket.connectSync(peer.path);

@@ -250,6 +250,38 @@ export interface ThreadExit {
   readonly FILE: { readonly fileno: number; readonly filenoSize: 2 | 4 };
 }
 
+/** The errnos that this module compares. All systems have them. */
+export type ErrnoName =
+  | "EACCES"
+  | "EADDRINUSE"
+  | "EADDRNOTAVAIL"
+  | "EAFNOSUPPORT"
+  | "EAGAIN"
+  | "EBADF"
+  | "ECANCELED"
+  | "ECONNREFUSED"
+  | "EDOM"
+  | "EEXIST"
+  | "EHOSTUNREACH"
+  | "EINTR"
+  | "EINVAL"
+  | "EIO"
+  | "EISCONN"
+  | "EMSGSIZE"
+  | "ENAMETOOLONG"
+  | "ENETUNREACH"
+  | "ENOBUFS"
+  | "ENODEV"
+  | "ENOENT"
+  | "ENOMEM"
+  | "ENOPROTOOPT"
+  | "ENOSYS"
+  | "ENOTCONN"
+  | "ENOTSUP"
+  | "ENXIO"
+  | "EPERM"
+  | "ETIMEDOUT";
+
 /** One operating system, as its headers describe it. */
 export interface Abi {
   readonly platform: "linux" | "darwin";
@@ -268,6 +300,6 @@ export interface Abi {
   /** Levels of socket options by name, and options by name. */
   readonly levels: Levels;
   readonly options: Options;
-  /** errno numbers by name, as in `<errno.h>`. */
-  readonly errno: Readonly<Record<string, number>>;
+  /** errno numbers by name, as in `<errno.h>`: those that this module compares, and the others that the system has. */
+  readonly errno: Readonly<Record<ErrnoName, number> & Record<string, number>>;
 }

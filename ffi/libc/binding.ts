@@ -11,10 +11,15 @@ import { type FunctionName, type Prototype, prototypesOf } from "./prototypes.ts
 // deno-lint-ignore no-explicit-any
 export type NativeFunction = (...args: any[]) => any;
 
+/** The C functions of the prototype table, by name. Those of other systems are missing. */
+export type NativeFunctions =
+  & Readonly<Record<Exclude<FunctionName, typeof TELLING>, NativeFunction>>
+  & Partial<Record<typeof TELLING, NativeFunction>>;
+
 /** One runtime's FFI, reduced to what differs. */
 export interface Binding {
   /** The C functions of the prototype table. */
-  readonly functions: Readonly<Record<string, NativeFunction>>;
+  readonly functions: NativeFunctions;
   /** The calling thread's errno. Valid only directly after the call that failed. */
   errno(): number;
   /** The address of a buffer. */
@@ -33,7 +38,10 @@ export interface Binding {
    * @param libraries Names of the library, which are tried in turn.
    * @throws If none of them has all of these functions.
    */
-  open(prototypes: Readonly<Record<string, Prototype>>, libraries: readonly string[]): Record<string, NativeFunction>;
+  open<Name extends string>(
+    prototypes: Readonly<Record<Name, Prototype>>,
+    libraries: readonly string[],
+  ): Record<Name, NativeFunction>;
   /** The memory at a pointer that a function returned. It must last as long as the view is used. */
   view(pointer: unknown, length: number): ArrayBuffer;
 }
@@ -64,8 +72,8 @@ const EAGER_FUNCTIONS: ReadonlySet<string> = new Set([
   ...["epoll_create1", "epoll_ctl", "epoll_wait", "eventfd", "kqueue", "kevent"],
 ]);
 
-/** Functions that only some C libraries have. They identify the library. */
-const TELLING: ReadonlySet<string> = new Set(["gnu_get_libc_version"]);
+/** A function that only some C libraries have. It identifies the library. */
+const TELLING = "gnu_get_libc_version";
 
 /**
  * Opens functions in two steps, as each takes time (in Deno a quarter of a millisecond): those that every socket calls at once, and
@@ -74,30 +82,33 @@ const TELLING: ReadonlySet<string> = new Set(["gnu_get_libc_version"]);
  * @param eager More functions to open at once.
  * @param open Opens functions under the given names.
  */
-export function openLazily<Definition>(
-  definitions: Readonly<Record<string, Definition>>,
-  eager: readonly string[],
+export function openLazily<Name extends string, Definition>(
+  definitions: Readonly<Record<Name, Definition>>,
+  eager: readonly NoInfer<Name>[],
   open: (definitions: Record<string, Definition>) => Record<string, NativeFunction>,
-): Record<string, NativeFunction> {
-  const entries = Object.entries(definitions);
-  const isEager = (name: string): boolean => EAGER_FUNCTIONS.has(name) || TELLING.has(name) || eager.includes(name);
-  const functions = { ...openWhatIsThere(Object.fromEntries(entries.filter(([name]) => isEager(name))), open) };
+): Record<Name, NativeFunction> {
+  const entries = Object.entries<Definition>(definitions);
+  const more: ReadonlySet<string> = new Set(eager);
+  const isEager = (name: string): boolean => EAGER_FUNCTIONS.has(name) || name === TELLING || more.has(name);
+  const functions: Record<string, NativeFunction> = {
+    ...openWhatIsThere(Object.fromEntries(entries.filter(([name]) => isEager(name))), open),
+  };
   const late = Object.fromEntries(entries.filter(([name]) => !isEager(name)));
   for (const name of Object.keys(late)) {
     functions[name] = (...values) => {
       Object.assign(functions, open(late));
-      return functions[name](...values);
+      return functions[name]!(...values);
     };
   }
-  return functions;
+  return functions as Record<Name, NativeFunction>;
 }
 
-/** Opens functions, and if that fails, without those that tell. One call in glibc, as each takes its time. */
+/** Opens functions, and if that fails, without the one that tells. One call in glibc, as each takes its time. */
 function openWhatIsThere<Definition>(
   definitions: Record<string, Definition>,
   open: (definitions: Record<string, Definition>) => Record<string, NativeFunction>,
 ): Record<string, NativeFunction> {
-  const sure = Object.fromEntries(Object.entries(definitions).filter(([name]) => !TELLING.has(name)));
+  const sure = Object.fromEntries(Object.entries(definitions).filter(([name]) => name !== TELLING));
   if (Object.keys(sure).length === Object.keys(definitions).length) return open(definitions);
   try {
     return open(definitions);
@@ -108,14 +119,15 @@ function openWhatIsThere<Definition>(
 }
 
 /** Translates the whole prototype table of a platform with one function per entry. */
-export function translatePrototypes<T>(abi: Abi, translate: (prototype: Prototype) => T): Record<string, T> {
+export function translatePrototypes<T>(abi: Abi, translate: (prototype: Prototype) => T): Record<FunctionName, T> {
   return translateAll(prototypesOf(abi.platform) as Record<FunctionName, Prototype>, translate);
 }
 
 /** Translates some prototypes. */
-export function translateAll<T>(
-  prototypes: Readonly<Record<string, Prototype>>,
+export function translateAll<Name extends string, T>(
+  prototypes: Readonly<Record<Name, Prototype>>,
   translate: (prototype: Prototype) => T,
-): Record<string, T> {
-  return Object.fromEntries(Object.entries(prototypes).map(([name, prototype]) => [name, translate(prototype)]));
+): Record<Name, T> {
+  const entries = Object.entries<Prototype>(prototypes);
+  return Object.fromEntries(entries.map(([name, prototype]) => [name, translate(prototype)])) as Record<Name, T>;
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Abi, LinuxConstants } from "../abi/abi.ts";
-import type { Binding, NativeFunction } from "./binding.ts";
+import type { Binding, NativeFunctions } from "./binding.ts";
 import type { Libc } from "./libc.ts";
 import { Memory, Pointer, undetachableBuffer } from "./memory.ts";
 import { type DescriptorOwner, PROCESS } from "./thread_exit.ts";
@@ -20,7 +20,7 @@ export class NativeLibc implements Libc {
   readonly abi: Abi;
   readonly owner: DescriptorOwner = PROCESS;
   readonly #binding: Binding;
-  #c: Readonly<Record<string, NativeFunction>>;
+  #c: NativeFunctions;
   readonly #null: unknown;
   readonly #int: (value: number) => unknown;
   /** Errors that a loop of recvmsg got after a datagram, by descriptor, until the next call. The kernel does not report them again. */
@@ -276,7 +276,7 @@ export class NativeLibc implements Libc {
     const c = this.#c;
     const nil = this.#null;
     const [sendmsg, sendmmsg, recvmmsg, none] = [SYS_sendmsg, SYS_sendmmsg, SYS_recvmmsg, 0].map(this.#int);
-    const calls: Record<string, NativeFunction> = {
+    const calls: Partial<NativeFunctions> = {
       sendmsg: (fd, msg, flags) => c.syscall(sendmsg, fd, msg, flags, none, nil),
       sendmmsg: (fd, msgvec, vlen, flags) => c.syscall(sendmmsg, fd, msgvec, vlen, flags, nil),
       recvmmsg: (fd, msgvec, vlen, flags, timeout) => c.syscall(recvmmsg, fd, msgvec, vlen, flags, timeout),

@@ -7,7 +7,7 @@
  * @module
  */
 import type { Abi } from "../abi/abi.ts";
-import type { Binding, NativeFunction } from "./binding.ts";
+import type { Binding, NativeFunctions } from "./binding.ts";
 import type { Pointer } from "./memory.ts";
 import { NativeLibc } from "./native_libc.ts";
 import type { Slot, ThreadOwner } from "./thread_exit.ts";
@@ -15,7 +15,7 @@ import type { Slot, ThreadOwner } from "./thread_exit.ts";
 /** The real C library, in a thread that ends before its process. */
 export class OwningLibc extends NativeLibc {
   override readonly owner: ThreadOwner;
-  readonly #c: Readonly<Record<string, NativeFunction>>;
+  readonly #c: NativeFunctions;
   readonly #int: (value: number) => unknown;
   readonly #errno: () => number;
 

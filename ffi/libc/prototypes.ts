@@ -156,6 +156,7 @@ export const LINUX_PROTOTYPES = {
     result: "pointer",
     parameters: [],
   },
+  __errno_location: { declaration: "int *__errno_location(void)", result: "pointer", parameters: [] },
   epoll_create1: {
     declaration: "int epoll_create1(int flags)",
     result: "int",
@@ -198,6 +199,7 @@ export const DARWIN_PROTOTYPES = {
       ["size_t", "arg on the stack"],
     ],
   },
+  __error: { declaration: "int *__error(void)", result: "pointer", parameters: [] },
   kqueue: { declaration: "int kqueue(void)", result: "int", parameters: [] },
   kevent: {
     declaration: "int kevent(int kq, const struct kevent *changelist, int nchanges, struct kevent *eventlist, " +

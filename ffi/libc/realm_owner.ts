@@ -85,7 +85,7 @@ function openSlots(binding: Binding, abi: Abi): SlotSource {
 }
 
 function closeLeft(slot: Slot, close: (fd: number) => number): void {
-  const fd = slot[0];
+  const fd = slot[0]!;
   if (fd < 0) return;
   slot[0] = -1;
   close(fd);
@@ -112,7 +112,7 @@ function text(binding: Binding, value: string): Memory {
 function textAt(binding: Binding, pointer: unknown): string {
   let value = "";
   for (let at = Number(pointer);; at++) {
-    const byte = new Uint8Array(binding.view(at, 1))[0];
+    const byte = new Uint8Array(binding.view(at, 1))[0]!;
     if (byte === 0) return value;
     value += String.fromCharCode(byte);
   }

@@ -150,9 +150,9 @@ function fileSlots(binding: Binding, abi: Abi): SlotMaker {
   const { fdopen } = THREAD_EXIT_PROTOTYPES;
   const functions = binding.open({ fdopen, [register]: UNDECLARED[register] }, abi.libraries);
   const fclose = addressOf("fclose", binding, abi);
-  const modes = [text(binding, "r"), text(binding, "w")];
+  const modes = [text(binding, "r"), text(binding, "w")] as const;
   // The first will do for any but a descriptor that is open for writing only, such as a pipe's that came with a message.
-  const open = (fd: number, mode: Memory): unknown => functions.fdopen(binding.toInt(fd), binding.pointerTo(mode, 0));
+  const open = (fd: number, mode: Memory): unknown => functions.fdopen!(binding.toInt(fd), binding.pointerTo(mode, 0));
   return (fd) => {
     const readable = open(fd, modes[0]);
     const file = isNull(readable) ? open(fd, modes[1]) : readable;
@@ -164,7 +164,7 @@ function fileSlots(binding: Binding, abi: Abi): SlotMaker {
     if (slot[0] !== fd) return undefined;
     slot[0] = -1;
     // The third argument is any address in a library that has to stay loaded. If the first one registered is NULL, glibc dereferences it.
-    functions[register](fclose, file, fclose);
+    functions[register]!(fclose, file, fclose);
     return slot;
   };
 }

@@ -66,7 +66,7 @@ export class KqueuePoller implements Poller {
     let watched = this.#interests.get(fd);
     if (watched === undefined) return -this.#libc.abi.errno.ENOENT;
     const { EVFILT_READ, EVFILT_WRITE, EV_ADD, EV_DELETE } = this.#darwin;
-    for (const [bit, filter] of [[READABLE, EVFILT_READ], [WRITABLE, EVFILT_WRITE]]) {
+    for (const [bit, filter] of [[READABLE, EVFILT_READ], [WRITABLE, EVFILT_WRITE]] as const) {
       if ((watched & bit) === (interest & bit)) continue;
       const result = this.#control(fd, filter, interest & bit ? EV_ADD : EV_DELETE, 0, token);
       if (result < 0) return result;

@@ -37,7 +37,7 @@ const NO_CLOSE_CB = 0n;
 
 /** libuv, opened once per process, and the handles it holds addresses of. */
 export class Uv {
-  readonly functions: NodeLibrary["functions"];
+  readonly functions: NodeLibrary<keyof typeof SYMBOLS>["functions"];
   readonly loop: bigint;
   /** The memory that libuv can still access, by address: open handles and those it has not finished closing. */
   readonly #handles = new Map<bigint, { memory: ArrayBuffer; onReadable: (() => void) | undefined }>();

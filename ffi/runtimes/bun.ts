@@ -64,17 +64,14 @@ export function isBunTest(): boolean {
 
 /** Opens the C library. */
 export function bunBinding(ffi: BunFfi, abi: Abi): Binding {
-  const definitions = {
-    ...translatePrototypes(abi, symbolOf),
-    [abi.errnoLocation]: { args: [], returns: "ptr" },
-  };
+  const definitions = translatePrototypes(abi, symbolOf);
   const openIn = (libraries: readonly string[], some: Record<string, BunSymbol>): Record<string, NativeFunction> =>
     openFirst({ libraries }, (name) => ffi.dlopen(name, some)).symbols;
   const symbols = openLazily(definitions, [abi.errnoLocation], (some) => openIn(abi.libraries, some));
   const errno = new Int32Array(ffi.toArrayBuffer(symbols[abi.errnoLocation](), 0, 4));
   return {
     functions: symbols,
-    errno: () => errno[0],
+    errno: () => errno[0]!,
     addressOf: (buffer) => BigInt(ffi.ptr(buffer)),
     pointerTo: (memory, offset) => Number(memory.address) + offset,
     nullPointer: null,

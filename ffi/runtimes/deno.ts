@@ -210,14 +210,13 @@ export interface DenoBinding extends Binding {
  */
 export function denoBinding(deno: DenoNamespace, abi: Abi): DenoBinding {
   const { UnsafePointer, UnsafePointerView } = deno;
-  const definitions: Record<string, DenoSymbol | DenoStatic> = {
-    ...translatePrototypes(abi, symbolOf),
+  const definitions = {
+    ...translatePrototypes<DenoSymbol | DenoStatic>(abi, symbolOf),
     pollAddress: { type: "pointer", name: "poll" },
     // void *calloc(size_t count, size_t size); void free(void *block);
     calloc: { parameters: ["u64", "u64"], result: "pointer" },
     free: { parameters: ["pointer"], result: "void" },
-    [abi.errnoLocation]: { parameters: [], result: "pointer" },
-  };
+  } as const;
   const openIn = (
     libraries: readonly string[],
     some: Record<string, DenoSymbol | DenoStatic>,
@@ -239,7 +238,7 @@ export function denoBinding(deno: DenoNamespace, abi: Abi): DenoBinding {
   const errno = new Int32Array(UnsafePointerView.getArrayBuffer(symbols[abi.errnoLocation](), 4));
   return {
     functions: symbols,
-    errno: () => errno[0],
+    errno: () => errno[0]!,
     addressOf: (buffer) => UnsafePointer.value(UnsafePointer.of(buffer)),
     pointerTo: (memory: Memory, offset) => UnsafePointer.create(memory.address + BigInt(offset)),
     nullPointer: null,

@@ -18,7 +18,7 @@ import process from "./process.ts";
 
 /** The parts of `node:ffi` that this module uses. */
 export interface NodeFfi {
-  dlopen(name: string | null, symbols: Record<string, NodeSymbol>): NodeLibrary;
+  dlopen<Name extends string>(name: string | null, symbols: Readonly<Record<Name, NodeSymbol>>): NodeLibrary<Name>;
   getRawPointer(buffer: ArrayBuffer): bigint;
   toArrayBuffer(pointer: bigint, length: number, copy: boolean): ArrayBuffer;
   /** Since Node 26.6. */
@@ -26,8 +26,8 @@ export interface NodeFfi {
 }
 
 /** An opened library. */
-export interface NodeLibrary {
-  readonly functions: Record<string, NativeFunction>;
+export interface NodeLibrary<Name extends string> {
+  readonly functions: Record<Name, NativeFunction>;
   readonly lib: {
     registerCallback(signature: NodeSymbol, callback: NativeFunction): bigint;
     unregisterCallback(pointer: bigint): void;
@@ -85,10 +85,7 @@ export function nodeTicks(): (() => void) | undefined {
  * @throws {Error} ERR_ACCESS_DENIED under the permission model without `--allow-ffi`.
  */
 export function nodeBinding(ffi: NodeFfi, abi: Abi): Binding {
-  const definitions = {
-    ...translatePrototypes(abi, symbolOf),
-    [abi.errnoLocation]: { arguments: [], return: "u64" },
-  };
+  const definitions = translatePrototypes(abi, symbolOf);
   const openIn = (libraries: readonly string[], some: Record<string, NodeSymbol>): Record<string, NativeFunction> =>
     openFirst({ libraries }, (name) => ffi.dlopen(name, some)).functions;
   const functions = openLazily(definitions, [abi.errnoLocation], (some) => openIn(abi.libraries, some));
@@ -96,7 +93,7 @@ export function nodeBinding(ffi: NodeFfi, abi: Abi): Binding {
   const errno = new Int32Array(ffi.toArrayBuffer(functions[abi.errnoLocation](), 4, false));
   return {
     functions,
-    errno: () => errno[0],
+    errno: () => errno[0]!,
     addressOf: (buffer) => ffi.getRawPointer(buffer),
     pointerTo: (memory, offset) => memory.address + BigInt(offset),
     nullPointer: 0n,

@@ -47,7 +47,7 @@ export class AddressCache {
     // The path of a Unix socket may end within a word, and be followed by the remains of another path.
     if (length & 3) memory.bytes.fill(0, offset + length, offset + count * 4);
     let hash = length;
-    for (let i = 0; i < count; i++) hash = Math.imul(hash ^ words[first + i], HASH_FACTOR);
+    for (let i = 0; i < count; i++) hash = Math.imul(hash ^ words[first + i]!, HASH_FACTOR);
     const place = (hash >>> 15) & (PLACES - 1);
     const entry = this.#entries[place];
     const isKnown = entry?.length === length && isSame(entry.words, words, first);

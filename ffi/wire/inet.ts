@@ -60,7 +60,9 @@ export function parseIPv4(text: string): Uint8Array | undefined {
   return address < 0 ? undefined : Uint8Array.of(address >>> 24, address >>> 16, address >>> 8, address);
 }
 
-const [ZERO, NINE, DOT] = ["0", "9", "."].map((character) => character.charCodeAt(0));
+const ZERO = "0".charCodeAt(0);
+const NINE = "9".charCodeAt(0);
+const DOT = ".".charCodeAt(0);
 
 /** The address as one number, or -1. It allocates nothing, as texts are tested more often than they are parsed. */
 export function readIPv4(text: string): number {
@@ -84,14 +86,14 @@ export function readIPv4(text: string): number {
 
 /** RFC 4291, section 2.2, in all three forms, without a zone. */
 export function parseIPv6(text: string): Uint8Array | undefined {
-  const halves = text.split("::");
-  if (halves.length > 2) return undefined;
-  const head = parseGroups(halves[0], halves.length === 1);
-  const tail = halves.length === 2 ? parseGroups(halves[1], true) : [];
+  const [before = "", after, more] = text.split("::");
+  if (more !== undefined) return undefined;
+  const head = parseGroups(before, after === undefined);
+  const tail = after === undefined ? [] : parseGroups(after, true);
   if (!head || !tail) return undefined;
   const given = head.length + tail.length;
   // "::" stands for at least one group of zeros.
-  if (halves.length === 1 ? given !== 16 : given > 14) return undefined;
+  if (after === undefined ? given !== 16 : given > 14) return undefined;
   const bytes = new Uint8Array(16);
   bytes.set(head, 0);
   bytes.set(tail, 16 - tail.length);
@@ -123,7 +125,7 @@ export function formatIPv4(bytes: Uint8Array, offset = 0): string {
 
 /** Sixteen bytes at `offset` in the form of RFC 5952. Mapped and compatible IPv4 addresses end in dotted decimal. */
 export function formatIPv6(bytes: Uint8Array, offset = 0): string {
-  const groups = Array.from({ length: 8 }, (_, i) => bytes[offset + 2 * i] * 256 + bytes[offset + 2 * i + 1]);
+  const groups = Array.from({ length: 8 }, (_, i) => bytes[offset + 2 * i]! * 256 + bytes[offset + 2 * i + 1]!);
   const zeros = longestRunOfZeros(groups);
   const endsInIPv4 = zeros.start === 0 && (zeros.length === 6 || (zeros.length === 5 && groups[5] === 0xffff));
   const texts = groups.map((group) => group.toString(16));

@@ -161,22 +161,22 @@ export class MessageVector {
 
   /** How many bytes were received or sent in a slot. */
   lengthAt(slot: number): number {
-    return this.#headerWords[slot * this.#wordsPerHeader + this.#len];
+    return this.#headerWords[slot * this.#wordsPerHeader + this.#len]!;
   }
 
   /** The length of the sender's address in a slot, 0 if the kernel gave none. */
   nameLengthAt(slot: number): number {
-    return this.#headerWords[slot * this.#wordsPerHeader + this.#namelen];
+    return this.#headerWords[slot * this.#wordsPerHeader + this.#namelen]!;
   }
 
   /** The flags of a received message: MSG_TRUNC if the payload was truncated, MSG_CTRUNC if control data was. */
   flagsAt(slot: number): number {
-    return this.#headerWords[slot * this.#wordsPerHeader + this.#flags];
+    return this.#headerWords[slot * this.#wordsPerHeader + this.#flags]!;
   }
 
   /** The control messages of a slot. The reader is the same each time and must not be kept. */
   controlsAt(slot: number): ControlReader {
-    const length = this.#headerWords[slot * this.#wordsPerHeader + this.#controllen];
+    const length = this.#headerWords[slot * this.#wordsPerHeader + this.#controllen]!;
     this.#reader.open(this.#controls.view, slot * this.#controlSize, Math.min(length, this.#controlSize));
     return this.#reader;
   }
@@ -243,12 +243,12 @@ export class MessageVector {
     const at = slot * mmsghdr.size;
     const words = this.#headerWords;
     const header = slot * this.#wordsPerHeader;
-    if (words[header + this.#namelen] > 0) {
+    if (words[header + this.#namelen]! > 0) {
       this.#headers.setAddress(at + msghdr.msg_name, this.names, slot * this.#nameSize);
     } else {
       this.#headers.view.setBigUint64(at + msghdr.msg_name, 0n, true);
     }
-    if (words[header + this.#controllen] > 0) this.#connectControl(slot);
+    if (words[header + this.#controllen]! > 0) this.#connectControl(slot);
     else this.#headers.view.setBigUint64(at + msghdr.msg_control, 0n, true);
   }
 

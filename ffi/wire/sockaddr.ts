@@ -103,7 +103,7 @@ export function decodeAddress(
       const scope = view.getUint32(offset + sin6_scope_id, true);
       const text = formatIPv6(bytes, offset + sin6_addr);
       // fe80::/10
-      const linkLocal = bytes[offset + sin6_addr] === 0xfe && (bytes[offset + sin6_addr + 1] & 0xc0) === 0x80;
+      const linkLocal = bytes[offset + sin6_addr] === 0xfe && (bytes[offset + sin6_addr + 1]! & 0xc0) === 0x80;
       return {
         address: linkLocal && scope > 0 ? `${text}%${interfaceName(libc, scope)}` : text,
         family: "IPv6",

@@ -43,9 +43,10 @@ export function knownOf(name: string): SocketOption {
 /** The option of that name, or undefined if the system has none. */
 export function optionOf(abi: Abi, name: OptionName): Option | undefined {
   const number = abi.options[name];
-  if (number === undefined) return undefined;
+  const [level] = levelsOf(name);
+  if (number === undefined || level === undefined) return undefined;
   const size = abi.darwin ? knownOf(name).darwinSize ?? 4 : 4;
-  return { level: abi.levels[levelsOf(name)[0]], name: number, size };
+  return { level: abi.levels[level], name: number, size };
 }
 
 /**

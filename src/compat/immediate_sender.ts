@@ -51,11 +51,12 @@ export class ImmediateSender implements Transmitter, MessageSender {
   transmit({ vector, runs, requests }: Collected, first: number, end: number): void {
     const libc = this.#libc;
     for (let slot = first; slot < end; slot++) {
-      const { offset, length, count, address, controls, firstRequest } = runs[slot];
+      const run = runs[slot]!;
+      const { offset, length, count, address, controls, firstRequest } = run;
       if (count === 0) continue;
       vector.setOutgoing(slot, offset, length, address, 0, controls);
       const sent = retryOnEintr(libc.abi, () => libc.sendmmsg(this.#socket.fd, vector.at(slot), 1, 0));
-      runs[slot].count = 0;
+      run.count = 0;
       requests[firstRequest]?.finish(sent < 0 ? sent : length);
     }
   }

@@ -91,7 +91,7 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
   /** The negative errno with which the kernel refused UDP_GRO; 0: it did not. */
   protected coalescingRefusal = 0;
   /** Whether a message is being sent that must not wait for room. */
-  #isSendingNow = false;
+  protected isSendingNow = false;
   #closings: (() => void)[] | undefined;
   /** Emits `'message'`. Created for the first one. */
   #emitInContext: ((message: Buffer<ArrayBuffer>, remote: object) => void) | undefined;
@@ -284,8 +284,9 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
   /** Starts receiving from a descriptor that was taken over. EEXIST if another socket already receives from it. */
   startReceivingAdopted(): number {
     const { loop } = this.engine;
+    const { EEXIST } = this.engine.runtime.libc.abi.errno;
     loop.watchDue();
-    const watched = loop.watch(this);
+    const watched = loop.isPutAside(this.fd) ? -EEXIST : loop.watch(this);
     if (watched < 0) return watched;
     this.onWatched();
     this.#updateReference();
@@ -442,13 +443,13 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
     this.engine.outbox.flush();
     if (this.sendQueue.count > 0) return -EAGAIN;
     const request = new ImmediateRequest();
-    this.#isSendingNow = true;
+    this.isSendingNow = true;
     try {
       collect(request);
       this.engine.outbox.flush();
     } finally {
       if (request.result === undefined) this.withdraw(request, -EAGAIN);
-      this.#isSendingNow = false;
+      this.isSendingNow = false;
     }
     return request.result ?? -EAGAIN;
   }
@@ -510,7 +511,7 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
 
   /** For the sender. The event waits for the next tick, as a listener must not run while messages are being sent. */
   drained(): void {
-    if (this.#isSendingNow) return;
+    if (this.isSendingNow) return;
     nextTick(() => {
       if (this.fd >= 0) this.#context.run(() => void this.listeners.emit("drain"), undefined, undefined);
     });

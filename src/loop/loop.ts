@@ -134,6 +134,17 @@ export class PollLoop {
   }
 
   /**
+   * Whether a descriptor is watched, but not in the set, as its watcher is paused or suspended. Then {@linkcode PollLoop.watch} would not
+   * return EEXIST.
+   */
+  isPutAside(fd: number): boolean {
+    for (const watchers of [this.#paused, this.#suspended]) {
+      for (const watcher of watchers.keys()) if (watcher.fd === fd) return true;
+    }
+    return false;
+  }
+
+  /**
    * Watches a descriptor from the next turn of the event loop on, so that a socket that is closed by then costs nothing. Until then
    * it keeps the process alive as if it were watched.
    */

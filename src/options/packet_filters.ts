@@ -63,11 +63,15 @@ function attach(
 function checked({ linux }: Abi, program: unknown): FilterInstruction[] {
   const { BPF_MAXINSNS, BPF_RET } = linux!;
   if (!Array.isArray(program)) throw invalidArgType("program", "an instance of Array", program);
-  validateInteger(program.length, "program.length", 1, BPF_MAXINSNS);
-  const instructions = Array.from(program, (instruction, i) => checkedInstruction(instruction, `program[${i}]`));
-  instructions.forEach((instruction, i) => checkJumps(linux!, instruction, i, instructions.length));
-  const { code } = instructions[instructions.length - 1];
-  if (classOf(code) !== BPF_RET) throw invalidArgValue("program", "must end with a BPF_RET", code);
+  const { length } = program;
+  validateInteger(length, "program.length", 1, BPF_MAXINSNS);
+  // Not by its iterator, which may give other elements, or none.
+  const instructions = Array.from({ length }, (_, i) => checkedInstruction(program[i], `program[${i}]`));
+  instructions.forEach((instruction, i) => checkJumps(linux!, instruction, i, length));
+  const last = instructions.at(-1);
+  if (last === undefined || classOf(last.code) !== BPF_RET) {
+    throw invalidArgValue("program", "must end with a BPF_RET", last?.code);
+  }
   return instructions;
 }
 

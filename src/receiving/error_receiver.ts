@@ -51,7 +51,7 @@ export class ErrorReceiver {
     this.#queue = queue;
     this.#socket = socket;
     this.#abi = abi;
-    this.#icmpErrnos = ICMP_ERRNOS.map((name) => abi.errno[name]);
+    this.#icmpErrnos = ICMP_ERRNOS.flatMap((name) => abi.errno[name] ?? []);
   }
 
   /** Whether messages that were read are not delivered yet. The kernel does not report them again. */

@@ -60,10 +60,10 @@ class Content {
       throw new RangeError(`There is no datagram ${index} in a batch of ${this.length}`);
     }
     if (index < this.firstIndex) this.#at = this.firstIndex = 0;
-    let payload = this.received[this.#at];
+    let payload = this.received[this.#at]!;
     while (index >= this.firstIndex + payload.count) {
       this.firstIndex += payload.count;
-      payload = this.received[++this.#at];
+      payload = this.received[++this.#at]!;
     }
     return payload;
   }

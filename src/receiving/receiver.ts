@@ -164,7 +164,7 @@ export class Receiver {
 
   /** The position moves on before listeners run: they may throw. */
   #deliverNext(): void {
-    const payload = this.#payloads[this.#next];
+    const payload = this.#payloads[this.#next]!;
     const { length, segmentSize } = payload;
     const index = this.#delivered;
     const taken = index * segmentSize;

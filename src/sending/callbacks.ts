@@ -76,7 +76,7 @@ export class SendCallbacks {
 function reportAll(callbacks: readonly DueCallback[], first: number): void {
   let next = first;
   try {
-    while (next < callbacks.length) callbacks[next++].report();
+    while (next < callbacks.length) callbacks[next++]!.report();
   } finally {
     if (next < callbacks.length) nextTick(reportAll, callbacks, next);
   }

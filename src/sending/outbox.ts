@@ -12,20 +12,20 @@
  * @module
  */
 import type { Libc } from "../../ffi/libc/libc.ts";
-import { nextTick } from "../../ffi/runtimes/process.ts";
+import { nextTick, now } from "../../ffi/runtimes/process.ts";
 import type { EncodedControls } from "../../ffi/wire/control.ts";
 import { MessageVector } from "../../ffi/wire/message_vector.ts";
 import type { EncodedAddress } from "../../ffi/wire/sockaddr.ts";
 import type { SendRequest } from "./callbacks.ts";
 import type { MessageQueue, WaitingMessage } from "./message_queue.ts";
-import type { Path } from "./path.ts";
+import { type Path, REFUSAL_LIFETIME } from "./path.ts";
 import { byteLength, copyPayload, type Payload } from "./payload.ts";
 import type { Segments } from "./segments.ts";
 
 /** The most runs that are collected: as many messages as one sendmmsg accepts (UIO_MAXIOV). */
 const SLOTS = 1024;
-/** The most bytes that are collected: many times the largest datagram. */
-const ARENA_SIZE = 2 ** 20;
+/** The most bytes that are collected: many times the largest datagram. A message that is larger fails with EMSGSIZE. */
+export const ARENA_SIZE = 2 ** 20;
 /** The most bytes in one payload over IPv4. IPv6 allows slightly more. */
 const MAX_PAYLOAD = 65_507;
 
@@ -104,6 +104,10 @@ export class Outbox {
   /** Whether the process is about to end. Then no message may wait for the end of the turn, which might not come. */
   isEnding = false;
   #maxSegments: number;
+  /** When `#maxSegments` is again what the newest kernels accept, in milliseconds; Infinity: it stays. */
+  #limitUntil = Infinity;
+  /** The number of segments to which payloads were limited before. */
+  #limitedTo = Infinity;
   #vector: MessageVector | undefined;
   #bytes: Uint8Array = new Uint8Array();
   #runs: Run[] = [];
@@ -129,7 +133,7 @@ export class Outbox {
    * @param length The payload's length in bytes.
    * @param address The destination. Messages with the same object have the same destination.
    * @param controls Ancillary data, if any. Messages with the same object have the same data.
-   * @returns False if the message is larger than the arena, and so than any datagram.
+   * @returns False if the message is larger than the arena, and so than any datagram. Those before it were sent.
    */
   add(
     sender: Transmitter,
@@ -139,12 +143,12 @@ export class Outbox {
     request: SendRequest | undefined,
     controls: EncodedControls | undefined,
   ): boolean {
-    if (length > ARENA_SIZE) return false;
     if (!this.#scheduled) this.schedule();
     if (this.#isFull(length)) {
       this.flush();
       // The flush may have left messages of this sender waiting for room.
       if (sender.queueBehind(payload, length, address, request, controls)) return true;
+      if (length > ARENA_SIZE) return false;
     }
     this.#collect(sender, payload, length, address, request, controls);
     return true;
@@ -190,9 +194,9 @@ export class Outbox {
     this.#last = undefined;
     const collected = { vector: this.#vector!, runs, requests: this.#requests };
     for (let first = this.#next; first < runs.length; this.#next = first) {
-      const { sender } = runs[first];
+      const { sender } = runs[first]!;
       let end = first + 1;
-      while (end < runs.length && runs[end].sender === sender) end++;
+      while (end < runs.length && runs[end]!.sender === sender) end++;
       sender.transmit(collected, first, end);
       first = end;
     }
@@ -245,9 +249,20 @@ export class Outbox {
     this.#scheduled = true;
   }
 
-  /** Called when the kernel accepts no more than `count` segments in one payload. */
+  /**
+   * Called when the kernel has refused a payload and accepted its first `count` segments as one. It may have refused the
+   * payload for another reason that has passed. So the limit stays only if the same happens again when it has expired.
+   */
   limitSegments(count: number): void {
-    if (count < this.#maxSegments) this.#maxSegments = count;
+    if (count >= this.#maxSegments) return;
+    this.#maxSegments = count;
+    this.#limitUntil = count === this.#limitedTo ? Infinity : now() + REFUSAL_LIFETIME;
+    this.#limitedTo = count;
+  }
+
+  #endLimit(): void {
+    this.#limitUntil = Infinity;
+    this.#maxSegments = this.#libc.abi.linux?.UDP_MAX_SEGMENTS ?? 1;
   }
 
   /** Whether there is no room for a message of `length` bytes. */
@@ -345,6 +360,7 @@ export class Outbox {
     this.#last = undefined;
     this.#requests = [];
     this.#used = 0;
+    if (this.#limitUntil !== Infinity && now() > this.#limitUntil) this.#endLimit();
   }
 
   readonly #flushAtEndOfTurn = (): void => {

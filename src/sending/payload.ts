@@ -38,8 +38,9 @@ export function copyPayload(payload: Payload, length: number, target: Uint8Array
   if (length === 0) return;
   if (payload instanceof Uint8Array) return target.set(payload, offset);
   for (let i = 0, end = offset; i < payload.length; i++) {
-    const size = lengthGetter.call(payload[i]);
-    if (size > 0) target.set(payload[i], end);
+    const piece = payload[i]!;
+    const size = lengthGetter.call(piece);
+    if (size > 0) target.set(piece, end);
     end += size;
   }
 }

@@ -13,7 +13,7 @@ import type { EncodedControls } from "../../ffi/wire/control.ts";
 import type { EncodedAddress } from "../../ffi/wire/sockaddr.ts";
 import type { SendRequest } from "./callbacks.ts";
 import type { MessageQueue, WaitingMessage } from "./message_queue.ts";
-import type { Collected, Outbox, RetryingTransmitter, Run } from "./outbox.ts";
+import { ARENA_SIZE, type Collected, type Outbox, type RetryingTransmitter, type Run } from "./outbox.ts";
 import type { Path } from "./path.ts";
 import type { Payload } from "./payload.ts";
 
@@ -173,7 +173,7 @@ export abstract class QueueingSender implements RetryingTransmitter {
   /** Settles messages that the kernel accepted in a call whose outcome was not recorded. */
   protected recover(collected: Collected, first: number, end: number): void {
     for (let slot = first; slot < end; slot++) {
-      const run = collected.runs[slot];
+      const run = collected.runs[slot]!;
       if (run.submitted === 0) continue;
       if (collected.vector.wasSent(slot)) this.settle(collected, run);
       else run.submitted = 0;
@@ -182,7 +182,7 @@ export abstract class QueueingSender implements RetryingTransmitter {
 
   /** Sets up a run's slot so that its first `count` messages are sent as one payload. */
   protected submit({ vector, runs }: Collected, slot: number, count: number): void {
-    const run = runs[slot];
+    const run = runs[slot]!;
     const { segmentSize } = run;
     const length = count === run.count ? run.length : count * segmentSize;
     vector.setOutgoing(slot, run.offset, length, run.address, count > 1 ? segmentSize : 0, run.controls);
@@ -238,6 +238,21 @@ export abstract class QueueingSender implements RetryingTransmitter {
       run.length -= length;
       run.count--;
       run.firstRequest++;
+    }
+  }
+
+  /**
+   * Tries to send up to `count` messages of a queue. One that is larger than any datagram fails in its turn.
+   *
+   * @returns The number of messages that have left the queue.
+   */
+  protected retryQueue(queue: MessageQueue<WaitingMessage>, count: number): number {
+    for (let done = 0;;) {
+      done += this.outbox.retry(this, queue, count - done);
+      const first = queue.at(0);
+      if (first === undefined || first.bytes.length <= ARENA_SIZE) return done;
+      this.failFirst(queue, -this.libc.abi.errno.EMSGSIZE);
+      done++;
     }
   }
 

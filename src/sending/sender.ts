@@ -196,7 +196,7 @@ export class Sender extends QueueingSender {
   }
 
   override tryWaiting(): void {
-    if (this.#waits) this.outbox.retry(this, this.#queue, Infinity);
+    if (this.#waits) this.retryQueue(this.#queue, Infinity);
   }
 
   /** Fails all messages that wait, as the socket is closing. */
@@ -210,7 +210,7 @@ export class Sender extends QueueingSender {
     // No message may overtake one of an earlier turn that found no room.
     const blockedAt = this.#waits ? first : this.sendRuns(collected, first, end);
     if (blockedAt === end) return;
-    for (let i = blockedAt; i < end; i++) this.keep(collected, collected.runs[i], this.#queue);
+    for (let i = blockedAt; i < end; i++) this.keep(collected, collected.runs[i]!, this.#queue);
     if (this.#timer === undefined) this.#wait();
   }
 
@@ -239,7 +239,7 @@ export class Sender extends QueueingSender {
     let count = this.#noRoom === this.libc.abi.errno.ENOBUFS ? 1 : RETRY_BATCH;
     for (let tried = 0; this.#waits && tried < RETRY_BATCH; tried += count, count *= 2) {
       this.#noRoom = 0;
-      this.#note(this.outbox.retry(this, this.#queue, Math.min(count, RETRY_BATCH)));
+      this.#note(this.retryQueue(this.#queue, Math.min(count, RETRY_BATCH)));
       if (this.#noRoom !== 0 && !this.#giveUpFirst()) break;
     }
   }
@@ -316,7 +316,8 @@ export class Sender extends QueueingSender {
    */
   #losesBit({ runs }: Collected, first: number, end: number): boolean {
     for (let i = first; i < end; i++) {
-      if (runs[i].count > 1 && this.#isAtRisk(runs[i])) return this.#socket.fragmentation() === "large";
+      const run = runs[i]!;
+      if (run.count > 1 && this.#isAtRisk(run)) return this.#socket.fragmentation() === "large";
     }
     return false;
   }
@@ -339,9 +340,9 @@ export class Sender extends QueueingSender {
    */
   #chooseMode({ runs }: Collected, next: number, end: number): number {
     const isKept = this.#socket.keepsRefusals;
-    const forbids = !isKept || runs[next].count > 1;
+    const forbids = !isKept || runs[next]!.count > 1;
     let until = next + 1;
-    while (until < end && (!isKept || (runs[until].count > 1) === forbids)) until++;
+    while (until < end && (!isKept || (runs[until]!.count > 1) === forbids)) until++;
     this.#forbidFragments(forbids);
     return until - next;
   }
@@ -350,12 +351,12 @@ export class Sender extends QueueingSender {
   #sendInMode(collected: Collected, first: number, end: number, choosesMode: boolean): number {
     const { vector, runs } = collected;
     let next = first;
-    while (next < end && runs[next].count === 0) next++;
-    for (let i = next; i < end; i++) this.submit(collected, i, runs[i].count);
+    while (next < end && runs[next]!.count === 0) next++;
+    for (let i = next; i < end; i++) this.submit(collected, i, runs[i]!.count);
     while (next < end) {
       const count = choosesMode ? this.#chooseMode(collected, next, end) : end - next;
       const sent = this.#transmit(vector, next, count);
-      for (const until = next + Math.max(sent, 0); next < until; next++) this.settle(collected, runs[next]);
+      for (const until = next + Math.max(sent, 0); next < until; next++) this.settle(collected, runs[next]!);
       if (sent === count) continue;
       // A call ends before the run that fails. The error is returned when that run is the first of a call.
       const result = sent > 0 ? -this.#socket.refusal() : sent;
@@ -365,9 +366,9 @@ export class Sender extends QueueingSender {
         return next;
       }
       if (!this.#settleRefused(collected, next, result)) return next;
-      if (this.#isAnswer(result, runs[next])) return this.#sendRestSingly(collected, next, end);
-      if (runs[next].count === 0) next++;
-      else this.submit(collected, next, runs[next].count);
+      if (this.#isAnswer(result, runs[next]!)) return this.#sendRestSingly(collected, next, end);
+      if (runs[next]!.count === 0) next++;
+      else this.submit(collected, next, runs[next]!.count);
     }
     return end;
   }
@@ -377,7 +378,7 @@ export class Sender extends QueueingSender {
    * found no room.
    */
   #settleRefused(collected: Collected, slot: number, result: number): boolean {
-    const run = collected.runs[slot];
+    const run = collected.runs[slot]!;
     if (run.count === 1 && this.#forbidsFragments && result === -this.libc.abi.errno.EMSGSIZE) {
       return this.#sendSingly(collected, slot, 0);
     }
@@ -431,7 +432,7 @@ export class Sender extends QueueingSender {
    * @returns False if one found no room.
    */
   #sendSingly(collected: Collected, slot: number, refusal: number): boolean {
-    const run = collected.runs[slot];
+    const run = collected.runs[slot]!;
     let isLearnt = false;
     while (run.count > 0) {
       const sent = this.#sendPart(collected, slot, 1);

@@ -165,9 +165,11 @@ export class UnixEndpoint extends DatagramEndpoint implements UnixSendingSocket 
   }
 
   /**
-   * For the sender. The events are emitted in the next tick, as a listener must not run while messages are being sent.
+   * For the sender. The events are emitted in the next tick, as a listener must not run while messages are being sent. A
+   * message that must not wait causes none.
    */
   reportCongestion(event: CongestionEvent, address: EncodedAddress | undefined): void {
+    if (this.isSendingNow) return;
     const path = address ? this.#pathIn(address) : this.#peerPath();
     nextTick(() => {
       if (this.fd >= 0) this.listeners.emit(event, path);

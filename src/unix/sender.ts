@@ -66,17 +66,17 @@ export class UnixSender extends QueueingSender implements MessageSender {
 
   protected override transmitRuns(collected: Collected, first: number, end: number): void {
     const { runs } = collected;
-    const isDone = (slot: number): boolean => runs[slot].count === 0;
+    const isDone = (slot: number): boolean => runs[slot]!.count === 0;
     for (let next = first; next < end;) {
-      if (isDone(next) || this.#keepsBack(collected, runs[next])) {
+      if (isDone(next) || this.#keepsBack(collected, runs[next]!)) {
         next++;
         continue;
       }
       let until = next + 1;
-      while (until < end && !isDone(until) && !this.#backlogOf(runs[until].address)) until++;
+      while (until < end && !isDone(until) && !this.#backlogOf(runs[until]!.address)) until++;
       next = this.sendRuns(collected, next, until);
       // The next step finds the new backlog, which takes the run's messages.
-      if (next < until) this.#hold(runs[next].address);
+      if (next < until) this.#hold(runs[next]!.address);
     }
   }
 
@@ -88,7 +88,7 @@ export class UnixSender extends QueueingSender implements MessageSender {
   }
 
   override tryWaiting(): void {
-    for (const { queue } of this.#backlogs.values()) this.outbox.retry(this, queue, Infinity);
+    for (const { queue } of this.#backlogs.values()) this.retryQueue(queue, Infinity);
   }
 
   /** Fails all messages that wait, as the socket is closing. */
@@ -112,13 +112,13 @@ export class UnixSender extends QueueingSender implements MessageSender {
       const { fd } = this.#socket;
       this.counts.systemCalls++;
       const sent = retryOnEintr(libc.abi, () => libc.sendmmsg(fd, vector.at(next), end - next, 0));
-      for (const until = next + Math.max(sent, 0); next < until; next++) this.settle(collected, runs[next]);
+      for (const until = next + Math.max(sent, 0); next < until; next++) this.settle(collected, runs[next]!);
       if (sent >= 0) continue;
       if (this.isNoRoom(sent)) {
         this.#noRoom = -sent;
         return next;
       }
-      this.settleFailed(collected, runs[next], sent);
+      this.settleFailed(collected, runs[next]!, sent);
       next++;
     }
     return end;
@@ -149,7 +149,7 @@ export class UnixSender extends QueueingSender implements MessageSender {
     try {
       this.outbox.flush();
       for (let tried = 0, count = FIRST_TRIAL; queue.length > 0 && tried < PER_TURN; count *= 2) {
-        backlog.note(this.outbox.retry(this, queue, count));
+        backlog.note(this.retryQueue(queue, count));
         if (this.#noRoom !== 0) break;
         tried += count;
       }

@@ -22,12 +22,16 @@ export function socketpair(
   const pair = Descriptor.openPair(runtime.libc);
   if (typeof pair === "number") throw errors.ofCall(-pair, "socketpair");
   const open: UnixSocket[] = [];
+  const adopt = (fd: number): UnixSocket => {
+    const socket = new UnixSocket({ ...options, type: "unix_dgram", fd });
+    open.push(socket);
+    return socket;
+  };
   try {
-    for (const fd of pair) open.push(new UnixSocket({ ...options, type: "unix_dgram", fd }));
+    return [adopt(pair[0]), adopt(pair[1])];
   } catch (error) {
     for (const socket of open) socket.close();
     for (const fd of pair.slice(open.length)) runtime.libc.close(fd);
     throw error;
   }
-  return [open[0], open[1]];
 }

@@ -48,6 +48,20 @@ export const EQUIVALENT = [
     why: SAME_AT_BORDER,
   },
   { file: "sender.ts", original: "path.limit !== Infinity", replacement: "true", why: IN_VAIN },
+  // Nothing is later than Infinity.
+  { file: "outbox.ts", original: "this.#limitUntil !== Infinity", replacement: "true", why: IN_VAIN },
+  ...["true", "token <= this.#watchers.length"].map((replacement) => ({
+    file: "loop.ts",
+    original: "token < this.#watchers.length",
+    replacement,
+    why: "a token that is given back and would be the next one is taken before that one is made",
+  })),
+  ...["true", "false", "requested.size >= 0", "requested.size <= 0"].map((replacement) => ({
+    file: "loop.ts",
+    original: "requested.size > 0",
+    replacement,
+    why: "no turn is requested before the map is emptied",
+  })),
   {
     file: "inbox.ts",
     original: "segmentSize !== payload.segmentSize",

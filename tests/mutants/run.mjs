@@ -22,6 +22,8 @@ const work = join(root, `.work/mutants-${process.argv[2]}`);
 const JOBS = 3;
 /** Longer than any test, and its check afterwards: then the mutant has the process hang. In milliseconds. */
 const LIMIT = 30_000;
+/** Longer than all tests of a room on a busy machine. */
+const LONG_LIMIT = 600_000;
 
 const [name, ...flags] = process.argv.slice(2);
 const room = ROOMS[name];
@@ -84,14 +86,14 @@ class Child {
   }
 
   /** @returns The answer; `isGone` if there is none in time. */
-  ask(order) {
+  ask(order, limit = LIMIT) {
     return new Promise((resolve) => {
       const finish = (answer) => {
         clearTimeout(timer);
         this.#process.removeAllListeners();
         resolve(answer);
       };
-      const timer = setTimeout(() => finish({ isGone: true, failure: "hangs" }), LIMIT);
+      const timer = setTimeout(() => finish({ isGone: true, failure: "hangs" }), limit);
       this.#process.once("message", finish);
       this.#process.once("exit", () => finish({ isGone: true, failure: "ends the process" }));
       if (this.#process.connected) this.#process.send(order);
@@ -105,7 +107,8 @@ class Child {
 
 async function ready() {
   const { child } = await Child.start();
-  const explored = await child.ask({ what: "explore" });
+  const explored = await child.ask({ what: "explore" }, LONG_LIMIT);
+  if (explored.isGone) throw new Error(`Without a mutant a process ${explored.failure}`);
   if (explored.failures.length > 0) throw new Error(`Without a mutant:\n${explored.failures.join("\n")}`);
   return { child, ...explored };
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Binding, NativeFunction } from "../../ffi/libc/binding.ts";
+import type { Binding, NativeFunction, NativeFunctions } from "../../ffi/libc/binding.ts";
 import type { Memory } from "../../ffi/libc/memory.ts";
 
 /** What a pointer parameter is given: where it points, so that the scripted function can read and write there. */
@@ -12,17 +12,20 @@ export interface ScriptedPointer {
   readonly offset: number;
 }
 
+/** Those C functions that a test needs. */
+export type ScriptedFunctions = Partial<NativeFunctions>;
+
 /** A binding made of scripted functions. */
 export class ScriptedBinding implements Binding {
-  readonly functions: Record<string, NativeFunction>;
+  readonly functions: NativeFunctions;
   readonly nullPointer = null;
   /** What the next failing call leaves in errno. */
   errnoNow = 0;
   #nextAddress = 0x7000_0000_0000n;
 
-  constructor(functions: Record<string, NativeFunction> = {}) {
+  constructor(functions: ScriptedFunctions = {}) {
     // As in glibc, unless a test says otherwise.
-    this.functions = { gnu_get_libc_version: () => null, ...functions };
+    this.functions = { gnu_get_libc_version: () => null, ...functions } as ScriptedFunctions as NativeFunctions;
   }
 
   errno(): number {
