@@ -790,7 +790,8 @@ export class Socket extends EventEmitter<SocketEvents> {
    * Enables `'networkError'` events, also on a socket without a peer: ICMP errors, and this host's own refusals, of what was
    * sent (IP_RECVERR, IPV6_RECVERR; Linux). On a connected socket they replace `'error'` with ECONNREFUSED. No datagram is lost
    * by it: if the kernel refuses one because of another one's error, it is sent again. Errors wait in the receive buffer: if that is full, the
-   * kernel drops them ({@linkcode Socket.getErrorQueueOverruns}). Also an option of `createSocket`. Not in Node.
+   * kernel drops them ({@linkcode Socket.getErrorQueueOverruns}). While it is enabled, messages go to the kernel one by one, as
+   * one error would stand for several. Also an option of `createSocket`. Not in Node.
    *
    * @returns True.
    * @throws {Error} ENOPROTOOPT on macOS.
