@@ -3,12 +3,15 @@
  *
  * @module
  */
-import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
+import { spawnSync } from "node:child_process";
+import { release } from "node:os";
+import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import { DARWIN } from "../ffi/abi/darwin.ts";
 import { currentRuntime } from "../ffi/load.ts";
 import { optionOf } from "../ffi/wire/sockopt.ts";
 import { createSocket, type PathMtuDiscovery, type Socket } from "../mod.ts";
 import { missingOption, optionError } from "../src/options/errors.ts";
+import { Agent, type AgentError } from "./support/agent.ts";
 import { injectFaults } from "./support/faulty_libc.ts";
 import {
   type Family,
@@ -24,6 +27,13 @@ import { kernelOption, openDescriptor } from "./support/kernel.ts";
 import { addressOf, Network, noNamespaces, twoHosts } from "./support/namespaces.ts";
 
 const skip = { skip: noNamespaces };
+
+/** Runs a command as root without two of its privileges. */
+const UNPRIVILEGED = ["setpriv", "--bounding-set=-net_admin,-net_raw", "--inh-caps=-net_admin,-net_raw"] as const;
+const noSetpriv = noNamespaces ??
+  (spawnSync(UNPRIVILEGED[0], [...UNPRIVILEGED.slice(1), "true"]).status === 0
+    ? undefined
+    : "setpriv (util-linux) is not installed");
 
 /** A turn of the event loop. */
 const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
@@ -190,6 +200,26 @@ testBoth("priority and busy polling are set in the kernel", async (t, family) =>
     assertThrows(() => socket.setBusyPoll(value), RangeError);
   }
 });
+
+test(
+  "busy polling requires no privilege on new kernels; on older ones a longer time requires CAP_NET_ADMIN",
+  async (t) => {
+    const place = { command: (...words: readonly string[]): [string, ...string[]] => [...UNPRIVILEGED, ...words] };
+    const socket = await (await Agent.start(t, place)).bound("udp4", "127.0.0.1");
+    const outcomes: unknown[] = [];
+    for (const time of [50, 10, 60, 0]) {
+      outcomes.push(await socket.call("setBusyPoll", time).catch(({ code, message }) => `${code} ${message}`));
+    }
+    const refused = outcomes[0] !== true;
+    const refusal = "EPERM setsockopt SO_BUSY_POLL EPERM: a longer time than the socket has takes CAP_NET_ADMIN";
+    assertEquals(outcomes, refused ? [refusal, refusal, refusal, true] : [true, true, true, true]);
+    const [major, minor] = release().split(".").map(Number);
+    if (major > 6 || (major === 6 && minor >= 18)) assert(!refused, "a privilege is required");
+    // Another option, to see that there is none.
+    assertEquals((await assertRejects(() => socket.call("setMark", 1)) as AgentError).code, "EPERM");
+  },
+  { skip: noSetpriv },
+);
 
 test("a mark of 32 bits is got as it was set", async (t) => {
   const socket = await t.bound("udp4");

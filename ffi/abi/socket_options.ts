@@ -70,7 +70,7 @@ export const SOCKET_OPTIONS = {
     linux: 46,
     since: "3.11",
     privilege: "CAP_NET_ADMIN",
-    privileged: "a longer time than net.core.busy_read",
+    privileged: "a longer time than the socket has",
   },
   SO_MAX_PACING_RATE: { linux: 47, since: "3.13" },
   SO_BPF_EXTENSIONS: { linux: 48 },

@@ -554,8 +554,8 @@ export class Socket extends EventEmitter<SocketEvents> {
    * @param microseconds How long to poll, 0 to 2147483647; 0 turns it off.
    * @returns True.
    * @throws {RangeError} ERR_OUT_OF_RANGE.
-   * @throws {Error} EPERM on older kernels for a longer time than the socket has (at first net.core.busy_read) without CAP_NET_ADMIN. Linux
-   * 6.18 takes it from everybody.
+   * @throws {Error} EPERM on older kernels for a longer time than the socket has (at first net.core.busy_read) without
+   * CAP_NET_ADMIN. Linux 6.18 requires no privilege.
    */
   setBusyPoll(microseconds: number): true {
     return solSocket.setBusyPoll(this, microseconds);
