@@ -18,8 +18,11 @@ const skip = { skip: noNamespaces ?? noCapture };
 const MODES: readonly PathMtuDiscovery[] = ["WANT", "DONT", "DO", "PROBE", "INTERFACE", "OMIT"];
 const WAYS = ["IPv4", "IPv6", "mapped"] as const;
 type Way = typeof WAYS[number];
-/** Ways of sending: one `send()` each in one turn, one `sendMany()`, and a `sendMany()` of each batch that comes. */
-const HOWS = ["send", "sendMany", "batch"] as const;
+/**
+ * Ways of sending: one `send()` each in one turn, one `sendMany()`, a `sendMany()` of each batch that comes, one `sendSync()` each, and
+ * one `sendMany()` with options of each message, which are those that the built-in module's socket has.
+ */
+const HOWS = ["send", "sendMany", "batch", "sendSync", "options"] as const;
 type How = typeof HOWS[number] | "singly";
 /** Deno's own socket does not keep the order of what is sent in one turn. */
 const BUILTIN_HOW = runtime === "deno" ? "singly" : "send";
@@ -95,6 +98,12 @@ class Scene {
   }
 
   async #sent(socket: RemoteSocket, to: Party["to"], how: How, texts: readonly string[]): Promise<number> {
+    if (how === "sendSync") return await socket.call("sendEachSync", texts, ...to) as number;
+    if (how === "options") {
+      const options = { ttl: HOPS, dscp: TOS >> 2, ecn: TOS & 3 };
+      const messages = texts.map((message) => ({ message, ...options }));
+      return await socket.call("sendManyAndWait", messages, ...to) as number;
+    }
     if (how === "sendMany") return await socket.call("sendManyAndWait", texts, ...to) as number;
     if (how === "singly") {
       let sum = 0;

@@ -39,7 +39,11 @@ export const SOCKET_OPTIONS = {
   SO_KEEPALIVE: { linux: 9, darwin: 0x8 },
   SO_OOBINLINE: { linux: 10, darwin: 0x100 },
   SO_NO_CHECK: { linux: 11 },
-  SO_PRIORITY: { linux: 12, privilege: "CAP_NET_ADMIN", privileged: "a priority above 6" },
+  SO_PRIORITY: {
+    linux: 12,
+    privilege: "CAP_NET_ADMIN, or CAP_NET_RAW since Linux 5.17",
+    privileged: "a priority above 6",
+  },
   SO_LINGER: { linux: 13, darwin: 0x80 },
   SO_BSDCOMPAT: { linux: 14 },
   SO_REUSEPORT: { linux: 15, darwin: 0x200 },

@@ -516,7 +516,7 @@ export class Socket extends EventEmitter<SocketEvents> {
    * Sets the priority of what is sent (SO_PRIORITY, Linux), by which the device's queueing discipline sorts packets. It
    * is also the priority of a VLAN's frames. Not in Node. {@linkcode Socket.setTOS} also changes it.
    *
-   * @param priority 0 to 6; with CAP_NET_ADMIN up to 2147483647.
+   * @param priority 0 to 6; with CAP_NET_ADMIN or (since Linux 5.17) CAP_NET_RAW up to 2147483647.
    * @returns True.
    * @throws {RangeError} ERR_OUT_OF_RANGE.
    * @throws {Error} EPERM above 6 without the privilege.
