@@ -27,11 +27,19 @@ const ROOM = 4096;
 
 const rooms = new WeakMap<Libc, Memory>();
 
-/**
- * Whether the MTU of a route is locked: by `ip route ... mtu lock`, or as a router takes less than the kernel believes
- * (net.ipv4.route.min_pmtu). The kernel does not discover the path MTU then. @returns A negative errno if the kernel does not say.
- */
-export function isMTULocked(libc: Libc, key: RouteKey): boolean | number {
+/** What the kernel says of a route. */
+export interface Route {
+  /**
+   * Whether its MTU is locked: by `ip route ... mtu lock`, or as a router takes less than the kernel believes
+   * (net.ipv4.route.min_pmtu). The kernel does not discover the path MTU then.
+   */
+  readonly isMTULocked: boolean;
+  /** The outgoing interface. */
+  readonly interfaceIndex: number;
+}
+
+/** Asks for a route. @returns A negative errno if the kernel does not tell. */
+export function routeOf(libc: Libc, key: RouteKey): Route | number {
   const { abi } = libc;
   const { AF_NETLINK, NETLINK_ROUTE, SOCK_CLOEXEC, SOCK_NONBLOCK } = abi.linux!;
   const fd = libc.socket(AF_NETLINK, abi.constants.SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE);
@@ -41,7 +49,7 @@ export function isMTULocked(libc: Libc, key: RouteKey): boolean | number {
     const sent = libc.write(fd, libc.pointer(room), encodeQuestion(abi, room, key));
     // The kernel has answered when the call returns.
     const received = sent < 0 ? sent : libc.read(fd, libc.pointer(room), ROOM);
-    return received < 0 ? received : lockIn(abi, room.view, received);
+    return received < 0 ? received : decodeRoute(abi, room.view, received);
   } finally {
     libc.close(fd);
   }
@@ -103,16 +111,24 @@ function encodeQuestion(abi: Abi, { bytes, view }: Memory, key: RouteKey): numbe
 }
 
 /** Reads a reply. Anything but a route is the kernel's refusal: `struct nlmsgerr`, which begins with a negative errno. */
-function lockIn({ errno, linux }: Abi, view: DataView, length: number): boolean | number {
-  const { nlmsghdr, rtmsg, RTM_NEWROUTE, RTA_METRICS, RTAX_LOCK, RTAX_MTU } = linux!;
+function decodeRoute({ errno, linux }: Abi, view: DataView, length: number): Route | number {
+  const { nlmsghdr, rtmsg, RTM_NEWROUTE, RTA_OIF, RTA_METRICS, RTAX_LOCK, RTAX_MTU } = linux!;
   if (length < nlmsghdr.size + 4) return -errno.EPROTO;
   if (view.getUint16(nlmsghdr.nlmsg_type, true) !== RTM_NEWROUTE) {
     return Math.min(view.getInt32(nlmsghdr.size, true), -1);
   }
-  const metrics = attribute(linux!, view, nlmsghdr.size + rtmsg.size, length, RTA_METRICS);
-  if (metrics === undefined) return false;
-  const lock = attribute(linux!, view, ...metrics, RTAX_LOCK);
-  return lock !== undefined && lock[1] - lock[0] >= 4 && (view.getUint32(lock[0], true) & (1 << RTAX_MTU)) !== 0;
+  const start = nlmsghdr.size + rtmsg.size;
+  const metrics = attribute(linux!, view, start, length, RTA_METRICS);
+  const lock = metrics && attribute(linux!, view, ...metrics, RTAX_LOCK);
+  return {
+    isMTULocked: (numberAt(view, lock) & (1 << RTAX_MTU)) !== 0,
+    interfaceIndex: numberAt(view, attribute(linux!, view, start, length, RTA_OIF)),
+  };
+}
+
+/** The int of an attribute; 0 if there is none. */
+function numberAt(view: DataView, range: [start: number, end: number] | undefined): number {
+  return range !== undefined && range[1] - range[0] >= 4 ? view.getInt32(range[0], true) : 0;
 }
 
 /** Where the data of the first attribute of a type is, in a range of them. */

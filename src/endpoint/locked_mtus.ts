@@ -5,11 +5,10 @@
  * @module
  */
 import type { Libc } from "../../ffi/libc/libc.ts";
-import process, { now } from "../../ffi/runtimes/process.ts";
+import { now } from "../../ffi/runtimes/process.ts";
 import type { EncodedControls } from "../../ffi/wire/control.ts";
 import { parseIp } from "../../ffi/wire/inet.ts";
-import { interfaceNamed } from "../../ffi/wire/interfaces.ts";
-import { isMTULocked, routeIn, type RouteKey } from "../../ffi/wire/route.ts";
+import { routeIn, type RouteKey, routeOf } from "../../ffi/wire/route.ts";
 import type { SocketAddress } from "../../ffi/wire/sockaddr.ts";
 import type { OptionName } from "../../ffi/wire/sockopt.ts";
 import type { Path } from "../sending/path.ts";
@@ -60,7 +59,8 @@ export class LockedMTUs {
     const known = answers.get(key);
     const time = now();
     if (known !== undefined && time < known.until) return known.isLocked;
-    const isLocked = isMTULocked(this.#libc, { ...this.#keyOf(path.ipv4), ...own }) !== false;
+    const route = routeOf(this.#libc, { ...this.#keyOf(path.ipv4), ...own });
+    const isLocked = typeof route === "number" || route.isMTULocked;
     answers.set(key, { isLocked, until: time + LIFETIME });
     return isLocked;
   }
@@ -69,7 +69,9 @@ export class LockedMTUs {
   #keyOf(destination: Uint8Array): RouteKey {
     const socket = this.#socket;
     const isMulticast = destination[0] >> 4 === 0xe;
-    const { address, index } = isMulticast ? this.#multicast() : { address: undefined, index: unicastIndex(socket) };
+    const { address, index } = isMulticast
+      ? this.#multicast(destination)
+      : { address: undefined, index: unicastIndex(socket) };
     return {
       destination,
       source: ipv4Of(socket.localAddress()) ?? address,
@@ -80,7 +82,7 @@ export class LockedMTUs {
   }
 
   /** The interface and source address of multicast. */
-  #multicast(): { address: Uint8Array | undefined; index: number } {
+  #multicast(destination: Uint8Array): { address: Uint8Array | undefined; index: number } {
     const value = this.#socket.multicastInterface;
     if (value === undefined || value.length < 4) return { address: undefined, index: 0 };
     const { imr_address, imr_ifindex, size } = this.#libc.abi.layouts.ip_mreqn;
@@ -90,17 +92,11 @@ export class LockedMTUs {
       : value.slice(imr_address, imr_address + 4);
     const index = value.length < size ? 0 : new DataView(value.buffer, value.byteOffset).getInt32(imr_ifindex, true);
     if (address.every((byte) => byte === 0)) return { address: undefined, index };
-    return { address, index: index || interfaceWith(this.#libc, address) };
+    if (index > 0) return { address, index };
+    // To a group the kernel's route leaves by the interface that has the source address, as IP_MULTICAST_IF finds it.
+    const route = routeOf(this.#libc, { destination, source: address, interfaceIndex: 0, tos: 0, mark: 0 });
+    return { address, index: typeof route === "number" ? 0 : route.interfaceIndex };
   }
-}
-
-/** The interface that has an address; 0 if none has. */
-function interfaceWith(libc: Libc, address: Uint8Array): number {
-  const text = address.join(".");
-  for (const [name, addresses] of Object.entries(process.getBuiltinModule("node:os").networkInterfaces())) {
-    if (addresses?.some((one) => one.address === text)) return Math.max(interfaceNamed(libc, name), 0);
-  }
-  return 0;
 }
 
 /** IP_UNICAST_IF, which is in network order. */
