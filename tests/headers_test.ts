@@ -47,6 +47,7 @@ const INCLUDES = [
   "linux/sockios.h",
   "linux/sock_diag.h",
   "linux/filter.h",
+  "linux/rtnetlink.h",
   "linux/netfilter_ipv4/ip_tables.h",
   "sys/ioctl.h",
   "sys/syscall.h",

@@ -22,7 +22,7 @@ import {
   testBoth,
 } from "./support/harness.ts";
 import { patiently } from "./support/mailbox.ts";
-import { addressOf, noNamespaces } from "./support/namespaces.ts";
+import { addressOf, noFirewall, noNamespaces } from "./support/namespaces.ts";
 import { until } from "./support/process.ts";
 import { randomIntegers } from "./support/random.ts";
 import { testBothAlike } from "./support/reference.ts";
@@ -338,6 +338,63 @@ async function findsTheMtu(family: Family, socket: RemoteSocket, far: RemoteSock
   await send(3000);
   assertEquals((await far.next()).text.length, 3000 - headers);
 }
+
+/** What a firewall answers with, by its names in nft(8), and what becomes of it. */
+const REFUSALS: Record<4 | 6, readonly (readonly [name: string, type: number, code: number])[]> = {
+  4: [
+    ["net-unreachable", 3, 0],
+    ["host-unreachable", 3, 1],
+    ["prot-unreachable", 3, 2],
+    ["port-unreachable", 3, 3],
+    ["net-prohibited", 3, 9],
+    ["host-prohibited", 3, 10],
+    ["admin-prohibited", 3, 13],
+  ],
+  6: [["no-route", 1, 0], ["admin-prohibited", 1, 1], ["addr-unreachable", 1, 3], ["port-unreachable", 1, 4]],
+};
+
+testBoth(
+  "each message of a turn has its own network error, whatever it is and whether gso is on",
+  async (t, family) => {
+    const { a, hosts } = await routedHosts(t);
+    const unlimited = ["ipv4.icmp_ratelimit", "ipv6.icmp.ratelimit"].map((name) => `net.${name}=0`);
+    hosts.b.run(
+      "sysctl",
+      "-q",
+      "-w",
+      ...unlimited,
+      "net.ipv4.icmp_msgs_per_sec=100000",
+      "net.ipv4.icmp_msgs_burst=1000",
+    );
+    const refusals = REFUSALS[family.version];
+    hosts.b.run("nft", "add table inet firewall");
+    hosts.b.run("nft", "add chain inet firewall input { type filter hook input priority 0; }");
+    const icmp = family.version === 4 ? "icmp" : "icmpv6";
+    refusals.forEach(([name], i) =>
+      hosts.b.run("nft", `add rule inet firewall input udp dport ${7000 + i} reject with ${icmp} type ${name}`)
+    );
+    const exceeded = family.version === 4 ? 11 : 3;
+    const kinds = [...refusals.map(([, ...kind], i) => [7000 + i, ...kind, 64]), [8000, exceeded, 0, 1]];
+    const texts = Array.from({ length: 20 }, (_, i) => `${i}`.padEnd(i < 10 ? 100 : 500, "."));
+    for (const gso of [true, false]) {
+      const socket = await a.bound({ type: family.type, recvNetworkErrors: true, gso }, family.any);
+      // While it asks for the neighbour's address, the kernel keeps no more than a few datagrams.
+      await socket.send("who are you?", 7000, FAR(family));
+      await socket.nextNetworkError();
+      for (const [port, type, code, ttl] of kinds) {
+        await socket.call("setTTL", ttl);
+        await socket.sendAll(texts, port, FAR(family));
+        for (const text of texts) {
+          const { icmpType, icmpCode, message, port: toldPort, address } = await socket.nextNetworkError();
+          const { data } = message as unknown as { data: number[] };
+          const told = [icmpType, icmpCode, toldPort, address, String.fromCharCode(...data)];
+          assertEquals(told, [type, code, port, FAR(family), text], `gso ${gso}`);
+        }
+      }
+    }
+  },
+  { skip: noFirewall },
+);
 
 test("errors that came in another turn than their messages still reach a listener that awaits", async (t) => {
   const port = await closedPort(t, FAMILIES[0]);

@@ -19,7 +19,7 @@ const KIB = 1024;
 const MOST_SEGMENTS = LINUX.linux!.UDP_MAX_SEGMENTS;
 
 function pathWith(sure: number, limit = Infinity): Path {
-  return { byIPv4: true, isLoopback: sure === Infinity, sure, limit, limitUntil: 0 };
+  return { byIPv4: true, ipv4: Uint8Array.of(127, 0, 0, 1), isLoopback: sure === Infinity, sure, limit, limitUntil: 0 };
 }
 
 /** Destinations, and control data, by a letter. */
@@ -29,6 +29,8 @@ const CONTROLS: Record<string, EncodedControls> = { x: new Uint8Array([3]), y: n
 /** A sender that writes down what it is given. */
 class Recorder implements RetryingTransmitter {
   path: Path | undefined = pathWith(Infinity);
+  /** Whether segments leave by the path as single messages do. */
+  takesRuns = true;
   /** The runs of each call: `2x10 A` is two messages of 10 bytes to A, `2x10+3` has a shorter one behind them. */
   readonly calls: string[][] = [];
   readonly requests: unknown[] = [];
@@ -45,6 +47,10 @@ class Recorder implements RetryingTransmitter {
 
   segmentsTo(): Path | undefined {
     return this.path;
+  }
+
+  takesSegments(): boolean {
+    return this.takesRuns;
   }
 
   transmit(collected: Collected, first: number, end: number): void {
@@ -147,6 +153,24 @@ for (const [what, [messages, runs, ...path]] of Object.entries(RUNS)) {
     assertEquals(runsOf(messages, ...path), runs);
   });
 }
+
+test("a sender is asked whether segments may leave once for each run, and not before one could join", () => {
+  const { outbox, sender } = outboxWith();
+  let asked = 0;
+  sender.takesSegments = () => ++asked > 0 && sender.takesRuns;
+  for (const to of ["A", "B", "A", "B"]) add(outbox, sender, 10, to);
+  outbox.flush();
+  assertEquals([asked, sender.calls.splice(0)], [0, [["1x10 A", "1x10 B", "1x10 A", "1x10 B"]]]);
+  for (let i = 0; i < 5; i++) add(outbox, sender, 10, "A");
+  outbox.flush();
+  assertEquals([asked, sender.calls.splice(0)], [1, [["5x10 A"]]]);
+  sender.takesRuns = false;
+  for (let i = 0; i < 3; i++) add(outbox, sender, 10, "A");
+  const segments = new Segments(new Uint8Array(20), 10, 2);
+  assertEquals(outbox.addSegments(sender, segments, ADDRESSES.A, undefined, undefined), false);
+  outbox.flush();
+  assertEquals(sender.calls, [["1x10 A", "1x10 A", "1x10 A"]]);
+});
 
 test("messages of different senders go in their order, each sender's together where they stand together", () => {
   const { outbox, sender } = outboxWith();

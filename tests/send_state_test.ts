@@ -46,7 +46,7 @@ function harnessOf(kind: "udp" | "unix", judge: (submitted: Submitted) => Verdic
     unsentBytes: () => 0,
     fragmentation: () => "any" as const,
     isSole: true,
-    keepsRefusals: false,
+    isMTULocked: () => false,
     forbidFragments: () => 0,
     pathTo: () => path,
     reportCongestion: () => {},

@@ -4,9 +4,13 @@
  * @module
  */
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { currentRuntime } from "../ffi/load.ts";
+import type { QueuedError } from "../ffi/wire/error_queue.ts";
 import { clockTime, createSocket, type SendTimestamp, type Socket, type SocketOptions } from "../mod.ts";
+import { runningUdpEndpoint } from "../src/endpoint/socket_state.ts";
 import { injectFaults } from "./support/faulty_libc.ts";
 import { closed, nextMessages, sent, test, testBoth } from "./support/harness.ts";
+import { kernelOption } from "./support/kernel.ts";
 import { addressOf, noFirewall, twoHosts } from "./support/namespaces.ts";
 import { linuxOnly } from "./support/runtime.ts";
 
@@ -81,6 +85,22 @@ test("timestamps of both directions go with other details, and with messages tha
   while (times.length < COUNT) await new Promise((resolve) => setTimeout(resolve, 1));
   assertEquals(times.map(({ id }) => id), all.map((_, i) => i));
   all.forEach(({ remote }, i) => assert(remote.timestamp! > times[i].timestamp!));
+}, { skip: linuxOnly("SO_TIMESTAMPING") });
+
+test("the kernel is asked for a device's timestamp, too, which is another event of the same datagram", async (t) => {
+  const { linux } = currentRuntime().libc.abi;
+  const socket = await t.bound({ type: "udp4", sendTimestamp: true });
+  const flags = kernelOption(socket.address().port, "SO_TIMESTAMPING");
+  const asked = linux!.SOF_TIMESTAMPING_TX_HARDWARE | linux!.SOF_TIMESTAMPING_RAW_HARDWARE;
+  assertEquals(flags & asked, asked);
+  const heard: SendTimestamp[] = [];
+  socket.on("sendTimestamp", (timestamp) => heard.push(timestamp));
+  // What such a device's message on the error queue is, is read in wire_codec_test.ts.
+  const message = { data: 3, origin: linux!.SO_EE_ORIGIN_TIMESTAMPING } as QueuedError;
+  const { onTimestamp } = runningUdpEndpoint(socket).errorReceiver;
+  onTimestamp!({ ...message, timestamps: { software: 5n, hardware: 0n } });
+  onTimestamp!({ ...message, timestamps: { software: 0n, hardware: 7n } });
+  assertEquals(heard, [{ id: 3, timestamp: 5n }, { id: 3, hardwareTimestamp: 7n }]);
 }, { skip: linuxOnly("SO_TIMESTAMPING") });
 
 test("without the option nothing is told", async (t) => {

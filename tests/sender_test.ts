@@ -52,7 +52,7 @@ const SOME: EncodedControls = CONTROLS.slice();
 class FakeSocket {
   fd = 77;
   isSole = true;
-  keepsRefusals = false;
+  isLocked = false;
   wants = false;
   unsent = 0;
   /** Whether messages wait for POLLOUT. */
@@ -90,6 +90,9 @@ class FakeSocket {
   }
   fragmentation(): "large" | "none" {
     return this.wants ? "large" : "none";
+  }
+  isMTULocked(): boolean {
+    return this.isLocked;
   }
   forbidFragments(forbidden: boolean): number {
     this.forbids = forbidden;
@@ -685,18 +688,6 @@ test("what is sent in the mode that forbids fragments, and is too large for it, 
   assertEquals(it.results.map(([, result]) => result), [500, 500, 1500, 20]);
 });
 
-test("if the error queue has refusals, messages that go alone are not in calls that forbid fragments", () => {
-  const it = new Bench();
-  routed(it);
-  it.socket.keepsRefusals = true;
-  it.addAll([600], B);
-  it.addAll([500, 500], A);
-  it.addAll([500, 500], B);
-  it.addAll([7], A);
-  it.addAll([8], B);
-  assertEquals(it.flush(), ["1x600@B", "DO", "2x500@A 2x500@B", "WANT", "1x7@A 1x8@B"]);
-});
-
 test("a mode that cannot be set is not believed to be", () => {
   const it = new Bench();
   routed(it);
@@ -714,6 +705,23 @@ test("the mode is the usual one again if the call throws", () => {
   assertThrows(() => it.outbox.flush(), Interrupted);
   assertEquals(it.log.splice(0), ["DO", "2x500@A", "WANT"]);
   assertEquals(it.flush(), ["DO", "2x500@A", "WANT"]);
+});
+
+test("by a route with a locked MTU no segments leave, unless the socket's mode sets the don't-fragment bit", () => {
+  const it = new Bench();
+  routed(it);
+  it.socket.isLocked = true;
+  it.addAll([10, 10], A);
+  it.addAll([10, 10], B);
+  assertEquals(it.flush(), ["1x10@A 1x10@A 2x10@B"]);
+  assertEquals(it.addSegments(10, 2, A), false);
+  it.socket.wants = false;
+  it.addAll([10, 10], A);
+  assertEquals(it.flush(), ["2x10@A"]);
+  it.socket.wants = true;
+  it.socket.paths.set(A, pathTo(6, new Uint8Array(16).fill(0x20)));
+  it.addAll([10, 10], A);
+  assertEquals(it.flush(), ["2x10@A"]);
 });
 
 test("a socket that others use has no payloads that would need another mode", () => {

@@ -3,12 +3,15 @@
  *
  * @module
  */
+import { spawnSync } from "node:child_process";
+import { release } from "node:os";
 import { assert, assertEquals, assertInstanceOf, assertThrows } from "@std/assert";
 import { DARWIN } from "../ffi/abi/darwin.ts";
 import { currentRuntime } from "../ffi/load.ts";
 import { optionOf } from "../ffi/wire/sockopt.ts";
 import { createSocket, type PathMtuDiscovery, type Socket } from "../mod.ts";
 import { missingOption, optionError } from "../src/options/errors.ts";
+import { Agent } from "./support/agent.ts";
 import { injectFaults } from "./support/faulty_libc.ts";
 import {
   type Family,
@@ -24,6 +27,23 @@ import { kernelOption, openDescriptor } from "./support/kernel.ts";
 import { addressOf, Network, noNamespaces, twoHosts } from "./support/namespaces.ts";
 
 const skip = { skip: noNamespaces };
+
+/** Why the kernel does not behave as that version; undefined: it is that or newer. */
+function linuxFrom(major: number, minor: number): string | undefined {
+  const [ownMajor, ownMinor] = release().split(".").map(Number);
+  return ownMajor > major || (ownMajor === major && ownMinor >= minor)
+    ? undefined
+    : `older than Linux ${major}.${minor}`;
+}
+
+/** An agent that is root but for some privileges, as setpriv(1) has them: `-net_admin,-net_raw`. */
+function without(t: Tools, privileges: string): Promise<Agent> {
+  const flags = [`--bounding-set=${privileges}`, `--inh-caps=${privileges}`];
+  return Agent.start(t, { command: (...words) => ["setpriv", ...flags, ...words] });
+}
+
+const noSetpriv = noNamespaces ??
+  (spawnSync("setpriv", ["true"]).status === 0 ? undefined : "setpriv (util-linux) is not installed");
 
 /** A turn of the event loop. */
 const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
@@ -190,6 +210,46 @@ testBoth("priority and busy polling are set in the kernel", async (t, family) =>
     assertThrows(() => socket.setBusyPoll(value), RangeError);
   }
 });
+
+test(
+  "busy polling requires no privilege on new kernels; on older ones a longer time requires CAP_NET_ADMIN",
+  async (t) => {
+    const socket = await (await without(t, "-net_admin,-net_raw")).bound("udp4", "127.0.0.1");
+    const outcomes: unknown[] = [];
+    for (const time of [50, 10, 60, 0]) {
+      outcomes.push(await socket.call("setBusyPoll", time).catch(({ code, message }) => `${code} ${message}`));
+    }
+    const refused = outcomes[0] !== true;
+    const refusal = "EPERM setsockopt SO_BUSY_POLL EPERM: a longer time than the socket has takes CAP_NET_ADMIN";
+    assertEquals(outcomes, refused ? [refusal, refusal, refusal, true] : [true, true, true, true]);
+    if (linuxFrom(6, 18) === undefined) assert(!refused, "a privilege is required");
+  },
+  { skip: noSetpriv },
+);
+
+test("which options require a privilege, and which of the two", async (t) => {
+  const calls: readonly (readonly [method: string, ...args: unknown[]])[] = [
+    ["setPriority", 6],
+    ["setPriority", 7],
+    ["setMark", 1],
+    ["setTransparent", true],
+    ["setTxTimeClock", "monotonic"],
+    ["setTxTimeClock", "tai"],
+    ["bindToDevice", "lo"],
+    ["bindToDevice", ""],
+  ];
+  const outcomes: Record<string, string[]> = {
+    "-net_admin,-net_raw": ["ok", "EPERM", "EPERM", "EPERM", "ok", "EPERM", "ok", "EPERM"],
+    "-net_admin": ["ok", "ok", "ok", "ok", "ok", "EPERM", "ok", "ok"],
+    "-net_raw": ["ok", "ok", "ok", "ok", "ok", "ok", "ok", "EPERM"],
+  };
+  for (const [privileges, expected] of Object.entries(outcomes)) {
+    const socket = await (await without(t, privileges)).bound("udp4", "127.0.0.1");
+    const found: string[] = [];
+    for (const call of calls) found.push(await socket.call(...call).then(() => "ok", ({ code }) => code));
+    assertEquals(found, expected, privileges);
+  }
+}, { skip: noSetpriv ?? linuxFrom(5, 17) });
 
 test("a mark of 32 bits is got as it was set", async (t) => {
   const socket = await t.bound("udp4");

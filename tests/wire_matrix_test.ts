@@ -18,8 +18,11 @@ const skip = { skip: noNamespaces ?? noCapture };
 const MODES: readonly PathMtuDiscovery[] = ["WANT", "DONT", "DO", "PROBE", "INTERFACE", "OMIT"];
 const WAYS = ["IPv4", "IPv6", "mapped"] as const;
 type Way = typeof WAYS[number];
-/** Ways of sending: one `send()` each in one turn, one `sendMany()`, and a `sendMany()` of each batch that comes. */
-const HOWS = ["send", "sendMany", "batch"] as const;
+/**
+ * Ways of sending: one `send()` each in one turn, one `sendMany()`, a `sendMany()` of each batch that comes, one `sendSync()` each, and
+ * one `sendMany()` with options of each message, which are those that the built-in module's socket has.
+ */
+const HOWS = ["send", "sendMany", "batch", "sendSync", "options"] as const;
 type How = typeof HOWS[number] | "singly";
 /** Deno's own socket does not keep the order of what is sent in one turn. */
 const BUILTIN_HOW = runtime === "deno" ? "singly" : "send";
@@ -39,6 +42,8 @@ const SIZES = [
 const [HOPS, TOS] = [9, 0x2a];
 const END = "end";
 const DONT_FRAGMENT = 0x4000;
+/** The kernel does not discover the MTU of such a route, and sets no don't-fragment bit in the default mode. */
+const LOCKED = "mtu lock 1000";
 
 /** Everything of a packet that a receiver or a router heeds. */
 function parts({ hops, tos, source, destination, port, text, flags, isSound }: Packet): unknown[] {
@@ -93,6 +98,12 @@ class Scene {
   }
 
   async #sent(socket: RemoteSocket, to: Party["to"], how: How, texts: readonly string[]): Promise<number> {
+    if (how === "sendSync") return await socket.call("sendEachSync", texts, ...to) as number;
+    if (how === "options") {
+      const options = { ttl: HOPS, dscp: TOS >> 2, ecn: TOS & 3 };
+      const messages = texts.map((message) => ({ message, ...options }));
+      return await socket.call("sendManyAndWait", messages, ...to) as number;
+    }
     if (how === "sendMany") return await socket.call("sendManyAndWait", texts, ...to) as number;
     if (how === "singly") {
       let sum = 0;
@@ -137,8 +148,9 @@ async function setMode({ own, builtin }: Scene, family: Family, mode: PathMtuDis
   for (const option of options) await builtin.socket.call("setKernelOption", option, value);
 }
 
-async function sceneOf(t: Tools, way: Way, isConnected: boolean): Promise<[Scene, Family]> {
+async function sceneOf(t: Tools, way: Way, isConnected: boolean, route = ""): Promise<[Scene, Family]> {
   const { a, b, hosts } = await twoHosts(t);
+  if (route !== "") hosts.a.ip(`route add ${addressOf(FAMILIES[0], 2)} dev veth0 ${route}`);
   // The veth pair would pass on payloads that are not cut yet, and packets without checksums, as no real wire can.
   hosts.a.ip("link set veth0 gso_max_segs 1");
   hosts.a.run(...commandFor(fixture("ethtool"), ["veth0", "tx", "off"]));
@@ -153,23 +165,32 @@ async function sceneOf(t: Tools, way: Way, isConnected: boolean): Promise<[Scene
   return [new Scene(capture, receiver, own, builtin, mapped(1)), family];
 }
 
+/** Compares bursts with what the built-in module sends, mode by mode. */
+async function compare(t: Tools, way: Way, isConnected: boolean, modes: readonly PathMtuDiscovery[], route = "") {
+  const [scene, family] = await sceneOf(t, way, isConnected, route);
+  for (const mode of modes) {
+    await setMode(scene, family, mode);
+    const texts = textsOf(way, mode);
+    const [expected, expectedSent] = await scene.send(scene.builtin, BUILTIN_HOW, texts);
+    for (const how of HOWS) {
+      const [packets, sent] = await scene.send(scene.own, how, texts);
+      assertEquals(packets.map(parts), expected.map(parts), `${mode} ${how}`);
+      assertEquals(sent, expectedSent, `${mode} ${how}`);
+      assertEquals(await scene.own.socket.call("getMTUDiscover"), mode, "the mode is what it was");
+      assertNumbered(packets, `${mode} ${how}`);
+    }
+  }
+}
+
 for (const way of WAYS) {
   for (const isConnected of [false, true]) {
     const name = `a burst is on the wire what node:dgram sends: ${way}, ${isConnected ? "" : "not "}connected`;
-    test(name, async (t) => {
-      const [scene, family] = await sceneOf(t, way, isConnected);
-      for (const mode of MODES) {
-        await setMode(scene, family, mode);
-        const texts = textsOf(way, mode);
-        const [expected, expectedSent] = await scene.send(scene.builtin, BUILTIN_HOW, texts);
-        for (const how of HOWS) {
-          const [packets, sent] = await scene.send(scene.own, how, texts);
-          assertEquals(packets.map(parts), expected.map(parts), `${mode} ${how}`);
-          assertEquals(sent, expectedSent, `${mode} ${how}`);
-          assertEquals(await scene.own.socket.call("getMTUDiscover"), mode, "the mode is what it was");
-          assertNumbered(packets, `${mode} ${how}`);
-        }
-      }
-    }, skip);
+    test(name, (t) => compare(t, way, isConnected, MODES), skip);
+    if (way === "IPv6") continue;
+    test(`${name}, the route's MTU is locked`, (t) => compare(t, way, isConnected, ["WANT", "DO"], LOCKED), skip);
   }
 }
+
+test("a burst is on the wire what node:dgram sends: IPv4, the route has a smaller MTU", (t) => {
+  return compare(t, "IPv4", false, ["WANT", "DO"], "mtu 1000");
+}, skip);

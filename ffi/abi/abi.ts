@@ -194,6 +194,33 @@ export interface LinuxConstants {
   readonly SOF_TIMESTAMPING_OPT_TSONLY: number;
   readonly scm_timestamping: { readonly size: number; readonly ts: number };
   readonly sock_txtime: { readonly size: number; readonly clockid: number; readonly flags: number };
+  // <linux/netlink.h>, <linux/rtnetlink.h>
+  readonly AF_NETLINK: number;
+  readonly NETLINK_ROUTE: number;
+  readonly NLM_F_REQUEST: number;
+  readonly RTM_NEWROUTE: number;
+  readonly RTM_GETROUTE: number;
+  readonly RTA_DST: number;
+  readonly RTA_SRC: number;
+  readonly RTA_OIF: number;
+  readonly RTA_METRICS: number;
+  readonly RTA_MARK: number;
+  readonly RTAX_LOCK: number;
+  readonly RTAX_MTU: number;
+  readonly nlmsghdr: {
+    readonly size: number;
+    readonly nlmsg_len: number;
+    readonly nlmsg_type: number;
+    readonly nlmsg_flags: number;
+  };
+  readonly rtmsg: {
+    readonly size: number;
+    readonly rtm_family: number;
+    readonly rtm_dst_len: number;
+    readonly rtm_src_len: number;
+    readonly rtm_tos: number;
+  };
+  readonly rtattr: { readonly size: number; readonly rta_len: number; readonly rta_type: number };
   // <linux/udp.h>
   /** The most segments in a payload. */
   readonly UDP_MAX_SEGMENTS: number;
@@ -264,6 +291,7 @@ export type ErrnoName =
   | "EEXIST"
   | "EHOSTUNREACH"
   | "EINTR"
+  | "EPROTO"
   | "EINVAL"
   | "EIO"
   | "EISCONN"

@@ -143,6 +143,25 @@ const linux: Omit<LinuxConstants, "epoll_event" | keyof typeof systemCalls.x64> 
   scm_timestamping: { size: 48, ts: 0 },
   // struct sock_txtime { __kernel_clockid_t clockid; __u32 flags; };
   sock_txtime: { size: 8, clockid: 0, flags: 4 },
+  AF_NETLINK: 16,
+  NETLINK_ROUTE: 0,
+  NLM_F_REQUEST: 1,
+  RTM_NEWROUTE: 24,
+  RTM_GETROUTE: 26,
+  RTA_DST: 1,
+  RTA_SRC: 2,
+  RTA_OIF: 4,
+  RTA_METRICS: 8,
+  RTA_MARK: 16,
+  RTAX_LOCK: 1,
+  RTAX_MTU: 2,
+  // struct nlmsghdr { __u32 nlmsg_len; __u16 nlmsg_type; __u16 nlmsg_flags; __u32 nlmsg_seq; __u32 nlmsg_pid; };
+  nlmsghdr: { size: 16, nlmsg_len: 0, nlmsg_type: 4, nlmsg_flags: 6 },
+  // struct rtmsg { unsigned char rtm_family, rtm_dst_len, rtm_src_len, rtm_tos, rtm_table, rtm_protocol, rtm_scope,
+  //                rtm_type; unsigned rtm_flags; };
+  rtmsg: { size: 12, rtm_family: 0, rtm_dst_len: 1, rtm_src_len: 2, rtm_tos: 3 },
+  // struct rtattr { unsigned short rta_len; unsigned short rta_type; };
+  rtattr: { size: 4, rta_len: 0, rta_type: 2 },
   // Of the kernel's own <linux/udp.h>.
   UDP_MAX_SEGMENTS: 128,
   UDP_MAX_SEGMENTS_AT_FIRST: 64,

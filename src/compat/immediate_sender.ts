@@ -14,6 +14,9 @@ import type { MessageSender, SendingSocket } from "../sending/sender.ts";
 /** Sends messages, each with its result, which may be EAGAIN. */
 export class ImmediateSender implements Transmitter, MessageSender {
   segmentsTo(): undefined {}
+  takesSegments(): boolean {
+    return false;
+  }
   readonly queuedBytes = 0;
   readonly queuedCount = 0;
   queueLimit = Infinity;

@@ -6,6 +6,7 @@
 import type { Descriptor } from "../../ffi/descriptor.ts";
 import { errnoName } from "../../ffi/libc/errno.ts";
 import { ERROR } from "../../ffi/poll/poller.ts";
+import type { EncodedControls } from "../../ffi/wire/control.ts";
 import { ANY, type IpVersion, parseIp } from "../../ffi/wire/inet.ts";
 import { interfaceIndex } from "../../ffi/wire/interfaces.ts";
 import type { EncodedOption } from "../../ffi/wire/membership.ts";
@@ -27,6 +28,7 @@ import type { AddressPolicy } from "./address_policy.ts";
 import { AncillaryData, type AncillaryOwner } from "./ancillary_data.ts";
 import { DatagramEndpoint, type Listeners } from "./endpoint.ts";
 import type { Engine } from "./engine.ts";
+import { LockedMTUs, type RoutedSocket } from "./locked_mtus.ts";
 
 /** How to bind. */
 export interface BindFlags {
@@ -43,7 +45,7 @@ export type ApartReason = "filter" | "portFilter" | "dropCount";
 
 /** One UDP socket below its public surface. */
 export class UdpEndpoint extends DatagramEndpoint
-  implements UdpSendingSocket, ErrorReceivingSocket, ControlledSocket, AncillaryOwner {
+  implements UdpSendingSocket, ErrorReceivingSocket, ControlledSocket, AncillaryOwner, RoutedSocket {
   readonly version: IpVersion;
   readonly #policy: AddressPolicy;
   readonly #offload: Offload;
@@ -66,6 +68,9 @@ export class UdpEndpoint extends DatagramEndpoint
   /** The type of service over IPv4 and IPv6, as last read; -1: not since an option was set. */
   #typesOfService: Record<IpVersion, number> | undefined;
   #paths: Paths | undefined;
+  #lockedMTUs: LockedMTUs | undefined;
+  /** The last value of IP_MULTICAST_IF that was set, of which the kernel tells only a part. */
+  #multicastInterface: Uint8Array | undefined;
   #peerPath: Path | undefined;
 
   constructor(
@@ -248,6 +253,7 @@ export class UdpEndpoint extends DatagramEndpoint
   override connect(address: string, port: number): number {
     if (this.isConnected) return -this.engine.runtime.libc.abi.errno.EISCONN;
     this.#peerPath = undefined;
+    this.#lockedMTUs?.routesChanged();
     return super.connect(address, port);
   }
 
@@ -261,6 +267,7 @@ export class UdpEndpoint extends DatagramEndpoint
     const { libc } = this.engine.runtime;
     const index = name === "" ? 0 : interfaceIndex(libc, name);
     if (index < 0) return index;
+    this.#lockedMTUs?.routesChanged();
     return this.openWith((descriptor) => descriptor.bindToDevice(this.version, name, index));
   }
 
@@ -276,19 +283,35 @@ export class UdpEndpoint extends DatagramEndpoint
 
   /** setsockopt(2) of an encoded option on which nothing else here depends. @param option As for memberships. */
   setEncodedOption(option: EncodedOption | number): number {
-    return typeof option === "number" ? option : this.with((descriptor) => descriptor.setEncodedOption(option));
+    return typeof option === "number"
+      ? option
+      : this.#noting(option, this.with((descriptor) => descriptor.setEncodedOption(option)));
+  }
+
+  override setRawOption(option: EncodedOption): number {
+    return this.#noting(option, super.setRawOption(option));
+  }
+
+  #noting({ level, name, value }: EncodedOption, result: number): number {
+    const { levels, options } = this.engine.runtime.libc.abi;
+    if (result >= 0 && level === levels.IPPROTO_IP && name === options.IP_MULTICAST_IF) {
+      this.#multicastInterface = value;
+      this.#lockedMTUs?.routesChanged();
+    }
+    return result;
   }
 
   protected override optionsChanged(): void {
     this.#typesOfService = undefined;
     this.#fragmentation = undefined;
+    this.#lockedMTUs?.routesChanged();
   }
 
   /**
    * getsockopt(2) of an option. Unlike `getOption` it does not send the messages of this turn first, as it changes
    * nothing.
    */
-  protected peekOption(name: OptionName): number {
+  peekOption(name: OptionName): number {
     return this.descriptor?.getOption(name) ?? this.notOpen;
   }
 
@@ -381,9 +404,13 @@ export class UdpEndpoint extends DatagramEndpoint
     return new Sender(runtime.libc, outbox, this, this.#mayJoinSegments());
   }
 
-  /** Whether several messages may go to the kernel as one payload. They may not if each is to have a timestamp. */
+  /**
+   * Whether several messages may go to the kernel as one payload. They may not if each is to have a timestamp, or its
+   * own network errors: a payload that is not cut on its way, as to a container, is refused as a whole.
+   */
   #mayJoinSegments(): boolean {
-    return this.#offload.gso && this.#isUdp && !this.#ancillaryData?.sendTimestamps;
+    return this.#offload.gso && this.#isUdp && !this.#ancillaryData?.sendTimestamps &&
+      !this.#errorReceiver?.takesNetworkErrors;
   }
 
   /** Updates whether messages may go to the kernel as one payload. Messages that were sent before are not affected. */
@@ -421,11 +448,6 @@ export class UdpEndpoint extends DatagramEndpoint
   }
 
   /** For the sender. */
-  get keepsRefusals(): boolean {
-    return this.#errorReceiver?.takesNetworkErrors ?? false;
-  }
-
-  /** For the sender. */
   forbidFragments(forbidden: boolean): number {
     const { IP_PMTUDISC_DO, IP_PMTUDISC_WANT } = this.engine.runtime.libc.abi.linux!;
     const mode = forbidden ? IP_PMTUDISC_DO : IP_PMTUDISC_WANT;
@@ -441,6 +463,17 @@ export class UdpEndpoint extends DatagramEndpoint
   /** For the sender. */
   pathTo(address: EncodedAddress | undefined): Path | undefined {
     return address ? (this.#paths ??= this.#makePaths()).to(address) : this.#peerPath ??= this.#pathToPeer();
+  }
+
+  /** For the sender. */
+  isMTULocked(path: Path, controls: EncodedControls | undefined): boolean {
+    const { libc } = this.engine.runtime;
+    return (this.#lockedMTUs ??= new LockedMTUs(libc, this)).isLocked(path, controls);
+  }
+
+  /** For the routes. */
+  get multicastInterface(): Uint8Array | undefined {
+    return this.#multicastInterface;
   }
 
   #makePaths(): Paths {

@@ -112,7 +112,9 @@ export function getTransparent(socket: AnySocket): boolean {
 export function setRecvNetworkErrors(socket: AnySocket, flag: boolean): true {
   validateBoolean(flag, "flag");
   setForBoth(socket, "IP_RECVERR", "IPV6_RECVERR", flag ? 1 : 0);
-  runningUdpEndpoint(socket).errorReceiver.takesNetworkErrors = flag;
+  const endpoint = runningUdpEndpoint(socket);
+  endpoint.errorReceiver.takesNetworkErrors = flag;
+  endpoint.updateSegments();
   return true;
 }
 

@@ -29,8 +29,7 @@ export interface NetworkError {
   /** The IP address of the sender of the ICMP message: the destination, or a router on the path. Undefined if local. */
   offender: string | undefined;
   /**
-   * The part of the datagram's payload that was returned: ICMP need only return 8 bytes of UDP, which is its header. On this host
-   * datagrams that were sent as one payload (`gso`) are returned together, in one error.
+   * The part of the datagram's payload that was returned: ICMP need only return 8 bytes of UDP, which is its header.
    */
   message: Buffer<ArrayBuffer>;
 }

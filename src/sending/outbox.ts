@@ -33,6 +33,8 @@ const MAX_PAYLOAD = 65_507;
 export interface Transmitter {
   /** The path to a destination (undefined: to the peer), if messages may be sent there as segments of one payload. */
   segmentsTo(address: EncodedAddress | undefined): Path | undefined;
+  /** Whether segments leave by that path as the messages would one by one. Asked once for each run. */
+  takesSegments(path: Path, controls: EncodedControls | undefined): boolean;
   /**
    * Sends the runs from `first` up to `end`, whose memory is reused afterwards. If it throws, it is called again with
    * the same runs, and continues.
@@ -173,8 +175,9 @@ export class Outbox {
     const isPayload = path !== undefined && size <= path.limit && count <= this.#maxSegments && length <= MAX_PAYLOAD;
     if (!isPayload || length <= (count - 1) * size || this.#isFull(length)) return false;
     const run = this.#last;
-    if (run !== undefined && run.isUndecided && run.sender === sender) this.#decide(run);
+    if (run !== undefined && run.isUndecided && run.sender === sender) this.#decide(run, address, controls);
     if (size > path.sure && (length < count * size || !this.#hasGoneAhead(path, size))) return false;
+    if (!sender.takesSegments(path, controls)) return false;
     if (!this.#scheduled) this.schedule();
     copyPayload(bytes, length, this.#memory(), this.#used);
     const joins = run !== undefined &&
@@ -292,20 +295,25 @@ export class Outbox {
   ): void {
     copyPayload(payload, length, this.#memory(), this.#used);
     const run = this.#last;
-    if (run !== undefined && run.isUndecided && run.sender === sender) this.#decide(run);
+    if (run !== undefined && run.isUndecided && run.sender === sender) this.#decide(run, address, controls);
     const joins = run !== undefined && canJoin(run, sender, length, 1, length, address, controls, this.#maxSegments);
     const joined = joins ? run : undefined;
     this.#append(joined, sender, length, 1, length, address, request, controls, joins, joins, !joins);
   }
 
-  /** Determines whether messages may join a run of one. */
-  #decide(run: Run): void {
+  /**
+   * Determines whether messages may join a run of one. @param address The destination of the next message, and its
+   * control data: if they differ, it cannot join, and there is less to find out.
+   */
+  #decide(run: Run, address: EncodedAddress | undefined, controls: EncodedControls | undefined): void {
     const { length } = run;
+    const isAlike = run.address === address && run.controls === controls;
     const path = run.sender.segmentsTo(run.address);
     const isSure = path !== undefined && length <= path.sure;
-    const mayOpen = path !== undefined && length <= path.limit && (isSure || this.#hasGoneAhead(path, length));
+    const mayOpen = isAlike && this.#maxSegments > 1 && path !== undefined && length <= path.limit &&
+      (isSure || this.#hasGoneAhead(path, length));
     if (!isSure && path !== undefined) this.#scouts.set(path, Math.max(length, this.#scouts.get(path) ?? 0));
-    run.open = mayOpen && this.#maxSegments > 1;
+    run.open = mayOpen && run.sender.takesSegments(path, controls);
     run.takesShorter = isSure;
     run.isUndecided = false;
   }

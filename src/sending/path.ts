@@ -15,6 +15,8 @@ import type { EncodedAddress } from "../../ffi/wire/sockaddr.ts";
 export interface Path {
   /** Whether it is an IPv4 path. */
   readonly byIPv4: boolean;
+  /** The IPv4 address in network order; empty if it is an IPv6 path. */
+  readonly ipv4: Uint8Array;
   /** Whether it is over the loopback interface, without routers. */
   readonly isLoopback: boolean;
   /** The size of payload, in bytes, that every router forwards. */
@@ -39,7 +41,8 @@ export function pathTo(version: IpVersion, bytes: Uint8Array): Path {
   const byIPv4 = version === 4 || isMapped;
   const isLoopback = byIPv4 ? bytes[isMapped ? 12 : 0] === 127 : isZero(bytes, 15) && bytes[15] === 1;
   const sure = isLoopback ? Infinity : byIPv4 ? SURE_IPV4 : SURE_IPV6;
-  return { byIPv4, isLoopback, sure, limit: Infinity, limitUntil: 0 };
+  const ipv4 = byIPv4 ? bytes.slice(isMapped ? 12 : 0) : new Uint8Array();
+  return { byIPv4, ipv4, isLoopback, sure, limit: Infinity, limitUntil: 0 };
 }
 
 function isZero(bytes: Uint8Array, length: number): boolean {

@@ -46,6 +46,11 @@ export abstract class QueueingSender implements RetryingTransmitter {
   /** For the outbox. */
   abstract segmentsTo(address: EncodedAddress | undefined): Path | undefined;
 
+  /** For the outbox. */
+  takesSegments(_path: Path, _controls: EncodedControls | undefined): boolean {
+    return true;
+  }
+
   /** Sends runs: {@linkcode QueueingSender.transmit}. */
   protected abstract transmitRuns(collected: Collected, first: number, end: number): void;
 

@@ -87,12 +87,12 @@ export interface UdpSendingSocket extends SendingSocket {
   fragmentation(): Fragmentation;
   /** Whether nothing else uses the descriptor, so that an option can be changed for the duration of a call. */
   readonly isSole: boolean;
-  /** Whether the kernel puts what it refuses on the error queue. */
-  readonly keepsRefusals: boolean;
   /**
    * Forbids fragmentation over IPv4 (IP_PMTUDISC_DO), or restores IP_PMTUDISC_WANT. @returns A negative errno, or 0.
    */
   forbidFragments(forbidden: boolean): number;
+  /** Whether the MTU of the route is locked that messages with those controls take over IPv4. */
+  isMTULocked(path: Path, controls: EncodedControls | undefined): boolean;
   /** Called when the kernel has refused a payload of several messages and accepted them in smaller ones. */
   segmentsRefused?(errno: number): void;
   /** The path to a destination; undefined: to the peer. */
@@ -154,6 +154,15 @@ export class Sender extends QueueingSender {
     if (!byIPv4 || isLoopback) return true;
     const fragmented = this.#socket.fragmentation();
     return fragmented === "none" || (fragmented === "large" && this.#socket.isSole);
+  }
+
+  /**
+   * In the mode IP_PMTUDISC_WANT, messages have no don't-fragment bit if the MTU of their route is locked. Segments
+   * would have it, as the mode is switched for them.
+   */
+  override takesSegments(path: Path, controls: EncodedControls | undefined): boolean {
+    if (!path.byIPv4 || path.isLoopback || this.#socket.fragmentation() === "none") return true;
+    return !this.#socket.isMTULocked(path, controls);
   }
 
   /** Accepts several messages as one payload. @returns Whether it could. If not, the caller sends them one by one. */
@@ -333,28 +342,15 @@ export class Sender extends QueueingSender {
     if (result >= 0) this.#forbidsFragments = forbidden;
   }
 
-  /**
-   * The number of runs, from `next` on, that go to the kernel in one call. Sets the mode for that call. While
-   * fragmentation is forbidden, a single message that is too large is an error. If that error would be put on the error
-   * queue, single messages go in separate calls, with fragmentation allowed.
-   */
-  #chooseMode({ runs }: Collected, next: number, end: number): number {
-    const isKept = this.#socket.keepsRefusals;
-    const forbids = !isKept || runs[next]!.count > 1;
-    let until = next + 1;
-    while (until < end && (!isKept || (runs[until]!.count > 1) === forbids)) until++;
-    this.#forbidFragments(forbids);
-    return until - next;
-  }
-
-  /** @param choosesMode Whether fragmentation is forbidden as needed. */
-  #sendInMode(collected: Collected, first: number, end: number, choosesMode: boolean): number {
+  /** @param forbids Whether fragmentation is forbidden, but for single messages that are too large for that. */
+  #sendInMode(collected: Collected, first: number, end: number, forbids: boolean): number {
     const { vector, runs } = collected;
     let next = first;
     while (next < end && runs[next]!.count === 0) next++;
     for (let i = next; i < end; i++) this.submit(collected, i, runs[i]!.count);
     while (next < end) {
-      const count = choosesMode ? this.#chooseMode(collected, next, end) : end - next;
+      const count = end - next;
+      if (forbids) this.#forbidFragments(true);
       const sent = this.#transmit(vector, next, count);
       for (const until = next + Math.max(sent, 0); next < until; next++) this.settle(collected, runs[next]!);
       if (sent === count) continue;

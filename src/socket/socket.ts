@@ -516,7 +516,7 @@ export class Socket extends EventEmitter<SocketEvents> {
    * Sets the priority of what is sent (SO_PRIORITY, Linux), by which the device's queueing discipline sorts packets. It
    * is also the priority of a VLAN's frames. Not in Node. {@linkcode Socket.setTOS} also changes it.
    *
-   * @param priority 0 to 6; with CAP_NET_ADMIN up to 2147483647.
+   * @param priority 0 to 6; with CAP_NET_ADMIN or (since Linux 5.17) CAP_NET_RAW up to 2147483647.
    * @returns True.
    * @throws {RangeError} ERR_OUT_OF_RANGE.
    * @throws {Error} EPERM above 6 without the privilege.
@@ -554,8 +554,8 @@ export class Socket extends EventEmitter<SocketEvents> {
    * @param microseconds How long to poll, 0 to 2147483647; 0 turns it off.
    * @returns True.
    * @throws {RangeError} ERR_OUT_OF_RANGE.
-   * @throws {Error} EPERM on older kernels for a longer time than the socket has (at first net.core.busy_read) without CAP_NET_ADMIN. Linux
-   * 6.18 takes it from everybody.
+   * @throws {Error} EPERM on older kernels for a longer time than the socket has (at first net.core.busy_read) without
+   * CAP_NET_ADMIN. Linux 6.18 requires no privilege.
    */
   setBusyPoll(microseconds: number): true {
     return solSocket.setBusyPoll(this, microseconds);
@@ -790,7 +790,8 @@ export class Socket extends EventEmitter<SocketEvents> {
    * Enables `'networkError'` events, also on a socket without a peer: ICMP errors, and this host's own refusals, of what was
    * sent (IP_RECVERR, IPV6_RECVERR; Linux). On a connected socket they replace `'error'` with ECONNREFUSED. No datagram is lost
    * by it: if the kernel refuses one because of another one's error, it is sent again. Errors wait in the receive buffer: if that is full, the
-   * kernel drops them ({@linkcode Socket.getErrorQueueOverruns}). Also an option of `createSocket`. Not in Node.
+   * kernel drops them ({@linkcode Socket.getErrorQueueOverruns}). While it is enabled, messages go to the kernel one by one, as
+   * one error would stand for several. Also an option of `createSocket`. Not in Node.
    *
    * @returns True.
    * @throws {Error} ENOPROTOOPT on macOS.

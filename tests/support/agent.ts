@@ -95,6 +95,14 @@ export class Agent {
     return socket;
   }
 
+  /** Makes a socket that adopts another descriptor of one of this agent's sockets. */
+  async adopted(from: RemoteSocket, options: SocketOptions): Promise<RemoteSocket> {
+    const socket = new RemoteSocket(this, this.#sockets.length);
+    this.#sockets.push(socket);
+    await socket.call("adopt", this.#sockets.indexOf(from), options);
+    return socket;
+  }
+
   /** Makes a socket and binds it. */
   async bound(options: SocketType | SocketOptions, address?: string, port = 0): Promise<RemoteSocket> {
     const socket = await this.socket(options);

@@ -70,6 +70,7 @@ export class Capture {
   #read(line: string): void {
     const bytes = /^\s+0x[0-9a-f]+:\s+([0-9a-f ]+)/.exec(line)?.[1];
     this.#hex = bytes ? this.#hex + bytes.replaceAll(" ", "") : "";
+    if (this.#hex.length / 2 < lengthIn(this.#hex)) return;
     const packet = decode(Uint8Array.from(this.#hex.match(/../g) ?? [], (byte) => parseInt(byte, 16)));
     if (packet) this.#packets.put(packet);
   }
@@ -78,6 +79,12 @@ export class Capture {
 /** An address as a packet has it. */
 export function bytesOf(address: string): Uint8Array {
   return parseIp(address)!.bytes;
+}
+
+/** The length of a packet, in bytes, that its first ones say; Infinity while they are not enough. */
+function lengthIn(hex: string): number {
+  if (hex.length < 40) return Infinity;
+  return hex.startsWith("4") ? parseInt(hex.slice(4, 8), 16) : 40 + parseInt(hex.slice(8, 12), 16);
 }
 
 /** Next header: a fragment (RFC 8200, 4.5), and UDP. */

@@ -10,8 +10,11 @@ import { type Host, Network } from "./namespaces.ts";
 /** The MTU of the second link. */
 export const SMALLER_MTU = 1400;
 
-/** Three hosts in a row, without agents. */
-export function routedNetwork(tools: Tools): { a: Host; router: Host; b: Host } {
+/** Three hosts in a row. */
+export type Routed = { readonly a: Host; readonly router: Host; readonly b: Host };
+
+/** Makes them, without agents. */
+export function routedNetwork(tools: Tools): Routed {
   const network = new Network(tools);
   const [a, router, b] = [network.host("a"), network.host("r"), network.host("b")];
   network.link(a, router);
@@ -36,7 +39,7 @@ export function routedNetwork(tools: Tools): { a: Host; router: Host; b: Host } 
 }
 
 /** The two hosts, with an agent each. */
-export async function routedHosts(tools: Tools): Promise<{ a: Agent; b: Agent; hosts: { a: Host; b: Host } }> {
+export async function routedHosts(tools: Tools): Promise<{ a: Agent; b: Agent; hosts: Routed }> {
   const hosts = routedNetwork(tools);
   const [a, b] = await Promise.all([hosts.a.agent(), hosts.b.agent()]);
   return { a, b, hosts };
