@@ -73,7 +73,10 @@ export function waves(wave: number, one: (done: (error?: Error | null) => void) 
 export function asking(wave: number, ask: (asker: number) => Promise<number>): () => number {
   let sum = 0;
   const goOn = async (asker: number): Promise<never> => {
-    for (;;) sum += await ask(asker);
+    for (;;) {
+      const answers = await ask(asker); // Others add to the sum in the meantime.
+      sum += answers;
+    }
   };
   for (let i = 0; i < wave; i++) goOn(i);
   return () => sum;
