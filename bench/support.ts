@@ -120,8 +120,9 @@ export function announce(port: number): void {
   console.log(JSON.stringify({ port }));
 }
 
-/** Watches a counter for the window: how fast it grows, and how much processor time one costs, in microseconds. */
+/** Watches a counter for the window, from the warm-up after its first count: how fast it grows, and how much processor time one costs, in microseconds. */
 export async function measure({ warm, window }: Options, count: () => number): Promise<Figures> {
+  while (count() === 0) await delay(1);
   await delay(warm);
   const before = sample(count());
   await delay(window);
