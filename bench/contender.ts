@@ -1,7 +1,7 @@
 /**
  * One measurement in a process of its own: `contender <module> <workload> <options as JSON>`.
  *
- * `module` is `ours`, `builtin` or `none`. Prints JSON, one object a line; the last is the result.
+ * `module` is `ours`, `builtin`, `registered` (ours in the built-in's place, loaded before this) or `none`. Prints JSON, one object a line; the last is the result.
  *
  * @module
  */
@@ -27,7 +27,10 @@ console.log(JSON.stringify({ ...figures, importTime }));
 
 async function load(name: string): Promise<Dgram> {
   if (name === "ours") return await import(extension() === ".ts" ? "../mod.ts" : PACKAGE) as Dgram;
-  return await import("node:dgram") as unknown as Dgram;
+  const builtin = await import("node:dgram");
+  const isRegistered = "sendMany" in builtin.Socket.prototype;
+  if (isRegistered !== (name === "registered")) throw new Error("another module than is to be measured");
+  return builtin as unknown as Dgram;
 }
 
 /** `.ts`, or `.js` where this runs compiled. */

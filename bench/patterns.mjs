@@ -5,7 +5,7 @@ import { startContender, startProgram } from "./processes.mjs";
 
 /** Runs a contender once. Returns its figures. */
 export async function measure(runtime, contender, workload, times) {
-  const { sizes = [], peers = 1, idle = 0, sockets = 1, wave = 512, pace = 0, connected = false } = workload;
+  const { sizes = [], peers = 1, idle = 0, sockets = 1, wave = 512, pace = 0, connected = false, question } = workload;
   const options = {
     port: 0,
     sizes,
@@ -15,6 +15,7 @@ export async function measure(runtime, contender, workload, times) {
     wave,
     pace,
     connected,
+    question,
     workers: contender.workers ?? 0,
     told: contender.told ?? false,
     ...times,
@@ -114,6 +115,7 @@ function sink(offload, { warm }, window) {
   return startProgram("sink", [offload, seconds(warm), seconds(window)]);
 }
 
-function clients(port, count, { sizes, warm, window }, processor) {
-  return startProgram("clients", [port, count, sizes[0], seconds(warm), seconds(window)], processor);
+function clients(port, count, { sizes, question, warm, window }, processor) {
+  const words = [port, count, sizes[0] ?? 0, seconds(warm), seconds(window)];
+  return startProgram("clients", question ? [...words, question] : words, processor);
 }

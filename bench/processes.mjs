@@ -5,7 +5,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
-import { fileURLToPath } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const work = join(root, ".work", "bench");
@@ -19,19 +19,32 @@ const outerNode = process.env.npm_node_execpath ?? process.execPath;
 
 const compiled = join(work, "js", "bench", "contender.js");
 
+/** What puts this module in the built-in's place: the npm package's, and that in TypeScript. */
+const registers = { npm: join(root, ".work/npm/package/register.mjs"), source: join(root, "register.ts") };
+
 /** Node and Bun run the npm package; Deno runs TypeScript, as from JSR. */
 export const runtimes = {
   deno: {
     title: "Deno",
     command: bin("deno"),
-    args: ["run", "-A", "--quiet", "--unstable-net", "--v8-flags=--expose-gc", join(root, "bench", "contender.ts")],
+    args: ["run", "-A", "--quiet", "--unstable-net", "--v8-flags=--expose-gc"],
+    script: join(root, "bench", "contender.ts"),
+    register: `--preload=${registers.source}`,
   },
-  bun: { title: "Bun", command: bin("bun"), args: [compiled] },
-  node: { title: "Node 26", command: bin("node"), args: ["--no-warnings", "--expose-gc", compiled] },
+  bun: { title: "Bun", command: bin("bun"), args: [], script: compiled, register: `--preload=${registers.npm}` },
+  node: {
+    title: "Node 26",
+    command: bin("node"),
+    args: ["--no-warnings", "--expose-gc"],
+    script: compiled,
+    register: `--import=${pathToFileURL(registers.npm)}`,
+  },
   koffi: {
     title: "Node 20, koffi",
     command: outerNode,
-    args: ["--no-warnings", "--expose-gc", compiled],
+    args: ["--no-warnings", "--expose-gc"],
+    script: compiled,
+    register: `--import=${pathToFileURL(registers.npm)}`,
     environment: { DGRAM_FFI_BINDING: "koffi" },
   },
 };
@@ -70,9 +83,11 @@ const hasTaskset = spawnSync("taskset", ["--version"]).status === 0;
 const program = (name) => join(work, name);
 
 /** Starts a contender. @param place The processor it is to stay on, or whether it is to have a link in a namespace, if any. */
-export function startContender(runtime, module, script, options, place = {}) {
-  const { command, args, environment } = runtimes[runtime];
-  return new Running(command, [...args, module, script, JSON.stringify(options)], { environment, ...place });
+export function startContender(runtime, module, workload, options, place = {}) {
+  const { command, args, script, register, environment } = runtimes[runtime];
+  const flags = module === "registered" ? [...args, register] : args;
+  const words = [module, workload, JSON.stringify(options)];
+  return new Running(command, [...flags, script, ...words], { environment, ...place });
 }
 
 /** Starts a C program. */

@@ -1,17 +1,19 @@
 /**
  * The benchmark. Plain JavaScript for Node 20.
  *
- * node bench/run.mjs [--only=send64,...] [--runtimes=deno,bun,node,koffi] [--rounds=N] [--quick] [--out=folder]
+ * node bench/run.mjs [--packages] [--only=send64,...] [--runtimes=deno,bun,node,koffi] [--rounds=N] [--quick] [--out=folder]
  *
  * Every measurement is a process of its own. In each round every contender of a workload runs once, in an order that is drawn
  * anew, so that whatever else the machine does strikes all alike. Figures are medians over the rounds; ratios are made within a
- * round first. Writes results.json and charts/*.svg into bench/, or the given folder.
+ * round first. Writes results.json, charts/*.svg and the table in README.md; with --packages, which measures npm packages instead,
+ * packages.json and the table in bench/README.md. With --out=folder it writes there, and no table.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { arch, cpus, release } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { drawCharts } from "./charts.mjs";
+import { packages } from "./packages.mjs";
 import { measure } from "./patterns.mjs";
 import { writeTable } from "./readme.mjs";
 import { build, format as layOut, root, runtimes, versionOf } from "./processes.mjs";
@@ -21,8 +23,9 @@ import { workloads } from "./workloads.mjs";
 
 const { values: options } = parseArgs({
   options: {
-    only: { type: "string", default: Object.keys(workloads).join(",") },
-    runtimes: { type: "string", default: Object.keys(runtimes).join(",") },
+    packages: { type: "boolean", default: false },
+    only: { type: "string" },
+    runtimes: { type: "string" },
     rounds: { type: "string" },
     quick: { type: "boolean", default: false },
     out: { type: "string" },
@@ -30,7 +33,11 @@ const { values: options } = parseArgs({
 });
 const times = options.quick ? { warm: 300, window: 400 } : { warm: 500, window: 1000 };
 const rounds = Number(options.rounds ?? (options.quick ? 1 : 7));
-const wanted = options.runtimes.split(",");
+/** What is measured, and where its figures go. Packages are not measured with koffi: some need a newer Node. */
+const suite = options.packages
+  ? { workloads: packages, runtimes: ["deno", "bun", "node"], results: "packages.json", readme: "bench/README.md" }
+  : { workloads, runtimes: Object.keys(runtimes), results: "results.json", readme: "README.md" };
+const wanted = options.runtimes?.split(",") ?? suite.runtimes;
 
 build();
 const results = {
@@ -41,7 +48,7 @@ const results = {
   milliseconds: times,
   workloads: {},
 };
-for (const name of options.only.split(",")) {
+for (const name of options.only?.split(",") ?? Object.keys(suite.workloads)) {
   results.workloads[name] = await runWorkload(name);
   save();
 }
@@ -53,16 +60,16 @@ function save() {
   results.table = tableOf(results.workloads, wanted);
   const out = options.out ?? join(root, "bench");
   mkdirSync(join(out, "charts"), { recursive: true });
-  writeFileSync(join(out, "results.json"), `${JSON.stringify(results, null, 1)}\n`);
-  drawCharts(results, join(out, "charts"));
+  writeFileSync(join(out, suite.results), `${JSON.stringify(results, null, 1)}\n`);
+  if (!options.packages) drawCharts(results, join(out, "charts"));
   if (options.out) return;
-  writeTable(results, join(root, "README.md"));
-  layOut(join(root, "README.md"), join(out, "results.json"));
+  writeTable(results, join(root, suite.readme), suite.results);
+  layOut(join(root, suite.readme), join(out, suite.results));
 }
 
 /** Figures of all contenders by their names, `node/dgram-ffi` or `C, sendmmsg`: one value a round. */
 async function runWorkload(name) {
-  const workload = workloads[name];
+  const workload = suite.workloads[name];
   let contenders = contendersOf(workload);
   const collected = {};
   console.log(`\n${name}: ${workload.title}`);

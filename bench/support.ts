@@ -53,6 +53,35 @@ export function untilTurn(count: number): Promise<void> | undefined {
   return count % SOCKETS_PER_TURN === 0 ? new Promise((resolve) => void setImmediate(resolve)) : undefined;
 }
 
+/** Does something with a callback, a wave of it a turn, each wave when the last callback of the one before has come. Returns how often. */
+export function waves(wave: number, one: (done: (error?: Error | null) => void) => void): () => number {
+  let [count, pending] = [0, 0];
+  const done = (error?: Error | null): void => {
+    if (error) throw error;
+    count++;
+    if (--pending === 0) setImmediate(sendWave);
+  };
+  const sendWave = (): void => {
+    pending = wave;
+    for (let i = 0; i < wave; i++) one(done);
+  };
+  sendWave();
+  return () => count;
+}
+
+/** Asks again and again, so that as many questions as the wave says are under way. Returns what the answers came to. */
+export function asking(wave: number, ask: (asker: number) => Promise<number>): () => number {
+  let sum = 0;
+  const goOn = async (asker: number): Promise<never> => {
+    for (;;) {
+      const answers = await ask(asker); // Others add to the sum in the meantime.
+      sum += answers;
+    }
+  };
+  for (let i = 0; i < wave; i++) goOn(i);
+  return () => sum;
+}
+
 /** The loopback address, where everything happens. */
 export const LOOPBACK = "127.0.0.1";
 
@@ -91,8 +120,9 @@ export function announce(port: number): void {
   console.log(JSON.stringify({ port }));
 }
 
-/** Watches a counter for the window: how fast it grows, and how much processor time one costs, in microseconds. */
+/** Watches a counter for the window, from the warm-up after its first count: how fast it grows, and how much processor time one costs, in microseconds. */
 export async function measure({ warm, window }: Options, count: () => number): Promise<Figures> {
+  while (count() === 0) await delay(1);
   await delay(warm);
   const before = sample(count());
   await delay(window);

@@ -84,9 +84,9 @@ const cpuShare = (workload, label, bar) => ({
 });
 
 /** A workload that must be no slower than the same runtime's own module, and take no more of the processor. */
-const never = (workload, label) => [
+const never = (workload, label, of = "message") => [
   speedUp(workload, label, { all: 1 }),
-  cpuShare(workload, `${label}, CPU per message`, 1),
+  cpuShare(workload, `${label}, CPU per ${of}`, 1),
 ];
 
 const bars = [
@@ -126,6 +126,15 @@ const bars = [
   cpuShare("paced200", "200 messages a second each way, CPU", 1),
   cpuShare("paced1000", "1,000 messages a second each way, CPU", 1),
   notAbove("wake2000", "wake-up of one among 2,000 sockets, p50", "p50"),
+  ...never("hotShots", "hot-shots, a StatsD client", "metric"),
+  ...never("syslogClient", "syslog-client", "line"),
+  ...never("dns2Server", "dns2, a name server of 64 clients", "answer"),
+  ...never("dns2Lookup", "dns2, client and server", "answer"),
+  ...never("coap", "coap, client and server", "answer"),
+  ...never("netSnmp", "net-snmp, walks of a table", "row"),
+  ...never("bittorrentDht", "bittorrent-dht, lookups", "lookup"),
+  ...never("utp", "utp, a stream", "KiB"),
+  ...never("werift", "werift, a WebRTC data channel", "answer"),
   {
     workload: "first message after createSocket, cold",
     needs: ["start"],
