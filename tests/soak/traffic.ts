@@ -44,7 +44,7 @@ async function startWorker(seed: number, random: (below: number) => number): Pro
   const worker = new Worker(fileURLToPath(import.meta.url), { workerData: { seed } });
   totals.workers++;
   const ended = new Promise<void>((resolve) => worker.once("exit", () => resolve()));
-  worker.once("error", (error) => totals.faults.push(`seed ${seed}: a Worker failed: ${error.message}`));
+  worker.once("error", (error: unknown) => totals.faults.push(`seed ${seed}: a Worker failed: ${error}`));
   const mayEnd = random(TERMINATED) > 0;
   const wait = random(400);
   // Not while it loads: koffi takes that amiss.
