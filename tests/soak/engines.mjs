@@ -1,0 +1,40 @@
+/**
+ * The ways in which the engines can be stressed, by runtime: flags, environment, and the name in the log. Plain JavaScript for Node 20.
+ */
+
+/** V8's, for Node, koffi and Deno. */
+const V8 = {
+  "compacts at each collection": ["--stress-compaction"],
+  "scavenges all the time": ["--stress-scavenge=50"],
+  "interprets": ["--jitless"],
+  "never optimises": ["--no-opt"],
+  "optimises from the first call": ["--always-turbofan"],
+  "collects at short intervals": ["--gc-interval=500"],
+};
+
+/** JavaScriptCore's. */
+const JSC = {
+  "collects all the time": { BUN_JSC_collectContinuously: "1" },
+  "interprets": { BUN_JSC_useJIT: "0" },
+  "never optimises": { BUN_JSC_useDFGJIT: "0" },
+  "optimises from the first call": {
+    BUN_JSC_thresholdForJITAfterWarmUp: "1",
+    BUN_JSC_thresholdForJITSoon: "1",
+    BUN_JSC_thresholdForOptimizeAfterWarmUp: "1",
+    BUN_JSC_thresholdForOptimizeAfterLongWarmUp: "1",
+    BUN_JSC_thresholdForOptimizeSoon: "1",
+    BUN_JSC_thresholdForFTLOptimizeAfterWarmUp: "5",
+    BUN_JSC_thresholdForFTLOptimizeSoon: "5",
+  },
+  "slow path of all allocations": { BUN_JSC_slowPathAllocsBetweenGCs: "50" },
+};
+
+/** Each: its name, the runtime's flags, its environment. */
+export function enginesOf(runtime) {
+  if (runtime === "bun") return Object.entries(JSC).map(([name, environment]) => ({ name, flags: [], environment }));
+  return Object.entries(V8).map(([name, flags]) => ({
+    name,
+    flags: runtime === "deno" ? [`--v8-flags=${flags.join(",")}`] : flags,
+    environment: {},
+  }));
+}
