@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { closeSync } from "node:fs";
 import process from "node:process";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { Libc } from "../ffi/libc/libc.ts";
@@ -258,7 +257,7 @@ const APART: Record<string, (socket: Socket) => unknown> = {
   "setRecvDropCount()": (socket) => socket.setRecvDropCount(true),
   "attachFilter()": (socket) => socket.attachFilter(ret(0xffffffff)),
   "attachReusePortFilter()": (socket) => socket.attachReusePortFilter(ret(0)),
-  "sharing the descriptor": (socket) => closeSync(runningUdpEndpoint(socket).duplicate()),
+  "sharing the descriptor": (socket) => currentRuntime().libc.close(runningUdpEndpoint(socket).duplicate()),
 };
 
 const GRO = linuxOnly("UDP_GRO");

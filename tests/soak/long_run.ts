@@ -11,7 +11,7 @@ import { look, tell } from "./samples.ts";
 const [task, count, seed] = [process.argv[2], Number(process.argv[3]), Number(process.argv[4])];
 
 /** How often it looks. */
-const LOOKS = 100;
+const LOOKS = count < 1_000_000 ? 5 : 100;
 
 /** Looks whenever another share of the run is done. */
 export class Progress {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { Buffer } from "node:buffer";
+import type { Buffer } from "node:buffer";
 import process from "node:process";
 import { threadId } from "node:worker_threads";
 import { createSocket, type MessageBatch, type RemoteInfo, type Socket, type UnixSocket } from "../../mod.ts";

@@ -38,7 +38,7 @@ const seconds = options.short ? 3 : Number(options.minutes ?? 1) * 60 / names.le
 
 /** What the long runs count to. */
 const COUNTS = options.short
-  ? { datagrams: 200_000, sockets: 2_000, peers: 5_000 }
+  ? { datagrams: 100_000, sockets: 1_000, peers: 2_000 }
   : { datagrams: 100_000_000, sockets: 1_000_000, peers: 1_000_000 };
 
 /** Flags and script of each runtime. */
@@ -99,8 +99,13 @@ function log(part, name, what, { code, result, output }, fault) {
 
 const doing = {
   async traffic(name) {
-    // Two Workers at a time come and go beside it.
-    log("traffic", name, "", await run(name, "traffic", [seconds, seed, 2], { within: 60 + 3 * seconds }));
+    // Workers come and go beside it.
+    log(
+      "traffic",
+      name,
+      "",
+      await run(name, "traffic", [seconds, seed, options.short ? 1 : 2], { within: 60 + 3 * seconds }),
+    );
   },
   async engines(name) {
     const engines = options.short ? enginesOf(name).slice(0, 1) : enginesOf(name);

@@ -87,11 +87,14 @@ async function main(): Promise<void> {
   process.exitCode = totals.faults.length > 0 ? 1 : 0;
 }
 
+/** Rounds of a Worker. */
+const WORKER_ROUNDS = 2;
+
 /** Descriptors that runtimes open at first use and keep. */
 const KEPT = 12;
 
 if (isMainThread) await main();
 else {
   parentPort!.postMessage("up");
-  for (let i = 0; i < 3; i++) parentPort!.postMessage(await new World(workerData.seed + i).run(STEPS));
+  for (let i = 0; i < WORKER_ROUNDS; i++) parentPort!.postMessage(await new World(workerData.seed + i).run(STEPS));
 }
