@@ -8,16 +8,15 @@ const V8 = {
   "scavenges all the time": ["--stress-scavenge=50"],
   "interprets": ["--jitless"],
   "never optimises": ["--no-opt"],
-  "optimises from the first call": ["--always-turbofan"],
+  "optimises after a few calls": ["--no-lazy-feedback-allocation", "--interrupt-budget=1000"],
   "collects at short intervals": ["--gc-interval=500"],
 };
 
-/** JavaScriptCore's. */
+/** JavaScriptCore's. bun:ffi compiles its calls: without a compiler (useJIT=0) it opens no library. */
 const JSC = {
   "collects all the time": { BUN_JSC_collectContinuously: "1" },
-  "interprets": { BUN_JSC_useJIT: "0" },
   "never optimises": { BUN_JSC_useDFGJIT: "0" },
-  "optimises from the first call": {
+  "optimises after a few calls": {
     BUN_JSC_thresholdForJITAfterWarmUp: "1",
     BUN_JSC_thresholdForJITSoon: "1",
     BUN_JSC_thresholdForOptimizeAfterWarmUp: "1",

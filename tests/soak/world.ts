@@ -378,7 +378,9 @@ export class World {
       const isRight = missing + unknown >= dropped && missing <= most;
       const fault = isRight
         ? undefined
-        : `${party.name}: ${missing} are missing (${unknown} unknown), ${dropped} dropped`;
+        : `${party.name}: ${missing} are missing (${unknown} unknown), ${dropped} dropped, ${
+          isEmpty(party) ? "nothing" : "some"
+        } waiting`;
       return { missing, dropped, fault };
     });
   }
