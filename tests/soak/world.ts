@@ -138,7 +138,10 @@ export class World {
     const from = this.#pick();
     const to = from.peer ?? this.#pick();
     const address = from.peer ? from.peerAddress : from.addressOf(to, this.#random);
-    if (address === undefined || (!to.receives && to.peer !== from) || (to.peer && to.peer !== from)) return undefined;
+    if (address === undefined) return undefined;
+    // A connected socket hears its peer only, and by the address to which it is connected.
+    const hears = to.peer ? to.peer === from && from.peer === to : to.receives;
+    if (!hears) return undefined;
     return { from, to, address };
   }
 
