@@ -8,9 +8,12 @@ const V8 = {
   "scavenges all the time": ["--stress-scavenge=50"],
   "interprets": ["--jitless"],
   "never optimises": ["--no-opt"],
-  "optimises after a few calls": ["--no-lazy-feedback-allocation", "--interrupt-budget=1000"],
+  "optimises after a few calls": ["--no-lazy-feedback-allocation", "--invocation-count-for-turbofan=1"],
   "collects at short intervals": ["--gc-interval=500"],
 };
+
+/** Node 20 has another flag for it. */
+const OLD_V8 = { ...V8, "optimises after a few calls": ["--always-turbofan"] };
 
 /** JavaScriptCore's. bun:ffi compiles its calls: without a compiler (useJIT=0) it opens no library. */
 const JSC = {
@@ -31,9 +34,11 @@ const JSC = {
 /** Each: its name, the runtime's flags, its environment. */
 export function enginesOf(runtime) {
   if (runtime === "bun") return Object.entries(JSC).map(([name, environment]) => ({ name, flags: [], environment }));
-  return Object.entries(V8).map(([name, flags]) => ({
+  return Object.entries(runtime === "koffi" ? OLD_V8 : V8).map(([name, flags]) => ({
     name,
     flags: runtime === "deno" ? [`--v8-flags=${flags.join(",")}`] : flags,
     environment: {},
+    // Node strips types by WebAssembly, which needs the compiler.
+    isCompiled: runtime === "node" && name === "interprets",
   }));
 }

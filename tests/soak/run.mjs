@@ -56,19 +56,19 @@ const runtimes = {
 
 let isBroken = false;
 mkdirSync(work, { recursive: true });
-if (names.includes("koffi")) {
+if (names.includes("koffi") || names.includes("node")) {
   spawnSync(bin("tsc"), ["--outDir", join(work, "js")], { cwd: root, stdio: "inherit" });
 }
 console.log(`npm run soak -- --seed=${seed}${options.short ? " --short" : ""} --only=${parts} --runtimes=${names}`);
 
-const scriptOf = (name, file) =>
-  runtimes[name].isCompiled ? join(work, "js/tests/soak", `${file}.js`) : join(root, "tests/soak", `${file}.ts`);
+const scriptOf = (name, file, isCompiled = runtimes[name].isCompiled) =>
+  isCompiled ? join(work, "js/tests/soak", `${file}.js`) : join(root, "tests/soak", `${file}.ts`);
 
 /** Runs a script to its end. @returns Its result, its samples, and whether it has failed. */
-function run(name, file, args, { flags = [], environment = {}, within } = {}) {
+function run(name, file, args, { flags = [], environment = {}, isCompiled, within } = {}) {
   const runtime = runtimes[name];
   const env = { ...process.env, NO_COLOR: "1", ...runtime.environment, ...environment };
-  const words = [...runtime.args, ...flags, scriptOf(name, file), ...args.map(String)];
+  const words = [...runtime.args, ...flags, scriptOf(name, file, isCompiled), ...args.map(String)];
   const child = spawn(runtime.command, words, { cwd: root, env, stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
   child.stdout.on("data", (chunk) => output += chunk);
@@ -110,9 +110,9 @@ const doing = {
   async engines(name) {
     const engines = options.short ? enginesOf(name).slice(0, 1) : enginesOf(name);
     const share = options.short ? 2 : seconds / engines.length;
-    for (const { name: what, flags, environment } of engines) {
+    for (const { name: what, ...how } of engines) {
       // An engine under stress takes long over little.
-      const ended = await run(name, "traffic", [share, seed, 0], { flags, environment, within: 240 + 3 * share });
+      const ended = await run(name, "traffic", [share, seed, 0], { ...how, within: 240 + 3 * share });
       log("engines", name, what, ended);
     }
   },
