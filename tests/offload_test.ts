@@ -7,6 +7,7 @@ import process from "node:process";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import type { Libc } from "../ffi/libc/libc.ts";
 import { currentRuntime, replaceLibc } from "../ffi/load.ts";
+import type { MessageBatch, Socket } from "../mod.ts";
 import { runningUdpEndpoint } from "../src/endpoint/socket_state.ts";
 import { Inbox } from "../src/receiving/inbox.ts";
 import { injectFaults } from "./support/faulty_libc.ts";
@@ -247,3 +248,63 @@ testBoth("from a shared descriptor one payload is taken at a time, so that other
   const calls = faults.callsOf("recvmmsg", fd);
   assertEquals(calls.filter(({ result }) => result > 0).map(({ args }) => args[2]), [1, 1, 1, 1, 1]);
 }, { skip: linuxOnly("recvmmsg") });
+
+/** A program that accepts every datagram whole; as one that selects a socket: the first. */
+const ret = (k: number): [{ code: number; jt: number; jf: number; k: number }] => [{ code: 6, jt: 0, jf: 0, k }];
+
+/** What makes the kernel deliver each datagram on its own from then on. */
+const APART: Record<string, (socket: Socket) => unknown> = {
+  "setRecvDropCount()": (socket) => socket.setRecvDropCount(true),
+  "attachFilter()": (socket) => socket.attachFilter(ret(0xffffffff)),
+  "attachReusePortFilter()": (socket) => socket.attachReusePortFilter(ret(0)),
+  "sharing the descriptor": (socket) => currentRuntime().libc.close(runningUdpEndpoint(socket).duplicate()),
+};
+
+const GRO = linuxOnly("UDP_GRO");
+
+/** Messages of a burst: the kernel coalesces them, but the last is shorter. */
+const burst = (first: number): string[] =>
+  Array.from({ length: 21 }, (_, i) => `${first + i}`.padEnd(i === 20 ? 10 : 50, "."));
+
+for (const [what, disable] of Object.entries(APART)) {
+  testBoth(`datagrams that were coalesced before ${what} are told apart`, async (t, family) => {
+    const receiver = await t.bound({ type: family.type, reusePort: true });
+    const sender = await t.bound(family.type);
+    const { port } = receiver.address();
+    const send = (messages: string[]): Promise<unknown> =>
+      Promise.all(messages.map((message) => sent(sender, message, port, family.loopback)));
+    receiver.pause();
+    for (const first of [100, 200, 300]) await send(burst(first));
+    disable(receiver);
+    await send(burst(400));
+    const all = [100, 200, 300, 400].flatMap(burst);
+    const arriving = nextMessages(receiver, all.length);
+    receiver.resume();
+    assertEquals((await arriving).map(({ text }) => text), all);
+  }, { skip: GRO });
+}
+
+testBoth("a listener of 'messages' that has datagrams come one by one keeps its batch", async (t, family) => {
+  const receiver = await t.bound(family.type);
+  const sender = await t.bound(family.type);
+  const { port } = receiver.address();
+  const heard: string[] = [];
+  const text = (batch: MessageBatch): string[] =>
+    Array.from({ length: batch.length }, (_, i) => new TextDecoder().decode(batch.view(i)));
+  const all = [100, 200, 300].flatMap(burst);
+  const arrived = new Promise<void>((resolve) => {
+    receiver.on("messages", (batch) => {
+      const before = text(batch);
+      if (heard.length === 0) {
+        for (const message of [...burst(200), ...burst(300)]) sender.sendSync(message, port, family.loopback);
+        receiver.setRecvDropCount(true);
+        assertEquals(text(batch), before);
+      }
+      heard.push(...before);
+      if (heard.length >= all.length) resolve();
+    });
+  });
+  for (const message of burst(100)) sender.send(message, port, family.loopback);
+  await arrived;
+  assertEquals(heard, all);
+}, { skip: GRO });

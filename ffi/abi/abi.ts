@@ -291,7 +291,6 @@ export type ErrnoName =
   | "EEXIST"
   | "EHOSTUNREACH"
   | "EINTR"
-  | "EPROTO"
   | "EINVAL"
   | "EIO"
   | "EISCONN"
@@ -308,6 +307,7 @@ export type ErrnoName =
   | "ENOTSUP"
   | "ENXIO"
   | "EPERM"
+  | "EPROTO"
   | "ETIMEDOUT";
 
 /** One operating system, as its headers describe it. */

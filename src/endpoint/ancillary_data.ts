@@ -64,8 +64,9 @@ export class AncillaryData {
     const details = this.#details;
     if (on) details.add(detail);
     else details.delete(detail);
-    if (detail === "dropCount") this.#owner.keepApart("dropCount", on);
     this.decoder = details.size > 0 ? new DetailDecoder(this.#libc, this.#owner.version, details) : undefined;
+    // This may receive, by the new decoder.
+    if (detail === "dropCount") this.#owner.keepApart("dropCount", on);
     return detail === "timestamp" && this.#owner.fd >= 0 ? this.#requestTimestamping() : 0;
   }
 

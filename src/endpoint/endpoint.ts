@@ -19,6 +19,7 @@ import { EventEmitter } from "node:events";
 import { Descriptor } from "../../ffi/descriptor.ts";
 import type { EventContext } from "../../ffi/runtimes/async_context.ts";
 import { nextTick } from "../../ffi/runtimes/process.ts";
+import { READABLE } from "../../ffi/poll/poller.ts";
 import type { EncodedControls } from "../../ffi/wire/control.ts";
 import type { EncodedOption } from "../../ffi/wire/membership.ts";
 import type { FilterInstruction } from "../../ffi/wire/packet_filter.ts";
@@ -325,8 +326,17 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
 
   /** For the poll loop. */
   onReadable(): boolean {
-    const receiver = this.#receiver ??= new Receiver(this.inbox, this, this.engine.runtime.libc.abi.errno.EAGAIN);
-    return receiver.step() || (this.#hasUnwantedErrors && this.#discardErrors());
+    return this.#receiving().step() || (this.#hasUnwantedErrors && this.#discardErrors());
+  }
+
+  #receiving(): Receiver {
+    return this.#receiver ??= new Receiver(this.inbox, this, this.engine.runtime.libc.abi.errno.EAGAIN);
+  }
+
+  /** Receives what waits into the given memory, and delivers it in the next turns. */
+  protected receiveAhead(inbox: Inbox): void {
+    this.#receiving().receiveAhead(inbox);
+    this.engine.loop.requestTurn(this, READABLE);
   }
 
   /** For the poll loop. */

@@ -10,11 +10,11 @@ import type { EncodedControls } from "../../ffi/wire/control.ts";
 import { ANY, type IpVersion, parseIp } from "../../ffi/wire/inet.ts";
 import { interfaceIndex } from "../../ffi/wire/interfaces.ts";
 import type { EncodedOption } from "../../ffi/wire/membership.ts";
-import { decodeMemoryInfo, MEMORY_INFO_SIZE } from "../../ffi/wire/memory_info.ts";
+import { decodeMemoryInfo, MEMORY_INFO_SIZE, type MemoryInfo } from "../../ffi/wire/memory_info.ts";
 import type { EncodedAddress, SocketAddress } from "../../ffi/wire/sockaddr.ts";
 import { type OptionName, optionOf } from "../../ffi/wire/sockopt.ts";
 import { ErrorReceiver, type ErrorReceivingSocket } from "../receiving/error_receiver.ts";
-import type { ControlDecoder, Inbox } from "../receiving/inbox.ts";
+import { type ControlDecoder, Inbox, type InboxShape } from "../receiving/inbox.ts";
 import type { Received } from "../receiving/message_batch.ts";
 import type { NetworkError } from "../receiving/network_error.ts";
 import { ReceiveBuffer } from "../receiving/receive_buffer.ts";
@@ -29,6 +29,12 @@ import { AncillaryData, type AncillaryOwner } from "./ancillary_data.ts";
 import { DatagramEndpoint, type Listeners } from "./endpoint.ts";
 import type { Engine } from "./engine.ts";
 import { LockedMTUs, type RoutedSocket } from "./locked_mtus.ts";
+
+/** Memory for what is received ahead, smaller than the thread's. */
+const AHEAD: InboxShape = { slots: 16, slotSize: 65_536, flags: 0, takesControl: true };
+
+/** How often disabling UDP_GRO is tried if datagrams come all the time. */
+const MOST_TRIES = 16;
 
 /** How to bind. */
 export interface BindFlags {
@@ -108,8 +114,8 @@ export class UdpEndpoint extends DatagramEndpoint
 
   /** Duplicates the descriptor for another process, which may not support UDP_GRO. A negative errno if that fails. */
   duplicate(): number {
+    this.#stopCoalescing();
     this.isShared = true;
-    this.setOption("UDP_GRO", 0);
     return this.with((descriptor) => descriptor.duplicate());
   }
 
@@ -230,7 +236,28 @@ export class UdpEndpoint extends DatagramEndpoint
     else reasons.delete(reason);
     this.#apart = reasons.size > 0 ? reasons : undefined;
     const receives = this.token > 0 && this.#offload.gro && !this.isShared;
-    if (receives && before !== reasons.size > 0) this.setOption("UDP_GRO", this.#apart ? 0 : 1);
+    if (!receives || before === reasons.size > 0) return;
+    if (this.#apart) this.#stopCoalescing();
+    else this.setOption("UDP_GRO", 1);
+  }
+
+  /**
+   * Disables UDP_GRO. Without it the kernel does not say the size of what it has coalesced before: so what waits is received first. More may
+   * come before the option is set, which is then tried again.
+   */
+  #stopCoalescing(): void {
+    for (let tries = 0; tries < MOST_TRIES; tries++) {
+      if (this.setOption("UDP_GRO", 0) < 0 || this.token === 0 || !this.#hasReceived()) return;
+      if (this.setOption("UDP_GRO", 1) < 0) return;
+      this.receiveAhead(new Inbox(this.engine.runtime, AHEAD));
+    }
+    this.setOption("UDP_GRO", 0);
+  }
+
+  /** Whether something waits in the receive buffer: datagrams, or errors. */
+  #hasReceived(): boolean {
+    const memory = this.#memoryInfo();
+    return memory !== undefined && memory.receiveAllocated > 0;
   }
 
   /** Called when a program starts or stops selecting among the sockets of this one's port. */
@@ -373,15 +400,17 @@ export class UdpEndpoint extends DatagramEndpoint
 
   /** For the error receiver. False before Linux 4.12, which has no SO_MEMINFO: then it is not known. */
   hadNoRoom(): boolean {
+    const memory = this.#memoryInfo();
+    if (memory === undefined) return false;
+    // A filter drops datagrams, too.
+    return (this.#receiveBuffer ??= new ReceiveBuffer()).wasFull(memory, !this.#apart?.has("filter"));
+  }
+
+  #memoryInfo(): MemoryInfo | undefined {
     const { abi } = this.engine.runtime.libc;
     const option = optionOf(abi, "SO_MEMINFO");
     const memory = option && this.descriptor?.getRawOption(option.level, option.name, MEMORY_INFO_SIZE);
-    if (memory === undefined || typeof memory === "number") return false;
-    // A filter drops datagrams, too.
-    return (this.#receiveBuffer ??= new ReceiveBuffer()).wasFull(
-      decodeMemoryInfo(abi, memory),
-      !this.#apart?.has("filter"),
-    );
+    return memory === undefined || typeof memory === "number" ? undefined : decodeMemoryInfo(abi, memory);
   }
 
   /** For the error receiver. */

@@ -101,7 +101,12 @@ export class Inbox {
     return this.#received;
   }
 
-  /** The memory in which the payloads are. */
+  /** Whether that is the memory of this arena. */
+  owns(bytes: Uint8Array): boolean {
+    return this.#vector?.data.bytes === bytes;
+  }
+
+  /** The memory in which the payloads are, once something was received. */
   get bytes(): Uint8Array<ArrayBuffer> {
     return this.#vector!.data.bytes;
   }

@@ -46,6 +46,12 @@ export interface ReceivingSocket {
   fail(errno: number): void;
 }
 
+/** What was received ahead of its turn: payloads and their memory, or the errno with which a call failed. */
+type Ahead = { readonly payloads: readonly Received[]; readonly bytes: Uint8Array } | { readonly errno: number };
+
+/** The most calls that receive ahead, so that a sender cannot keep it going. */
+const MOST_CALLS_AHEAD = 256;
+
 /** The receiving side of one socket. */
 export class Receiver {
   readonly #inbox: Inbox;
@@ -57,6 +63,8 @@ export class Receiver {
   /** The payload that is delivered next, and how many of its datagrams were delivered. */
   #next = 0;
   #delivered = 0;
+  /** What follows them, before the kernel is asked for more. */
+  readonly #ahead: Ahead[] = [];
   /** Whether none of them was delivered. Then they are a batch, if there are listeners for batches. */
   #isNew = false;
   /** The number of datagrams received in this turn. */
@@ -88,11 +96,30 @@ export class Receiver {
     return !isOver;
   }
 
+  /**
+   * Receives what waits, for the next turns. A listener may be running: so it goes into other memory than the arena, in which there may be
+   * what this socket or another one is delivering.
+   *
+   * @param inbox The memory.
+   */
+  receiveAhead(inbox: Inbox): void {
+    for (let calls = 0; calls < MOST_CALLS_AHEAD; calls++) {
+      const received = this.#receive(inbox);
+      if (received === -this.#EAGAIN) return;
+      if (typeof received === "number") {
+        this.#ahead.push({ errno: -received });
+      } else {
+        const { payloads, bytes } = copyOf(this.#wanted(received), inbox.bytes);
+        if (payloads.length > 0) this.#ahead.push({ payloads, bytes });
+      }
+    }
+  }
+
   /** The turn is over before all was delivered. @returns Whether there is more. */
   endTurn(): boolean {
     this.#fetched = 0;
-    if (this.#next === this.#payloads.length) return false;
-    if (this.#bytes === this.#inbox.bytes) this.#copyRest();
+    if (this.#next === this.#payloads.length) return this.#ahead.length > 0;
+    if (this.#inbox.owns(this.#bytes)) this.#copyRest();
     return true;
   }
 
@@ -101,11 +128,17 @@ export class Receiver {
     this.#payloads = NOTHING;
     this.#bytes = NO_BYTES;
     this.#next = this.#delivered = 0;
+    this.#ahead.length = 0;
   }
 
   /** Receives, and delivers the first datagram or batch. @returns False if nothing waits or receiving has to stop for now. */
   #fetch(): boolean {
-    const received = this.#receive();
+    const ahead = this.#ahead.shift();
+    if (ahead) {
+      this.#deliverAhead(ahead);
+      return true;
+    }
+    const received = this.#receive(this.#inbox);
     if (typeof received === "number") return this.#failed(-received);
     this.#failure = 0;
     this.#take(received);
@@ -113,23 +146,38 @@ export class Receiver {
     return true;
   }
 
-  #receive(): readonly Received[] | number {
+  #deliverAhead(ahead: Ahead): void {
+    if ("errno" in ahead) return this.#socket.fail(ahead.errno);
+    this.#show(ahead.payloads, ahead.bytes);
+    this.#fetched += ahead.payloads.reduce((sum, { count }) => sum + count, 0);
+    this.#deliver();
+  }
+
+  #receive(inbox: Inbox): readonly Received[] | number {
     this.counts.systemCalls++;
     const { fd, isShared, controlDecoder } = this.#socket;
-    return this.#inbox.receive(fd, isShared ? 1 : undefined, controlDecoder);
+    return inbox.receive(fd, isShared ? 1 : undefined, controlDecoder);
   }
 
   #take(received: readonly Received[]): void {
-    let [datagrams, bytes] = [0, 0];
+    const before = this.counts.datagrams;
+    this.#show(this.#wanted(received), this.#inbox.bytes);
+    this.#fetched += this.counts.datagrams - before;
+  }
+
+  /** Counts what was received. @returns The payloads that are not dropped. */
+  #wanted(received: readonly Received[]): readonly Received[] {
     for (const { count, length } of received) {
-      datagrams += count;
-      bytes += length;
+      this.counts.datagrams += count;
+      this.counts.bytes += length;
     }
-    this.#fetched += datagrams;
-    this.counts.datagrams += datagrams;
-    this.counts.bytes += bytes;
-    this.#payloads = received.filter(({ sender }) => !this.#socket.drops(sender));
-    this.#bytes = this.#inbox.bytes;
+    return received.filter(({ sender }) => !this.#socket.drops(sender));
+  }
+
+  /** These are delivered next. */
+  #show(payloads: readonly Received[], bytes: Uint8Array): void {
+    this.#payloads = payloads;
+    this.#bytes = bytes;
     this.#next = this.#delivered = 0;
     this.#isNew = true;
   }
@@ -154,7 +202,7 @@ export class Receiver {
       return false;
     }
     const isKnown = errno === this.#failure;
-    const again = this.#receive();
+    const again = this.#receive(this.#inbox);
     this.#failure = again === -errno ? errno : 0;
     if (typeof again !== "number") this.#take(again);
     if (isKnown) return again !== -errno;
@@ -206,17 +254,22 @@ export class Receiver {
 
   /** Copies what was not delivered yet out of the arena. */
   #copyRest(): void {
-    const rest = this.#payloads.slice(this.#next);
-    const bytes = new Uint8Array(rest.reduce((total, { length }) => total + length, 0));
-    let end = 0;
-    const payloads = rest.map((payload) => {
-      const start = end;
-      end += payload.length;
-      bytes.set(this.#bytes.subarray(payload.start, payload.start + payload.length), start);
-      return { ...payload, start, views: [] };
-    });
+    const { payloads, bytes } = copyOf(this.#payloads.slice(this.#next), this.#bytes);
     this.#payloads = payloads;
     this.#bytes = bytes;
     this.#next = 0;
   }
+}
+
+/** Payloads in memory of their own. */
+function copyOf(received: readonly Received[], from: Uint8Array): { payloads: readonly Received[]; bytes: Uint8Array } {
+  const bytes = new Uint8Array(received.reduce((total, { length }) => total + length, 0));
+  let end = 0;
+  const payloads = received.map((payload) => {
+    const start = end;
+    end += payload.length;
+    bytes.set(from.subarray(payload.start, payload.start + payload.length), start);
+    return { ...payload, start, views: [] };
+  });
+  return { payloads, bytes };
 }
