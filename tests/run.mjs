@@ -66,6 +66,7 @@ const LINUX_FILES = {
   packet_filter: "SO_ATTACH_FILTER",
   qdisc: "queueing disciplines",
   received_details: "Linux's control messages",
+  recipes: "network namespaces and capabilities",
   sent_controls: "IP_TTL and IP_TOS of single datagrams",
   socket_options: "options of Linux",
   wire_matrix: "UDP_SEGMENT, and IP_MTU_DISCOVER",
