@@ -14,7 +14,7 @@
  *   await server.send(`${message} pong`, remote.port, remote.address);
  *   break;
  * }
- * console.log((await answer)[0].toString());
+ * console.log((await answer)[0].toString()); // ping pong
  * ```
  *
  * @module
@@ -35,11 +35,32 @@ export type { Socket as EventSocket } from "./src/socket/socket.ts";
  *
  * @param options As of the main entry's `createSocket`.
  * @throws What that throws.
+ *
+ * @example
+ * ```ts
+ * import { createSocket } from "@dgram/ffi/promises";
+ *
+ * await using socket = createSocket({ type: "udp4", reuseAddr: true });
+ * const { port } = await socket.bind(0, "127.0.0.1");
+ * await socket.send("to itself", { port, address: "127.0.0.1" });
+ * const [message] = await socket.receive();
+ * console.log(message.toString()); // to itself
+ * ```
  */
 export function createSocket(options: SocketType | SocketOptions | AdoptOptions): Socket {
   return new Socket(options);
 }
 
-/** The module as one object, for `import dgram from`. */
+/**
+ * The module as one object, for `import dgram from`.
+ *
+ * @example
+ * ```ts
+ * import dgram from "@dgram/ffi/promises";
+ *
+ * await using socket = dgram.createSocket("udp4");
+ * await socket.bind();
+ * ```
+ */
 const promises: { createSocket: typeof createSocket; Socket: typeof Socket } = { createSocket, Socket };
 export default promises;

@@ -60,6 +60,7 @@ const LINUX_FILES = {
   control_examples: "SO_TIMESTAMPNS and the error queue",
   cores: "SO_REUSEPORT that spreads the load",
   differential: "recorded outcomes with Linux's errors",
+  examples: "network namespaces",
   forward: "UDP_SEGMENT",
   libc: "Linux's numbers",
   network_errors: "IP_RECVERR",

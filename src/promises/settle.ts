@@ -7,7 +7,22 @@ import type { AnySocket } from "../endpoint/events.ts";
 import { aborted, notRunning } from "../errors/node_errors.ts";
 import { validateAbortSignal, validateObject } from "../errors/validate.ts";
 
-/** The option of every operation. */
+/**
+ * The option of every operation.
+ *
+ * @example
+ * ```ts
+ * import type { Abortable } from "@dgram/ffi/promises";
+ *
+ * const options: Abortable = { signal: AbortSignal.timeout(10) };
+ * await socket.bind();
+ * try {
+ *   await socket.receive(options);
+ * } catch (error) {
+ *   console.log((error as Error).name); // AbortError
+ * }
+ * ```
+ */
 export interface Abortable {
   /** Rejects the promise with an AbortError if it is aborted. */
   signal?: AbortSignal | undefined;

@@ -27,7 +27,18 @@ import type { AddressInfo, AdoptOptions, BindOptions, SocketOptions, SocketType 
 import { type CheckedRequest, type Datagram, type RequestOptions, Requests } from "./requests.ts";
 import { type Abortable, abortable, signalOf, untilEvent } from "./settle.ts";
 
-/** The destination: options of `connect()`. */
+/**
+ * The destination: options of `connect()`.
+ *
+ * @example
+ * ```ts
+ * import type { ConnectOptions } from "@dgram/ffi/promises";
+ *
+ * const options: ConnectOptions = { port, address, signal: AbortSignal.timeout(5000) };
+ * await socket.connect(options);
+ * console.log(socket.remoteAddress().address); // 127.0.0.1
+ * ```
+ */
 export interface ConnectOptions extends Abortable {
   /** The port, 1 to 65535. */
   port: number;
@@ -35,10 +46,35 @@ export interface ConnectOptions extends Abortable {
   address?: string | undefined;
 }
 
-/** The options of `bind()`, and a signal. */
+/**
+ * The options of `bind()`, and a signal.
+ *
+ * @example
+ * ```ts
+ * import type { BindPromiseOptions } from "@dgram/ffi/promises";
+ *
+ * const options: BindPromiseOptions = { port: 0, address: "127.0.0.1", signal: AbortSignal.timeout(5000) };
+ * await socket.bind(options);
+ * console.log(socket.address().address); // 127.0.0.1
+ * ```
+ */
 export interface BindPromiseOptions extends BindOptions, Abortable {}
 
-/** Why not all of several messages could be sent: {@linkcode SendManyError}, and how many were. */
+/**
+ * Why not all of several messages could be sent: {@linkcode SendManyError}, and how many were.
+ *
+ * @example
+ * ```ts
+ * import type { SendManyRejection } from "@dgram/ffi/promises";
+ *
+ * try {
+ *   await socket.sendMany(["short", new Uint8Array(70_000)], port, address);
+ * } catch (error) {
+ *   const { code, index, sent } = error as SendManyRejection & { code: string };
+ *   console.log(code, index, sent); // EMSGSIZE 1 1
+ * }
+ * ```
+ */
 export interface SendManyRejection extends SendManyError {
   /** The number of messages that were sent. */
   sent: number;
@@ -55,6 +91,24 @@ const IDLE = "idle";
  *
  * It receives only while datagrams are wanted: by an iteration, `receive()`, `request()`, or a listener of `'message'`
  * or `'messages'`. Otherwise datagrams wait in the kernel's receive buffer, which drops them if it is full.
+ *
+ * @example
+ * ```ts
+ * import { createSocket, type Socket } from "@dgram/ffi/promises";
+ *
+ * async function echo(server: Socket) {
+ *   for await (const [message, remote] of server) await server.send(message, remote.port, remote.address);
+ * }
+ *
+ * const server = createSocket("udp4");
+ * await server.bind(0, "127.0.0.1");
+ * const serving = echo(server);
+ * await using client = createSocket("udp4");
+ * const [answer] = await client.request("hello", server.address());
+ * console.log(answer.toString()); // hello
+ * await server.close(); // Ends the loop.
+ * await serving;
+ * ```
  */
 export class Socket implements AsyncDisposable, AsyncIterable<Datagram> {
   /** The socket of the main entry, for its events and all methods that are not here. */
@@ -296,11 +350,13 @@ export class Socket implements AsyncDisposable, AsyncIterable<Datagram> {
    *
    * @example
    * ```ts
+   * const query = Uint8Array.of(7, 1);
    * const [answer] = await socket.request(query, {
-   *   port: 53,
-   *   address: "192.0.2.53",
-   *   match: (message) => message.length > 12 && message.readUInt16BE(0) === id,
+   *   port,
+   *   address,
+   *   match: (message) => message[0] === query[0],
    * });
+   * console.log(answer.length); // 2
    * ```
    *
    * @returns The answer, as `[message, remote]`.

@@ -90,3 +90,56 @@ function compiled(code: string): string {
   if (status !== 0) throw new Error(stderr);
   return stdout;
 }
+
+/** What a fragment, which imports nothing of the package, may use. */
+const CONTEXTS: readonly (readonly [folder: string, names: readonly string[], code: string])[] = [
+  [
+    "src/compat/jsre",
+    ["socket", "server"],
+    `import { createSocket } from "@dgram/ffi/jsre";
+import { createSocket as createEventSocket } from "@dgram/ffi";
+const server = createEventSocket("udp4", (message, { port, address }) => server.send(message, port, address));
+const { port } = server.bindSync({ address: "127.0.0.1" });
+const socket = createSocket("udp4");`,
+  ],
+  [
+    "src/promises/",
+    ["socket", "server"],
+    `import { createSocket } from "@dgram/ffi/promises";
+import { createSocket as createEventSocket } from "@dgram/ffi";
+const address = "127.0.0.1";
+const server = createEventSocket("udp4", (message, { port, address }) => server.send(message, port, address));
+const { port } = server.bindSync({ address });
+const socket = createSocket("udp4");`,
+  ],
+  [
+    "src/unix/",
+    ["socket", "left", "right"],
+    `import { createSocket, socketpair } from "@dgram/ffi";
+const socket = createSocket({ type: "unix_dgram", unlinkOnClose: true });
+const [left, right] = socketpair({ recvFds: true });`,
+  ],
+  [
+    "",
+    ["socket", "server"],
+    `import { createSocket } from "@dgram/ffi";
+const address = "127.0.0.1";
+const server = createSocket("udp4", (message, { port, address }) => server.send(message, port, address));
+const { port } = server.bindSync({ address });
+const socket = createSocket("udp4");`,
+  ],
+];
+
+/** An example as a whole program, which exports its sockets as \`sockets\` if they are to be closed for it. */
+export function programOf({ from, code }: Snippet): string {
+  if (/^import (?!type).* from "@dgram|^import "@dgram/m.test(code)) {
+    return `${code}export const sockets: never[] = [];\n`;
+  }
+  const [, names, context] = CONTEXTS.find(([folder]) => from.startsWith(folder))!;
+  return `${context}\n${code}export const sockets = [${names.join(", ")}];\n`;
+}
+
+/** What an example prints, by the comments behind \`console.log()\`; undefined for a line that varies. */
+export function expectedOutput({ code }: Snippet): (string | undefined)[] {
+  return code.split("\n").filter((line) => line.includes("console.log(")).map((line) => / \/\/ (.+)$/.exec(line)?.[1]);
+}
