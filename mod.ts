@@ -36,10 +36,9 @@ export type {
 export type { LookupCallback, LookupFunction } from "./src/integration/lookup.ts";
 export type { ReceiveDetails, RemoteInfo, SendTimestamp } from "./src/receiving/types.ts";
 export type { SocketEvents } from "./src/endpoint/events.ts";
-import { isUnixDatagram } from "./src/endpoint/adoption.ts";
-import { currentEngine } from "./src/endpoint/engine.ts";
 import { Socket } from "./src/socket/socket.ts";
 import type { AdoptOptions, SocketOptions, SocketType } from "./src/socket/types.ts";
+import { isForUnix } from "./src/unix/options.ts";
 import { UnixSocket } from "./src/unix/socket.ts";
 import type { UnixRemoteInfo, UnixSocketOptions } from "./src/unix/types.ts";
 
@@ -135,15 +134,6 @@ export function createSocket(
 ): Socket | UnixSocket {
   const listener = callback as never;
   return isForUnix(options) ? new UnixSocket(options, listener) : new Socket(options, listener);
-}
-
-/** Whether the options are for a Unix socket. With `fd` and no type, the descriptor determines it. */
-function isForUnix(options: unknown): options is "unix_dgram" | UnixSocketOptions {
-  if (options === null || typeof options !== "object") return options === "unix_dgram";
-  const { type, fd } = options as Partial<AdoptOptions | UnixSocketOptions>;
-  // Invalid numbers are refused together with the other options.
-  if (type !== undefined || fd !== (fd! | 0)) return type === "unix_dgram";
-  return isUnixDatagram(currentEngine().runtime.libc, fd!);
 }
 
 /**

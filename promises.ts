@@ -1,5 +1,5 @@
 /**
- * UDP sockets whose operations are promises, as `node:fs/promises` is to `node:fs`.
+ * UDP and Unix datagram sockets whose operations are promises, as `node:fs/promises` is to `node:fs`.
  *
  * @example
  * ```ts
@@ -20,16 +20,28 @@
  * @module
  */
 import { Socket } from "./src/promises/socket.ts";
+import { UnixSocket } from "./src/promises/unix_socket.ts";
 import type { AdoptOptions, SocketOptions, SocketType } from "./src/socket/types.ts";
+import { isForUnix } from "./src/unix/options.ts";
+import type { UnixSocketOptions } from "./src/unix/types.ts";
 
-export { Socket };
+export { Socket, UnixSocket };
+export type { UnixDatagram } from "./src/promises/unix_socket.ts";
 export type { BindPromiseOptions, ConnectOptions, SendManyRejection } from "./src/promises/socket.ts";
 export type { Datagram, RequestOptions } from "./src/promises/requests.ts";
 export type { Abortable } from "./src/promises/settle.ts";
 // What these name in their turn.
 export type * from "./mod.ts";
 export type { Socket as EventSocket } from "./src/socket/socket.ts";
+export type { UnixSocket as UnixEventSocket } from "./src/unix/socket.ts";
 
+/**
+ * Makes a Unix datagram socket whose operations are promises.
+ *
+ * @param options As of the main entry's `createSocket`.
+ * @throws What that throws.
+ */
+export function createSocket(options: "unix_dgram" | UnixSocketOptions): UnixSocket;
 /**
  * Makes a UDP socket whose operations are promises.
  *
@@ -47,8 +59,11 @@ export type { Socket as EventSocket } from "./src/socket/socket.ts";
  * console.log(message.toString()); // to itself
  * ```
  */
-export function createSocket(options: SocketType | SocketOptions | AdoptOptions): Socket {
-  return new Socket(options);
+export function createSocket(options: SocketType | SocketOptions | AdoptOptions): Socket;
+export function createSocket(
+  options: SocketType | SocketOptions | AdoptOptions | "unix_dgram" | UnixSocketOptions,
+): Socket | UnixSocket {
+  return isForUnix(options) ? new UnixSocket(options) : new Socket(options);
 }
 
 /**

@@ -37,7 +37,7 @@ const tarball = join(built, `dgram-ffi-${deno.version}.tgz`);
 
 const HELLO_UNIX = ["hello from ./server.sock"];
 const IPV4_AND_6 = ["hello over udp4", "hello over udp6"];
-const LARGEST = 500_000;
+const LARGEST = 600_000;
 const withSuite = process.env.DGRAM_FFI_PACKAGED_SUITE ? false : "only with --packaged-suite";
 const hotShots = join(root, "node_modules/hot-shots");
 const rows = [];

@@ -3,7 +3,9 @@
  *
  * @module
  */
+import { nextTick } from "../../ffi/runtimes/process.ts";
 import type { AnySocket } from "../endpoint/events.ts";
+import { endpointOf } from "../endpoint/socket_state.ts";
 import { aborted, notRunning } from "../errors/node_errors.ts";
 import { validateAbortSignal, validateObject } from "../errors/validate.ts";
 
@@ -103,5 +105,25 @@ export function untilEvent<Value>(
     } catch (error) {
       fail(error);
     }
+  });
+}
+
+/** Closes a socket, if it is open. If the signal is aborted later, only the wait ends. */
+export function closing(
+  socket: AnySocket & { close(): unknown },
+  options: Abortable | undefined,
+): Promise<void> {
+  return new Promise<void>((resolve, reject) => {
+    abortable<void>(signalOf(options), (done) => {
+      if (!endpointOf(socket)) return done();
+      // If binding fails, so does the `close()` that waits for it.
+      const again = (): void => nextTick(() => void (endpointOf(socket) && socket.close()));
+      socket.on("error", again);
+      socket.once("close", () => {
+        socket.removeListener("error", again);
+        done();
+      });
+      socket.close();
+    }).then(resolve, reject);
   });
 }

@@ -3,9 +3,8 @@
  *
  * @module
  */
-import { nextTick, setImmediate } from "../../ffi/runtimes/process.ts";
+import { setImmediate } from "../../ffi/runtimes/process.ts";
 import { ipVersionOf, LOOPBACK } from "../../ffi/wire/inet.ts";
-import type { AnySocket } from "../endpoint/events.ts";
 import { DatagramIterator } from "../endpoint/iteration.ts";
 import { endpointOf } from "../endpoint/socket_state.ts";
 import { aborted, invalidArgType, notConnected, notRunning } from "../errors/node_errors.ts";
@@ -24,8 +23,9 @@ import type { AddressedMessage, Bytes, SendManyError, SendManyOptions, SendOptio
 import { Socket as EventSocket } from "../socket/socket.ts";
 import { udpStateOf } from "../socket/state.ts";
 import type { AddressInfo, AdoptOptions, BindOptions, SocketOptions, SocketType } from "../socket/types.ts";
+import { pauseWhileIdle, Receivers } from "./receivers.ts";
 import { type CheckedRequest, type Datagram, type RequestOptions, Requests } from "./requests.ts";
-import { type Abortable, abortable, signalOf, untilEvent } from "./settle.ts";
+import { type Abortable, abortable, closing, signalOf, untilEvent } from "./settle.ts";
 
 /**
  * The destination: options of `connect()`.
@@ -80,12 +80,6 @@ export interface SendManyRejection extends SendManyError {
   sent: number;
 }
 
-/** Waits for a datagram: called with it or with an error. */
-type Receiver = (datagram: Datagram | undefined, error?: unknown) => void;
-
-/** The pauser while there are no listeners. */
-const IDLE = "idle";
-
 /**
  * A UDP socket whose operations return promises. It uses a socket of the main entry ({@linkcode Socket.socket}).
  *
@@ -114,24 +108,15 @@ export class Socket implements AsyncDisposable, AsyncIterable<Datagram> {
   /** The socket of the main entry, for its events and all methods that are not here. */
   readonly socket: EventSocket;
   readonly #requests: Requests;
-  /** The calls of `receive()` that wait, each for one datagram. */
-  readonly #receivers: Receiver[] = [];
+  readonly #receivers: Receivers<Datagram>;
   #binding: Promise<AddressInfo> | undefined;
 
   /** Use {@linkcode createSocket} to create a socket. */
   constructor(options: SocketType | SocketOptions | AdoptOptions) {
     const socket = this.socket = new EventSocket(options);
     this.#requests = new Requests(socket);
-    const update = (isHeard: boolean): void => endpointOf(socket)?.setPaused(IDLE, !isHeard);
-    const isDatagrams = (event: unknown): boolean => event === "message" || event === "messages";
-    update(false);
-    const emitter: AnySocket = socket;
-    emitter.on("newListener", (event: unknown) => {
-      if (isDatagrams(event)) update(true);
-    });
-    emitter.on("removeListener", (event: unknown) => {
-      if (isDatagrams(event)) update(socket.listenerCount("message") + socket.listenerCount("messages") > 0);
-    });
+    this.#receivers = new Receivers(socket);
+    pauseWhileIdle(socket);
   }
 
   /** The number of the socket's descriptor; -1 if it has none. */
@@ -293,44 +278,8 @@ export class Socket implements AsyncDisposable, AsyncIterable<Datagram> {
    * @throws {Error} As a rejection: the socket's error; ERR_SOCKET_DGRAM_NOT_RUNNING once it is closed.
    */
   receive(options?: Abortable): Promise<Datagram> {
-    return abortable<Datagram>(undefined, (resolve, reject) => {
-      const signal = signalOf(options);
-      if (signal?.aborted) return reject(aborted(signal));
-      if (!endpointOf(this.socket)) return reject(notRunning());
-      const abort = (): void => {
-        this.#forget(receiver);
-        reject(aborted(signal!));
-      };
-      const receiver: Receiver = (datagram, error) => {
-        signal?.removeEventListener("abort", abort);
-        this.#forget(receiver);
-        if (datagram) resolve(datagram);
-        else reject(error);
-      };
-      signal?.addEventListener("abort", abort);
-      if (this.#receivers.push(receiver) > 1) return;
-      this.socket.on("message", this.#onMessage);
-      this.socket.on("error", this.#onError);
-      this.socket.on("close", this.#onClose);
-    });
+    return this.#receivers.receive(options);
   }
-
-  #forget(receiver: Receiver): void {
-    const at = this.#receivers.indexOf(receiver);
-    if (at >= 0) this.#receivers.splice(at, 1);
-    if (this.#receivers.length > 0) return;
-    this.socket.removeListener("message", this.#onMessage);
-    this.socket.removeListener("error", this.#onError);
-    this.socket.removeListener("close", this.#onClose);
-  }
-
-  readonly #onMessage = (...datagram: Datagram): void => this.#receivers[0]?.(datagram);
-
-  readonly #onError = (error: Error): void => {
-    for (const receiver of [...this.#receivers]) receiver(undefined, error);
-  };
-
-  readonly #onClose = (): void => this.#onError(notRunning());
 
   /** Iterates over the datagrams, like the socket of the main entry: `[message, remote]`. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Datagram, undefined, void> {
@@ -441,20 +390,7 @@ export class Socket implements AsyncDisposable, AsyncIterable<Datagram> {
    * @param options.signal If it is already aborted, the socket is not closed. Later it only ends the wait.
    */
   close(options?: Abortable): Promise<void> {
-    const { socket } = this;
-    return new Promise<void>((resolve, reject) => {
-      abortable<void>(signalOf(options), (done) => {
-        if (!endpointOf(socket)) return done();
-        // If binding fails, so does the `close()` that waits for it.
-        const again = (): void => nextTick(() => void (endpointOf(socket) && socket.close()));
-        socket.on("error", again);
-        socket.once("close", () => {
-          socket.removeListener("error", again);
-          done();
-        });
-        socket.close();
-      }).then(resolve, reject);
-    });
+    return closing(this.socket, options);
   }
 
   /** `close()`, for `await using`. */

@@ -103,6 +103,13 @@ const { port } = server.bindSync({ address: "127.0.0.1" });
 const socket = createSocket("udp4");`,
   ],
   [
+    "src/promises/unix",
+    ["left", "right"],
+    `import { createSocket } from "@dgram/ffi/promises";
+const [left, right] = [createSocket("unix_dgram"), createSocket("unix_dgram")];
+await left.connect((await right.bind()).path);`,
+  ],
+  [
     "src/promises/",
     ["socket", "server"],
     `import { createSocket } from "@dgram/ffi/promises";
