@@ -62,6 +62,7 @@ const LINUX_FILES = {
   differential: "recorded outcomes with Linux's errors",
   examples: "network namespaces",
   forward: "UDP_SEGMENT",
+  guide: "what Linux says of interfaces, and UDP_GRO",
   libc: "Linux's numbers",
   network_errors: "IP_RECVERR",
   packet_filter: "SO_ATTACH_FILTER",
