@@ -5,6 +5,8 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import process from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
 import { assert, assertEquals, assertMatch } from "@std/assert";
@@ -13,10 +15,12 @@ import { decodeQuestion, encodeAnswer } from "./support/dns.ts";
 import { nextMessage, nextMessages, sent, test, type Tools } from "./support/harness.ts";
 import { type Host, Network, noNamespaces } from "./support/namespaces.ts";
 import { linesOf } from "./support/process.ts";
-import { commandFor, type Ended, ended, linuxOnly } from "./support/runtime.ts";
+import { projectRoot } from "./support/project.ts";
+import { commandFor, type Ended, ended, linuxOnly, runtime } from "./support/runtime.ts";
 import { scratch } from "./support/scratch.ts";
 import { type Snippet, snippetsOf, writeProgram } from "./support/snippets.ts";
 
+const page = readFileSync(join(projectRoot, "docs/recipes.md"), "utf8");
 const recipes = snippetsOf("docs/recipes.md");
 /** The recipes that a test has run. */
 const used = new Set<Snippet>();
@@ -30,7 +34,16 @@ function commandOf(t: Tools, heading: string, args: readonly string[] = [], inde
   const recipe = recipes.filter((recipe) => recipe.heading === heading)[index];
   assert(recipe, `there is no recipe "${heading}"`);
   used.add(recipe);
-  return commandFor(writeProgram(scratch(t, {}), "main", recipe.code), args);
+  const script = writeProgram(scratch(t, {}), "main", recipe.code);
+  if (runtime !== "deno") return commandFor(script, args);
+  return [process.execPath, "run", "--quiet", "--no-prompt", ...denoFlags(heading), script, ...args];
+}
+
+/** The permissions that the page gives all recipes, and those that a recipe's text adds. */
+function denoFlags(heading: string): string[] {
+  const [, section] = page.split(`\n## ${heading}\n`);
+  const text = section.split("\n## ")[0];
+  return ["--allow-ffi", "--allow-net", ...(/Deno\s+also\s+requires\s+`([^`]+)`/.exec(text)?.[1].split(/\s+/) ?? [])];
 }
 
 /** Starts a recipe. */
