@@ -8,9 +8,10 @@
  * import dgram from "@dgram/ffi/jsre";
  *
  * const server = dgram.createSocket("udp4", (message, remote) => {
- *   console.log(`${message} from ${remote.address}:${remote.port}`);
+ *   console.log(`${message} from ${remote.address}`); // hello from 127.0.0.1
+ *   server.close();
  * });
- * server.bind(2000, "127.0.0.1");
+ * server.bind(0, "127.0.0.1", () => server.send("hello", server.address().port, "127.0.0.1"));
  * ```
  *
  * @module

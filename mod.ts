@@ -8,7 +8,14 @@
  * const server = createSocket("udp4", (message, remote) => {
  *   server.send(message, remote.port, remote.address);
  * });
- * server.bind(0, "127.0.0.1", () => console.log("echo on port", server.address().port));
+ * server.bind(0, "127.0.0.1", () => {
+ *   const client = createSocket("udp4", (message) => {
+ *     console.log(message.toString()); // hello
+ *     client.close();
+ *     server.close();
+ *   });
+ *   client.send("hello", server.address().port, "127.0.0.1");
+ * });
  * ```
  *
  * @module
@@ -29,10 +36,9 @@ export type {
 export type { LookupCallback, LookupFunction } from "./src/integration/lookup.ts";
 export type { ReceiveDetails, RemoteInfo, SendTimestamp } from "./src/receiving/types.ts";
 export type { SocketEvents } from "./src/endpoint/events.ts";
-import { isUnixDatagram } from "./src/endpoint/adoption.ts";
-import { currentEngine } from "./src/endpoint/engine.ts";
 import { Socket } from "./src/socket/socket.ts";
 import type { AdoptOptions, SocketOptions, SocketType } from "./src/socket/types.ts";
+import { isForUnix } from "./src/unix/options.ts";
 import { UnixSocket } from "./src/unix/socket.ts";
 import type { UnixRemoteInfo, UnixSocketOptions } from "./src/unix/types.ts";
 
@@ -76,6 +82,20 @@ export type {
  * @param options `"unix_dgram"`, or an object with that as `type` and more; with `fd` an open socket is taken over.
  * @param callback Added as a listener for `'message'`.
  * @throws {TypeError} ERR_SOCKET_DGRAM_NOT_UDP for an option that only UDP sockets have; otherwise as for a UDP socket.
+ *
+ * @example
+ * ```ts
+ * import { createSocket } from "@dgram/ffi";
+ *
+ * const server = createSocket("unix_dgram", (message) => {
+ *   console.log(message.toString()); // hello
+ *   server.close();
+ * });
+ * server.bindSync("/run/collector.sock");
+ * const client = createSocket("unix_dgram");
+ * client.send("hello", "/run/collector.sock");
+ * client.close();
+ * ```
  */
 export function createSocket(
   options: "unix_dgram" | UnixSocketOptions,
@@ -89,6 +109,20 @@ export function createSocket(
  * @throws {TypeError} ERR_SOCKET_BAD_TYPE, ERR_INVALID_ARG_TYPE; ERR_INVALID_FD_TYPE if `fd` is not a UDP socket.
  * @throws {Error} ERR_FEATURE_UNAVAILABLE_ON_PLATFORM on a system that is not supported; ERR_DGRAM_FFI_UNAVAILABLE on a Node
  * without `node:ffi` and without koffi, and in a runtime that is too old; the runtime's own error if FFI is not permitted.
+ *
+ * @example
+ * ```ts
+ * import { createSocket } from "@dgram/ffi";
+ *
+ * const server = createSocket("udp4", (message, remote) => {
+ *   console.log(`${message} from ${remote.address}`); // hello from 127.0.0.1
+ *   server.close();
+ * });
+ * const { port } = server.bindSync({ address: "127.0.0.1" });
+ * const client = createSocket({ type: "udp4", sendBufferSize: 1 << 20 });
+ * client.send("hello", port, "127.0.0.1");
+ * client.close();
+ * ```
  */
 export function createSocket(
   options: SocketType | SocketOptions | AdoptOptions,
@@ -102,15 +136,17 @@ export function createSocket(
   return isForUnix(options) ? new UnixSocket(options, listener) : new Socket(options, listener);
 }
 
-/** Whether the options are for a Unix socket. With `fd` and no type, the descriptor determines it. */
-function isForUnix(options: unknown): options is "unix_dgram" | UnixSocketOptions {
-  if (options === null || typeof options !== "object") return options === "unix_dgram";
-  const { type, fd } = options as Partial<AdoptOptions | UnixSocketOptions>;
-  // Invalid numbers are refused together with the other options.
-  if (type !== undefined || fd !== (fd! | 0)) return type === "unix_dgram";
-  return isUnixDatagram(currentEngine().runtime.libc, fd!);
-}
-
-/** The module as one object, for `import dgram from`. */
+/**
+ * The module as one object, for `import dgram from`.
+ *
+ * @example
+ * ```ts
+ * import dgram from "@dgram/ffi";
+ *
+ * const socket = dgram.createSocket("udp4");
+ * console.log(socket instanceof dgram.Socket); // true
+ * socket.close();
+ * ```
+ */
 const dgram: { createSocket: typeof createSocket; Socket: typeof Socket } = { createSocket, Socket };
 export default dgram;

@@ -22,6 +22,16 @@
  *
  * If this module cannot work (see `isSupported` of the main entry), the built-in is not replaced, and one warning says so.
  *
+ * @example
+ * ```ts
+ * import "@dgram/ffi/register";
+ * import dgram from "node:dgram";
+ *
+ * const socket = dgram.createSocket("udp4");
+ * console.log("getStatistics" in socket); // true
+ * socket.close();
+ * ```
+ *
  * @module
  */
 import { register } from "./registration.ts";

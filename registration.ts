@@ -38,6 +38,18 @@ let hasWarned = false;
 /**
  * Replaces the built-in module. Importing `register` does it. A second call does nothing. If this module cannot work, it prints a
  * warning, and the built-in is not replaced.
+ *
+ * @example
+ * ```ts
+ * import { register, unregister } from "@dgram/ffi/register";
+ *
+ * register(); // Did so already when it was imported.
+ * const dgram = process.getBuiltinModule("node:dgram");
+ * const socket = dgram.createSocket("udp4");
+ * console.log("getStatistics" in socket); // true
+ * socket.close();
+ * unregister();
+ * ```
  */
 export function register(): void {
   if (registration) return;
@@ -49,7 +61,20 @@ export function register(): void {
   replace({ createSocket, Socket });
 }
 
-/** Restores the built-in module. In Deno and Bun, named imports that were linked in between keep this module. */
+/**
+ * Restores the built-in module. In Deno and Bun, named imports that were linked in between keep this module.
+ *
+ * @example
+ * ```ts
+ * import { unregister } from "@dgram/ffi/register";
+ *
+ * unregister();
+ * const dgram = process.getBuiltinModule("node:dgram");
+ * const socket = dgram.createSocket("udp4");
+ * console.log("getStatistics" in socket); // false
+ * socket.close();
+ * ```
+ */
 export function unregister(): void {
   if (!registration) return;
   for (const undo of registration.undo) undo();

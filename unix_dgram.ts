@@ -7,12 +7,18 @@
  *
  * @example
  * ```ts
+ * import { Buffer } from "node:buffer";
  * import unix from "@dgram/ffi/unix-dgram";
  *
+ * const server = unix.createSocket("unix_dgram", (message) => {
+ *   console.log(message.toString()); // hello
+ *   server.close();
+ * });
+ * server.bind("/run/collector.sock");
  * const client = unix.createSocket("unix_dgram");
- * client.on("error", console.error);
  * client.connect("/run/collector.sock");
  * client.send(Buffer.from("hello"));
+ * client.close();
  * ```
  *
  * @module

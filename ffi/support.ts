@@ -87,5 +87,14 @@ export function whyUnsupported(): string | undefined {
  * Whether sockets can be created here, for programs and libraries that otherwise use the built-in `node:dgram`. It is false on a
  * system that is not supported, in a runtime that is too old, in a Node without `node:ffi` and without koffi, and if the runtime's
  * permissions exclude FFI. It is determined once, when the module is imported. That loads nothing and never throws.
+ *
+ * @example
+ * ```ts
+ * import * as builtin from "node:dgram";
+ * import * as ours from "@dgram/ffi";
+ *
+ * const { createSocket } = ours.isSupported ? ours : builtin;
+ * createSocket("udp4").close();
+ * ```
  */
 export const isSupported: boolean = whyUnsupported() === undefined;

@@ -37,7 +37,7 @@ const tarball = join(built, `dgram-ffi-${deno.version}.tgz`);
 
 const HELLO_UNIX = ["hello from ./server.sock"];
 const IPV4_AND_6 = ["hello over udp4", "hello over udp6"];
-const LARGEST = 500_000;
+const LARGEST = 600_000;
 const withSuite = process.env.DGRAM_FFI_PACKAGED_SUITE ? false : "only with --packaged-suite";
 const hotShots = join(root, "node_modules/hot-shots");
 const rows = [];
@@ -539,6 +539,68 @@ for (
     }
     return COMPILES;
   });
+}
+
+for (const types of ["20", "22", "24"]) {
+  consumer(`TypeScript ${devDependencies.typescript} with @types/node ${types}, strict, nodenext`, async (project) => {
+    await npmInstall(project, tarball, `@types/node@${types}`);
+    // It names what only newer ones declare.
+    rmSync(join(project, "types/assignable.ts"));
+    prepareTypes(project, "module", { module: "nodenext", lib: ["es2024", "esnext.disposable"], types: ["node"] });
+    await shown(["tsc", "--project", "."], project);
+    return COMPILES;
+  });
+}
+
+consumer("TypeScript 5.9 and newest with Bun's types, which bring @types/node, strict", async (project) => {
+  await npmInstall(project, tarball, `@types/bun@${devDependencies.bun}`, "typescript@5.9");
+  const settings = { module: "nodenext", lib: ["es2024", "esnext.disposable"], noEmit: true };
+  for (const types of [["bun"], ["bun", "node"], []]) {
+    prepareTypes(project, "module", { ...settings, types });
+    await shown(["tsc", "--project", "."], project, { timeout: 600_000 });
+  }
+  await shown([oldNode, join(project, "node_modules/typescript/bin/tsc"), "--project", "."], project, {
+    timeout: 600_000,
+  });
+  return COMPILES;
+});
+
+/** The n-th program below a heading of a text, with the package's name on npm. */
+function programIn(text, heading, index = 0) {
+  const section = readFileSync(join(root, text), "utf8").split(`\n## ${heading}\n`)[1].split("\n## ")[0];
+  const programs = [...section.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(([, code]) => code);
+  return programs[index].replaceAll('"@dgram/ffi', '"dgram-ffi');
+}
+
+/** What a new user tries first: the program of README, and recipes that need nobody else. */
+const FIRST_STEPS = [
+  ["README.md", "Use it", [], ["hello"]],
+  ["docs/recipes.md", "Tests with ephemeral ports", [], ["passed"]],
+  ["docs/recipes.md", "StatsD", [], [""]],
+  ["docs/recipes.md", "Requests with retries", ["9"], ["nobody listens there"]],
+];
+
+for (
+  const [name, install, start, skip] of [
+    ["Deno", ["deno", "add", "npm:dgram-ffi"], ["deno", "run", "--no-prompt", "--allow-ffi", "--allow-net", "main.ts"]],
+    ["Bun", ["bun", "add", tarball], ["bun", "main.ts"]],
+    ["Node 26", ["npm", "install", tarball], [bin("node"), "main.ts"]],
+    [`Node ${process.versions.node} with koffi`, ["npm", "install", tarball, koffi], [oldNode, "main.mjs"], tooNew],
+  ]
+) {
+  consumer(`${name}: a new user's first steps`, async (project) => {
+    const environment = name === "Deno" ? { NPM_CONFIG_REGISTRY: await registry() } : {};
+    writeFileSync(join(project, "package.json"), JSON.stringify({ type: "module" }));
+    await shown(install, project, environment);
+    for (const [text, heading, parameters, expected] of FIRST_STEPS) {
+      writeFileSync(join(project, "main.ts"), programIn(text, heading));
+      if (start.at(-1) === "main.mjs") {
+        await succeed(["esbuild", "main.ts", "--target=node20", "--format=esm", "--outfile=main.mjs"], project);
+      }
+      assert.deepEqual(await shown([...start, ...parameters], project, environment), expected, heading);
+    }
+    return FIRST_STEPS.map(([, heading, , lines]) => `${heading}: ${lines[0] || "(nothing)"}`).join("; ");
+  }, skip ?? false);
 }
 
 consumer("JSR: deno publish --dry-run, no slow types", async () => {

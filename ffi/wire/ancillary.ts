@@ -7,7 +7,24 @@ import type { Abi } from "../abi/abi.ts";
 import { SCM_MAX_FD } from "../abi/linux.ts";
 import { type ControlMessage, type ControlReader, controlSpace } from "./control.ts";
 
-/** The identity of a process. */
+/**
+ * The identity of a process.
+ *
+ * @example
+ * ```ts
+ * import process from "node:process";
+ * import { socketpair, type UnixCredentials } from "@dgram/ffi";
+ *
+ * const [left, right] = socketpair({ recvCredentials: true });
+ * right.on("message", (_, { credentials }) => {
+ *   const { pid }: UnixCredentials = credentials!;
+ *   console.log(pid === process.pid); // true
+ *   left.close();
+ *   right.close();
+ * });
+ * left.send("who am I?");
+ * ```
+ */
 export interface UnixCredentials {
   /** The process id. */
   pid: number;

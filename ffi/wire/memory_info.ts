@@ -5,7 +5,18 @@
  */
 import type { Abi } from "../abi/abi.ts";
 
-/** The memory of a socket in the kernel, in bytes (SO_MEMINFO; `SK_MEMINFO_*` of `<linux/sock_diag.h>`). */
+/**
+ * The memory of a socket in the kernel, in bytes (SO_MEMINFO; `SK_MEMINFO_*` of `<linux/sock_diag.h>`).
+ *
+ * @example
+ * ```ts
+ * import type { MemoryInfo } from "@dgram/ffi";
+ *
+ * socket.bindSync();
+ * const { receiveAllocated, receiveBuffer }: MemoryInfo = socket.getMemoryInfo();
+ * console.log(`${Math.round((100 * receiveAllocated) / receiveBuffer)} % full`); // 0 % full
+ * ```
+ */
 export interface MemoryInfo {
   /** Used by datagrams that wait to be received, with the kernel's overhead (RMEM_ALLOC). */
   receiveAllocated: number;

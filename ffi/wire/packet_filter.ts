@@ -6,7 +6,23 @@
 import type { Libc } from "../libc/libc.ts";
 import type { Pointer } from "../libc/memory.ts";
 
-/** One instruction of a classic BPF program: `struct sock_filter` of `<linux/filter.h>`. */
+/**
+ * One instruction of a classic BPF program: `struct sock_filter` of `<linux/filter.h>`.
+ *
+ * @example
+ * ```ts
+ * import type { FilterInstruction } from "@dgram/ffi";
+ *
+ * // Keeps datagrams whose payload begins with a byte of 1.
+ * const program: FilterInstruction[] = [
+ *   { code: 0x30, jt: 0, jf: 0, k: 8 }, // Load the byte at offset 8, behind the UDP header.
+ *   { code: 0x15, jt: 0, jf: 1, k: 1 }, // Compare it with 1; otherwise skip an instruction.
+ *   { code: 0x06, jt: 0, jf: 0, k: 0xffffffff }, // Keep all of it.
+ *   { code: 0x06, jt: 0, jf: 0, k: 0 }, // Drop it.
+ * ];
+ * socket.attachFilter(program);
+ * ```
+ */
 export interface FilterInstruction {
   /** The operation: BPF_LD, BPF_JMP, BPF_RET and so on with their modifiers, 0 to 65535. */
   code: number;

@@ -22,15 +22,50 @@ const MAX_BUFFER_SIZE = 16 * 1024 * 1024;
 /** JSRE numbers address families as Linux does. */
 const { AF_INET, AF_INET6 } = linuxAbi("x64").constants;
 
-/** Called with an error, or with the address. */
+/**
+ * Called with an error, or with the address.
+ *
+ * @example
+ * ```ts
+ * import type { JsreLookupCallback } from "@dgram/ffi/jsre";
+ *
+ * const names = new Map([["printer", "127.0.0.1"]]);
+ * function lookup(hostname: string, callback: JsreLookupCallback) {
+ *   callback(null, names.get(hostname) ?? hostname); // Also called for addresses.
+ * }
+ * const client = createSocket({ type: "udp4", lookup });
+ * client.send("hello", port, "printer", () => client.close());
+ * ```
+ */
 export type JsreLookupCallback = (error: Error | null | undefined, address: string) => void;
 
-/** JSRE's form of a resolver: `lookup(hostname, callback)`, or `lookup(hostname, domain, callback)` (2 for IPv4, 10 for IPv6). */
+/**
+ * JSRE's form of a resolver: `lookup(hostname, callback)`, or `lookup(hostname, domain, callback)` (2 for IPv4, 10 for IPv6).
+ *
+ * @example
+ * ```ts
+ * import type { JsreLookup, JsreLookupCallback } from "@dgram/ffi/jsre";
+ *
+ * const lookup: JsreLookup = (_hostname: string, callback: JsreLookupCallback) => callback(null, "127.0.0.1");
+ * const client = createSocket({ type: "udp4", lookup });
+ * client.send("hello", port, "any.name", () => client.close());
+ * ```
+ */
 export type JsreLookup =
   | ((hostname: string, callback: JsreLookupCallback) => void)
   | ((hostname: string, domain: number, callback: JsreLookupCallback) => void);
 
-/** Options of {@linkcode createSocket}: those of the main entry, with JSRE's forms of `lookup` and `fd`. */
+/**
+ * Options of {@linkcode createSocket}: those of the main entry, with JSRE's forms of `lookup` and `fd`.
+ *
+ * @example
+ * ```ts
+ * import type { JsreOptions } from "@dgram/ffi/jsre";
+ *
+ * const options: JsreOptions = { type: "udp4", fd: "", recvBufferSize: 65_536 };
+ * createSocket(options).close();
+ * ```
+ */
 export interface JsreOptions extends Omit<SocketOptions, "lookup" | "fd"> {
   /** Resolves host names. `dns.lookup`, the default, may also be given. */
   lookup?: JsreLookup | LookupFunction | undefined;
@@ -38,16 +73,49 @@ export interface JsreOptions extends Omit<SocketOptions, "lookup" | "fd"> {
   fd?: number | string | undefined;
 }
 
-/** Options of `bind()`, with JSRE's form of `fd`. */
+/**
+ * Options of `bind()`, with JSRE's form of `fd`.
+ *
+ * @example
+ * ```ts
+ * import type { JsreBindOptions } from "@dgram/ffi/jsre";
+ *
+ * const options: JsreBindOptions = { port: 0, address: "127.0.0.1", fd: "" };
+ * socket.bind(options);
+ * ```
+ */
 export interface JsreBindOptions extends Omit<BindOptions, "fd"> {
   /** The number of an open datagram socket to use. An empty string means none. */
   fd?: number | string | undefined;
 }
 
-/** A listener for `'message'`. */
+/**
+ * A listener for `'message'`.
+ *
+ * @example
+ * ```ts
+ * import type { MessageListener } from "@dgram/ffi/jsre";
+ *
+ * const print: MessageListener = (message, remote) => {
+ *   console.log(`${message} from ${remote.address}`); // hello from 127.0.0.1
+ * };
+ * socket.on("message", print);
+ * socket.send("hello", port, "127.0.0.1");
+ * ```
+ */
 export type MessageListener = (message: SocketEvents["message"][0], remote: RemoteInfo) => void;
 
-/** The methods whose results differ from Node's. */
+/**
+ * The methods whose results differ from Node's.
+ *
+ * @example
+ * ```ts
+ * import type { Differing } from "@dgram/ffi/jsre";
+ *
+ * const settings: Differing[] = ["setTTL", "setBroadcast"];
+ * console.log(settings.every((name) => typeof socket[name] === "function")); // true
+ * ```
+ */
 export type Differing =
   | "bind"
   | "setTTL"
@@ -65,10 +133,33 @@ export type Differing =
   | "getRecvBufferSize"
   | "getSendBufferSize";
 
-/** A socket without the methods that differ. */
+/**
+ * A socket without the methods that differ.
+ *
+ * @example
+ * ```ts
+ * import type { CommonSocket } from "@dgram/ffi/jsre";
+ *
+ * function received({ getStatistics }: CommonSocket) {
+ *   return getStatistics.call(socket).received.datagrams;
+ * }
+ * console.log(received(socket)); // 0
+ * ```
+ */
 export type CommonSocket = Omit<Socket, Differing>;
 
-/** The main entry's {@linkcode Socket}, as a base class whose differing methods have no type yet. */
+/**
+ * The main entry's {@linkcode Socket}, as a base class whose differing methods have no type yet.
+ *
+ * @example
+ * ```ts
+ * import { CommonSocketClass, createSocket } from "@dgram/ffi/jsre";
+ *
+ * const socket = createSocket("udp4");
+ * console.log(socket instanceof CommonSocketClass); // true
+ * socket.close();
+ * ```
+ */
 export const CommonSocketClass: new (
   options: SocketType | SocketOptions | AdoptOptions,
   listener?: MessageListener,
@@ -76,7 +167,19 @@ export const CommonSocketClass: new (
 
 const node = Socket.prototype;
 
-/** A UDP socket with JSRE's conventions. */
+/**
+ * A UDP socket with JSRE's conventions.
+ *
+ * @example
+ * ```ts
+ * import type { Dgram } from "@dgram/ffi/jsre";
+ *
+ * function configure(socket: Dgram) {
+ *   return socket.setTTL(64) && socket.setBroadcast(true);
+ * }
+ * socket.bind(0, "127.0.0.1", () => console.log(configure(socket))); // true
+ * ```
+ */
 export class Dgram extends CommonSocketClass {
   /**
    * See {@linkcode createSocket}.
@@ -186,6 +289,15 @@ export class Dgram extends CommonSocketClass {
  * @param options `"udp4"`, `"udp6"`, or an object with that as `type` and more.
  * @param callback Added as a listener for `'message'`.
  * @throws What `createSocket` of the main entry throws.
+ *
+ * @example
+ * ```ts
+ * const client = createSocket("udp4", (message) => {
+ *   console.log(message.toString()); // hello
+ *   client.close();
+ * });
+ * client.send("hello", port, "127.0.0.1");
+ * ```
  */
 export function createSocket(options: SocketType | JsreOptions, callback?: MessageListener): Dgram {
   return new Dgram(options, callback);
@@ -245,6 +357,17 @@ function sizeOrErrno(read: () => number): number {
   }
 }
 
-/** The module as one object, for `import dgram from`. */
+/**
+ * The module as one object, for `import dgram from`.
+ *
+ * @example
+ * ```ts
+ * import dgram from "@dgram/ffi/jsre";
+ *
+ * const socket = dgram.createSocket("udp4");
+ * console.log(socket instanceof dgram.Dgram); // true
+ * socket.close();
+ * ```
+ */
 const dgram: { createSocket: typeof createSocket; Dgram: typeof Dgram } = { createSocket, Dgram };
 export default dgram;

@@ -22,7 +22,24 @@ export type { Bytes };
 /** Milliseconds until `'writable'` if the kernel does not tell of room. */
 const UNTOLD_DELAY = 10;
 
-/** Who sent a message. */
+/**
+ * Who sent a message.
+ *
+ * @example
+ * ```ts
+ * import { Buffer } from "node:buffer";
+ * import { createSocket, type MessageInfo } from "@dgram/ffi/unix-dgram";
+ *
+ * const server = createSocket("unix_dgram", (_message, { size, path }: MessageInfo) => {
+ *   console.log(size, path); // 5 null
+ *   server.close();
+ * });
+ * server.bind("/run/collector.sock");
+ * const client = createSocket("unix_dgram");
+ * client.send(Buffer.from("hello"), 0, 5, "/run/collector.sock");
+ * client.close();
+ * ```
+ */
 export interface MessageInfo {
   /** How many bytes it has. */
   size: number;
@@ -32,7 +49,21 @@ export interface MessageInfo {
   path: string | null;
 }
 
-/** A failed system call, as `unix-dgram` reports it. */
+/**
+ * A failed system call, as `unix-dgram` reports it.
+ *
+ * @example
+ * ```ts
+ * import { createSocket, type UnixDgramError } from "@dgram/ffi/unix-dgram";
+ *
+ * const client = createSocket("unix_dgram");
+ * client.on("error", ({ syscall, code }: UnixDgramError) => {
+ *   console.log(syscall, code); // connect -2
+ *   client.close();
+ * });
+ * client.connect("/run/nobody.sock");
+ * ```
+ */
 export interface UnixDgramError extends Error {
   /** The negative errno; 1 for `congestion`. */
   code: number;
@@ -42,10 +73,38 @@ export interface UnixDgramError extends Error {
   syscall?: string;
 }
 
-/** Called without an argument when the kernel has taken a message, or with the error. */
+/**
+ * Called without an argument when the kernel has taken a message, or with the error.
+ *
+ * @example
+ * ```ts
+ * import { Buffer } from "node:buffer";
+ * import { createSocket, type UnixDgramCallback } from "@dgram/ffi/unix-dgram";
+ *
+ * const client = createSocket("unix_dgram");
+ * const sent: UnixDgramCallback = (error) => {
+ *   console.log(error?.code); // -2
+ *   client.close();
+ * };
+ * client.send(Buffer.from("hello"), 0, 5, "/run/nobody.sock", sent);
+ * ```
+ */
 export type UnixDgramCallback = (error?: UnixDgramError) => void;
 
-/** The events of a socket, with what listeners get. */
+/**
+ * The events of a socket, with what listeners get.
+ *
+ * @example
+ * ```ts
+ * import { createSocket, type UnixDgramEvents } from "@dgram/ffi/unix-dgram";
+ *
+ * const events: (keyof UnixDgramEvents)[] = ["listening", "connect", "writable"];
+ * const server = createSocket("unix_dgram");
+ * for (const event of events) server.on(event, () => console.log(event)); // listening
+ * server.bind("/run/collector.sock");
+ * server.close();
+ * ```
+ */
 export interface UnixDgramEvents {
   /** A message arrived. */
   message: [message: Buffer<ArrayBuffer>, info: MessageInfo];
@@ -88,6 +147,15 @@ class ImmediateEndpoint extends UnixEndpoint {
 /**
  * A Unix datagram socket with the surface of `unix-dgram`. It is open and keeps the process alive until it is closed. Use
  * {@linkcode createSocket}.
+ *
+ * @example
+ * ```ts
+ * import { createSocket, Socket } from "@dgram/ffi/unix-dgram";
+ *
+ * const socket: Socket = createSocket("unix_dgram");
+ * console.log(socket instanceof Socket); // true
+ * socket.close();
+ * ```
  */
 export class Socket extends EventEmitter<UnixDgramEvents> {
   /** Always `unix_dgram`. */
@@ -244,6 +312,21 @@ for (
  * @param type `unix_dgram`.
  * @param listener Added as a listener for `'message'`.
  * @throws {Error} For another type, or the failed `socket` call's.
+ *
+ * @example
+ * ```ts
+ * import { Buffer } from "node:buffer";
+ * import { createSocket } from "@dgram/ffi/unix-dgram";
+ *
+ * const server = createSocket("unix_dgram", (message) => {
+ *   console.log(message.toString()); // hello
+ *   server.close();
+ * });
+ * server.bind("/run/collector.sock");
+ * const client = createSocket("unix_dgram");
+ * client.sendto(Buffer.from("hello"), 0, 5, "/run/collector.sock");
+ * client.close();
+ * ```
  */
 export function createSocket(
   type: "unix_dgram",
@@ -257,6 +340,17 @@ function errnoError(errno: number, syscall: string): UnixDgramError {
   return Object.assign(new Error(`${syscall} ${-errno}`), { errno: -errno, code: -errno, syscall });
 }
 
-/** The module as one object, for `import unix from`. */
+/**
+ * The module as one object, for `import unix from`.
+ *
+ * @example
+ * ```ts
+ * import unix from "@dgram/ffi/unix-dgram";
+ *
+ * const socket = unix.createSocket("unix_dgram");
+ * console.log(socket instanceof unix.Socket); // true
+ * socket.close();
+ * ```
+ */
 const unix: { createSocket: typeof createSocket; Socket: typeof Socket } = { createSocket, Socket };
 export default unix;

@@ -13,7 +13,20 @@ import type { RemoteInfo, SendTimestamp } from "../receiving/types.ts";
 // deno-lint-ignore no-explicit-any
 export type AnySocket = EventEmitter<any>;
 
-/** The events of a socket, with the listeners' arguments. */
+/**
+ * The events of a socket, with the listeners' arguments.
+ *
+ * @example
+ * ```ts
+ * import type { SocketEvents } from "@dgram/ffi";
+ *
+ * const print = (...[message, remote]: SocketEvents["message"]) => {
+ *   console.log(`${message} of ${remote.size} bytes`); // hello of 5 bytes
+ * };
+ * socket.on("message", print);
+ * socket.send("hello", port, address);
+ * ```
+ */
 export interface SocketEvents {
   /**
    * A datagram arrived. The listener may keep, change and transfer the message: it has an ArrayBuffer to itself, of

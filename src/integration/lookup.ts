@@ -8,12 +8,35 @@ import { nextTick } from "../../ffi/runtimes/process.ts";
 import { type IpVersion, ipVersionOf, LOOPBACK } from "../../ffi/wire/inet.ts";
 import { validateString } from "../errors/validate.ts";
 
-/** What a {@linkcode LookupFunction} is called back with: an error, or an address and its family (4 or 6). */
+/**
+ * What a {@linkcode LookupFunction} is called back with: an error, or an address and its family (4 or 6).
+ *
+ * @example
+ * ```ts
+ * import type { LookupCallback } from "@dgram/ffi";
+ *
+ * const names = new Map([["printer", "127.0.0.1"]]);
+ * function lookup(hostname: string, _options: unknown, callback: LookupCallback) {
+ *   callback(null, names.get(hostname) ?? hostname, 4); // Also called for addresses.
+ * }
+ * const client = createSocket({ type: "udp4", lookup });
+ * client.send("hello", port, "printer", () => client.close());
+ * ```
+ */
 export type LookupCallback = (error: Error | null, address: string, family: number) => void;
 
 /**
  * Resolves a host name to one IP address. Called with the address family wanted, 4 or 6, as second argument.
  * `dns.lookup` is one.
+ *
+ * @example
+ * ```ts
+ * import type { LookupFunction } from "@dgram/ffi";
+ *
+ * const lookup: LookupFunction = (_hostname, _options, callback) => callback(null, "127.0.0.1", 4);
+ * const client = createSocket({ type: "udp4", lookup });
+ * client.send("hello", port, "any.name", () => client.close());
+ * ```
  */
 // deno-lint-ignore no-explicit-any
 export type LookupFunction = (hostname: string, options: any, callback: LookupCallback) => void;

@@ -27,6 +27,20 @@ export function clockNumber({ constants, linux, platform }: Abi, clock: ClockNam
  * `realtime`, without leap seconds (Linux).
  * @returns Nanoseconds.
  * @throws {TypeError} ERR_INVALID_ARG_VALUE; ERR_FEATURE_UNAVAILABLE_ON_PLATFORM for `tai` on macOS.
+ *
+ * @example
+ * ```ts
+ * import { clockTime, createSocket } from "@dgram/ffi";
+ *
+ * const socket = createSocket({ type: "udp4", recvTimestamp: true });
+ * const { port } = socket.bindSync({ address: "127.0.0.1" });
+ * socket.on("message", (_, { timestamp }) => {
+ *   const waited = clockTime("realtime") - timestamp!;
+ *   console.log(`it waited ${waited} ns`);
+ *   socket.close();
+ * });
+ * socket.send("to itself", port, "127.0.0.1");
+ * ```
  */
 export function clockTime(clock: ClockName): bigint {
   const { errors, runtime } = currentEngine();

@@ -7,7 +7,21 @@ import type { Abi } from "../../ffi/abi/abi.ts";
 import { errnoName } from "../../ffi/libc/errno.ts";
 import { knownOf } from "../../ffi/wire/sockopt.ts";
 
-/** A failed getsockopt(2), setsockopt(2) or ioctl(2). */
+/**
+ * A failed getsockopt(2), setsockopt(2) or ioctl(2).
+ *
+ * @example
+ * ```ts
+ * import type { OptionError } from "@dgram/ffi";
+ *
+ * try {
+ *   socket.setsockopt("IPPROTO_IP", "IP_TTL", 256);
+ * } catch (error) {
+ *   const { code, syscall, option } = error as OptionError;
+ *   console.log(code, syscall, option); // EINVAL setsockopt IP_TTL
+ * }
+ * ```
+ */
 export interface OptionError extends Error {
   /** The negative errno. */
   errno: number;

@@ -133,6 +133,15 @@ export function getErrorQueueOverruns(socket: AnySocket): number {
  * the default, sets the bit on those that fit, and fragments larger ones. `DO` sets it and refuses larger ones with EMSGSIZE. `PROBE`
  * sets it and ignores the path's MTU, to measure it. `INTERFACE` uses only the interface's MTU and refuses larger ones. `OMIT` does the
  * same, but fragments them.
+ *
+ * @example
+ * ```ts
+ * import type { PathMtuDiscovery } from "@dgram/ffi";
+ *
+ * const mode: PathMtuDiscovery = "PROBE";
+ * socket.setMTUDiscover(mode);
+ * console.log(socket.getMTUDiscover()); // PROBE
+ * ```
  */
 export type PathMtuDiscovery = "DONT" | "WANT" | "DO" | "PROBE" | "INTERFACE" | "OMIT";
 

@@ -8,7 +8,18 @@ import type { AnySocket } from "../endpoint/events.ts";
 import { engineOf, runningEndpoint } from "../endpoint/socket_state.ts";
 import { getDropCount } from "./sol_socket.ts";
 
-/** Something that the kernel could not do as it was tried first. */
+/**
+ * Something that the kernel could not do as it was tried first.
+ *
+ * @example
+ * ```ts
+ * import type { Fallback } from "@dgram/ffi";
+ *
+ * socket.bindSync();
+ * const fallbacks: Fallback[] = socket.getStatistics().fallbacks;
+ * for (const { what, code, count } of fallbacks) console.log(`${what}: ${code}, ${count} times`);
+ * ```
+ */
 export interface Fallback {
   /** What was tried: `UDP_SEGMENT`, several messages in one payload; `UDP_GRO`, to receive so. */
   what: "UDP_SEGMENT" | "UDP_GRO";
@@ -18,7 +29,19 @@ export interface Fallback {
   count: number;
 }
 
-/** What a socket has done since it was made: the result of `getStatistics()`. */
+/**
+ * What a socket has done since it was made: the result of `getStatistics()`.
+ *
+ * @example
+ * ```ts
+ * import type { Statistics } from "@dgram/ffi";
+ *
+ * socket.send("hello", port, address, () => {
+ *   const { sent }: Statistics = socket.getStatistics();
+ *   console.log(sent.datagrams, sent.bytes); // 1 5
+ * });
+ * ```
+ */
 export interface Statistics {
   /** Datagrams that were read from the kernel, and their bytes; also those that a block list kept back. */
   received: { datagrams: number; bytes: number; systemCalls: number };

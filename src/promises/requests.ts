@@ -15,10 +15,34 @@ import type { RemoteInfo } from "../receiving/types.ts";
 import type { SendOptions } from "../sending/types.ts";
 import type { Socket } from "../socket/socket.ts";
 
-/** A datagram: the arguments of `'message'` listeners. */
+/**
+ * A datagram: the arguments of `'message'` listeners.
+ *
+ * @example
+ * ```ts
+ * import type { Datagram } from "@dgram/ffi/promises";
+ *
+ * function describe([message, remote]: Datagram) {
+ *   return `${message} from ${remote.address}`;
+ * }
+ * await socket.send("hello", port, address);
+ * console.log(describe(await socket.receive())); // hello from 127.0.0.1
+ * ```
+ */
 export type Datagram = SocketEvents["message"];
 
-/** Options of `request()`. */
+/**
+ * Options of `request()`.
+ *
+ * @example
+ * ```ts
+ * import type { RequestOptions } from "@dgram/ffi/promises";
+ *
+ * const options: RequestOptions = { port, address, timeout: 500, retries: 2 };
+ * const [answer] = await socket.request("hello", options);
+ * console.log(answer.toString()); // hello
+ * ```
+ */
 export interface RequestOptions extends SendOptions {
   /**
    * How long to wait for the answer to the first transmission, in milliseconds. Doubles with each further one. Default:

@@ -3,11 +3,28 @@
  *
  * @module
  */
+import { nextTick } from "../../ffi/runtimes/process.ts";
 import type { AnySocket } from "../endpoint/events.ts";
+import { endpointOf } from "../endpoint/socket_state.ts";
 import { aborted, notRunning } from "../errors/node_errors.ts";
 import { validateAbortSignal, validateObject } from "../errors/validate.ts";
 
-/** The option of every operation. */
+/**
+ * The option of every operation.
+ *
+ * @example
+ * ```ts
+ * import type { Abortable } from "@dgram/ffi/promises";
+ *
+ * const options: Abortable = { signal: AbortSignal.timeout(10) };
+ * await socket.bind();
+ * try {
+ *   await socket.receive(options);
+ * } catch (error) {
+ *   console.log((error as Error).name); // AbortError
+ * }
+ * ```
+ */
 export interface Abortable {
   /** Rejects the promise with an AbortError if it is aborted. */
   signal?: AbortSignal | undefined;
@@ -88,5 +105,25 @@ export function untilEvent<Value>(
     } catch (error) {
       fail(error);
     }
+  });
+}
+
+/** Closes a socket, if it is open. If the signal is aborted later, only the wait ends. */
+export function closing(
+  socket: AnySocket & { close(): unknown },
+  options: Abortable | undefined,
+): Promise<void> {
+  return new Promise<void>((resolve, reject) => {
+    abortable<void>(signalOf(options), (done) => {
+      if (!endpointOf(socket)) return done();
+      // If binding fails, so does the `close()` that waits for it.
+      const again = (): void => nextTick(() => void (endpointOf(socket) && socket.close()));
+      socket.on("error", again);
+      socket.once("close", () => {
+        socket.removeListener("error", again);
+        done();
+      });
+      socket.close();
+    }).then(resolve, reject);
   });
 }

@@ -3,9 +3,8 @@
  *
  * @module
  */
-import { nextTick, setImmediate } from "../../ffi/runtimes/process.ts";
+import { setImmediate } from "../../ffi/runtimes/process.ts";
 import { ipVersionOf, LOOPBACK } from "../../ffi/wire/inet.ts";
-import type { AnySocket } from "../endpoint/events.ts";
 import { DatagramIterator } from "../endpoint/iteration.ts";
 import { endpointOf } from "../endpoint/socket_state.ts";
 import { aborted, invalidArgType, notConnected, notRunning } from "../errors/node_errors.ts";
@@ -24,10 +23,22 @@ import type { AddressedMessage, Bytes, SendManyError, SendManyOptions, SendOptio
 import { Socket as EventSocket } from "../socket/socket.ts";
 import { udpStateOf } from "../socket/state.ts";
 import type { AddressInfo, AdoptOptions, BindOptions, SocketOptions, SocketType } from "../socket/types.ts";
+import { pauseWhileIdle, Receivers } from "./receivers.ts";
 import { type CheckedRequest, type Datagram, type RequestOptions, Requests } from "./requests.ts";
-import { type Abortable, abortable, signalOf, untilEvent } from "./settle.ts";
+import { type Abortable, abortable, closing, signalOf, untilEvent } from "./settle.ts";
 
-/** The destination: options of `connect()`. */
+/**
+ * The destination: options of `connect()`.
+ *
+ * @example
+ * ```ts
+ * import type { ConnectOptions } from "@dgram/ffi/promises";
+ *
+ * const options: ConnectOptions = { port, address, signal: AbortSignal.timeout(5000) };
+ * await socket.connect(options);
+ * console.log(socket.remoteAddress().address); // 127.0.0.1
+ * ```
+ */
 export interface ConnectOptions extends Abortable {
   /** The port, 1 to 65535. */
   port: number;
@@ -35,49 +46,77 @@ export interface ConnectOptions extends Abortable {
   address?: string | undefined;
 }
 
-/** The options of `bind()`, and a signal. */
+/**
+ * The options of `bind()`, and a signal.
+ *
+ * @example
+ * ```ts
+ * import type { BindPromiseOptions } from "@dgram/ffi/promises";
+ *
+ * const options: BindPromiseOptions = { port: 0, address: "127.0.0.1", signal: AbortSignal.timeout(5000) };
+ * await socket.bind(options);
+ * console.log(socket.address().address); // 127.0.0.1
+ * ```
+ */
 export interface BindPromiseOptions extends BindOptions, Abortable {}
 
-/** Why not all of several messages could be sent: {@linkcode SendManyError}, and how many were. */
+/**
+ * Why not all of several messages could be sent: {@linkcode SendManyError}, and how many were.
+ *
+ * @example
+ * ```ts
+ * import type { SendManyRejection } from "@dgram/ffi/promises";
+ *
+ * try {
+ *   await socket.sendMany(["short", new Uint8Array(70_000)], port, address);
+ * } catch (error) {
+ *   const { code, index, sent } = error as SendManyRejection & { code: string };
+ *   console.log(code, index, sent); // EMSGSIZE 1 1
+ * }
+ * ```
+ */
 export interface SendManyRejection extends SendManyError {
   /** The number of messages that were sent. */
   sent: number;
 }
-
-/** Waits for a datagram: called with it or with an error. */
-type Receiver = (datagram: Datagram | undefined, error?: unknown) => void;
-
-/** The pauser while there are no listeners. */
-const IDLE = "idle";
 
 /**
  * A UDP socket whose operations return promises. It uses a socket of the main entry ({@linkcode Socket.socket}).
  *
  * It receives only while datagrams are wanted: by an iteration, `receive()`, `request()`, or a listener of `'message'`
  * or `'messages'`. Otherwise datagrams wait in the kernel's receive buffer, which drops them if it is full.
+ *
+ * @example
+ * ```ts
+ * import { createSocket, type Socket } from "@dgram/ffi/promises";
+ *
+ * async function echo(server: Socket) {
+ *   for await (const [message, remote] of server) await server.send(message, remote.port, remote.address);
+ * }
+ *
+ * const server = createSocket("udp4");
+ * await server.bind(0, "127.0.0.1");
+ * const serving = echo(server);
+ * await using client = createSocket("udp4");
+ * const [answer] = await client.request("hello", server.address());
+ * console.log(answer.toString()); // hello
+ * await server.close(); // Ends the loop.
+ * await serving;
+ * ```
  */
 export class Socket implements AsyncDisposable, AsyncIterable<Datagram> {
   /** The socket of the main entry, for its events and all methods that are not here. */
   readonly socket: EventSocket;
   readonly #requests: Requests;
-  /** The calls of `receive()` that wait, each for one datagram. */
-  readonly #receivers: Receiver[] = [];
+  readonly #receivers: Receivers<Datagram>;
   #binding: Promise<AddressInfo> | undefined;
 
   /** Use {@linkcode createSocket} to create a socket. */
   constructor(options: SocketType | SocketOptions | AdoptOptions) {
     const socket = this.socket = new EventSocket(options);
     this.#requests = new Requests(socket);
-    const update = (isHeard: boolean): void => endpointOf(socket)?.setPaused(IDLE, !isHeard);
-    const isDatagrams = (event: unknown): boolean => event === "message" || event === "messages";
-    update(false);
-    const emitter: AnySocket = socket;
-    emitter.on("newListener", (event: unknown) => {
-      if (isDatagrams(event)) update(true);
-    });
-    emitter.on("removeListener", (event: unknown) => {
-      if (isDatagrams(event)) update(socket.listenerCount("message") + socket.listenerCount("messages") > 0);
-    });
+    this.#receivers = new Receivers(socket);
+    pauseWhileIdle(socket);
   }
 
   /** The number of the socket's descriptor; -1 if it has none. */
@@ -239,44 +278,8 @@ export class Socket implements AsyncDisposable, AsyncIterable<Datagram> {
    * @throws {Error} As a rejection: the socket's error; ERR_SOCKET_DGRAM_NOT_RUNNING once it is closed.
    */
   receive(options?: Abortable): Promise<Datagram> {
-    return abortable<Datagram>(undefined, (resolve, reject) => {
-      const signal = signalOf(options);
-      if (signal?.aborted) return reject(aborted(signal));
-      if (!endpointOf(this.socket)) return reject(notRunning());
-      const abort = (): void => {
-        this.#forget(receiver);
-        reject(aborted(signal!));
-      };
-      const receiver: Receiver = (datagram, error) => {
-        signal?.removeEventListener("abort", abort);
-        this.#forget(receiver);
-        if (datagram) resolve(datagram);
-        else reject(error);
-      };
-      signal?.addEventListener("abort", abort);
-      if (this.#receivers.push(receiver) > 1) return;
-      this.socket.on("message", this.#onMessage);
-      this.socket.on("error", this.#onError);
-      this.socket.on("close", this.#onClose);
-    });
+    return this.#receivers.receive(options);
   }
-
-  #forget(receiver: Receiver): void {
-    const at = this.#receivers.indexOf(receiver);
-    if (at >= 0) this.#receivers.splice(at, 1);
-    if (this.#receivers.length > 0) return;
-    this.socket.removeListener("message", this.#onMessage);
-    this.socket.removeListener("error", this.#onError);
-    this.socket.removeListener("close", this.#onClose);
-  }
-
-  readonly #onMessage = (...datagram: Datagram): void => this.#receivers[0]?.(datagram);
-
-  readonly #onError = (error: Error): void => {
-    for (const receiver of [...this.#receivers]) receiver(undefined, error);
-  };
-
-  readonly #onClose = (): void => this.#onError(notRunning());
 
   /** Iterates over the datagrams, like the socket of the main entry: `[message, remote]`. */
   [Symbol.asyncIterator](): AsyncIterableIterator<Datagram, undefined, void> {
@@ -296,11 +299,13 @@ export class Socket implements AsyncDisposable, AsyncIterable<Datagram> {
    *
    * @example
    * ```ts
+   * const query = Uint8Array.of(7, 1);
    * const [answer] = await socket.request(query, {
-   *   port: 53,
-   *   address: "192.0.2.53",
-   *   match: (message) => message.length > 12 && message.readUInt16BE(0) === id,
+   *   port,
+   *   address,
+   *   match: (message) => message[0] === query[0],
    * });
+   * console.log(answer.length); // 2
    * ```
    *
    * @returns The answer, as `[message, remote]`.
@@ -385,20 +390,7 @@ export class Socket implements AsyncDisposable, AsyncIterable<Datagram> {
    * @param options.signal If it is already aborted, the socket is not closed. Later it only ends the wait.
    */
   close(options?: Abortable): Promise<void> {
-    const { socket } = this;
-    return new Promise<void>((resolve, reject) => {
-      abortable<void>(signalOf(options), (done) => {
-        if (!endpointOf(socket)) return done();
-        // If binding fails, so does the `close()` that waits for it.
-        const again = (): void => nextTick(() => void (endpointOf(socket) && socket.close()));
-        socket.on("error", again);
-        socket.once("close", () => {
-          socket.removeListener("error", again);
-          done();
-        });
-        socket.close();
-      }).then(resolve, reject);
-    });
+    return closing(this.socket, options);
   }
 
   /** `close()`, for `await using`. */

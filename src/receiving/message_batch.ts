@@ -93,9 +93,11 @@ export function payloadsOf(batch: MessageBatch): readonly Received[] {
  * ```ts
  * socket.on("messages", (batch) => {
  *   for (let i = 0; i < batch.length; i++) {
- *     record(batch.bytes, batch.start(i), batch.size(i), batch.port(i));
+ *     const text = batch.bytes.subarray(batch.start(i), batch.start(i) + batch.size(i));
+ *     console.log(`${new TextDecoder().decode(text)} from port ${batch.port(i)}`);
  *   }
  * });
+ * socket.send("hello", port, address);
  * ```
  */
 export class MessageBatch {

@@ -8,7 +8,20 @@ import type { Abi } from "../../ffi/abi/abi.ts";
 import { errnoName } from "../../ffi/libc/errno.ts";
 import type { QueuedError } from "../../ffi/wire/error_queue.ts";
 
-/** An ICMP message about a datagram of this socket's, or this host's own refusal of one (ip(7), IP_RECVERR). */
+/**
+ * An ICMP message about a datagram of this socket's, or this host's own refusal of one (ip(7), IP_RECVERR).
+ *
+ * @example
+ * ```ts
+ * import type { NetworkError } from "@dgram/ffi";
+ *
+ * socket.setRecvNetworkErrors(true);
+ * socket.on("networkError", ({ code, origin }: NetworkError) => {
+ *   console.log(code, origin); // ECONNREFUSED icmp
+ * });
+ * server.close(() => socket.send("to nobody", port, address));
+ * ```
+ */
 export interface NetworkError {
   /** The origin: a host or router by ICMP (RFC 792) or ICMPv6 (RFC 4443), or this host itself. */
   origin: "icmp" | "icmp6" | "local";

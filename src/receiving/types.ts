@@ -7,6 +7,17 @@
 /**
  * Metadata of a datagram beyond Node's `rinfo`. A property exists if its option is on and the kernel has given the value. Coalesced
  * datagrams (UDP_GRO) have the same metadata, as the kernel coalesces no others; only the timestamps are those of the first.
+ *
+ * @example
+ * ```ts
+ * import type { ReceiveDetails } from "@dgram/ffi";
+ *
+ * socket.setRecvLocalAddress(true);
+ * socket.on("message", (_, { localAddress, interfaceName }: ReceiveDetails) => {
+ *   console.log(`to ${localAddress}, on ${interfaceName}`); // to 127.0.0.1, on lo
+ * });
+ * socket.send("hello", port, address);
+ * ```
  */
 export interface ReceiveDetails {
   /**
@@ -53,7 +64,19 @@ export interface ReceiveDetails {
   dropCount?: number;
 }
 
-/** The sender of a datagram, and its metadata: the second argument of `'message'` listeners. */
+/**
+ * The sender of a datagram, and its metadata: the second argument of `'message'` listeners.
+ *
+ * @example
+ * ```ts
+ * import type { RemoteInfo } from "@dgram/ffi";
+ *
+ * socket.on("message", (message, { address, family, size }: RemoteInfo) => {
+ *   console.log(`${message}: ${size} bytes from ${address}, ${family}`); // hello: 5 bytes from 127.0.0.1, IPv4
+ * });
+ * socket.send("hello", port, address);
+ * ```
+ */
 export interface RemoteInfo extends ReceiveDetails {
   /** The sender's IP address. A link-local IPv6 address is followed by `%` and the interface it arrived on. */
   address: string;
@@ -65,7 +88,20 @@ export interface RemoteInfo extends ReceiveDetails {
   size: number;
 }
 
-/** When a datagram left: the argument of `'sendTimestamp'` listeners. */
+/**
+ * When a datagram left: the argument of `'sendTimestamp'` listeners.
+ *
+ * @example
+ * ```ts
+ * import type { SendTimestamp } from "@dgram/ffi";
+ *
+ * socket.setSendTimestamp(true);
+ * socket.on("sendTimestamp", ({ id, timestamp }: SendTimestamp) => {
+ *   console.log(id, typeof timestamp); // 0 bigint
+ * });
+ * socket.send("hello", port, address);
+ * ```
+ */
 export interface SendTimestamp {
   /**
    * The number of the datagram: how many the kernel had taken from this socket since `setSendTimestamp(true)` before this one. The

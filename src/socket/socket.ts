@@ -69,6 +69,25 @@ const socketChannel = channel("udp.socket");
  * ({@linkcode ReceiveDetails}) and in {@linkcode MessageBatch.details}. All are off by default, and each is also an option of
  * {@linkcode createSocket}. They throw ERR_INVALID_ARG_TYPE if `flag` is not a boolean, and the errno of the failed call. The
  * metadata of datagrams that are sent are options of `send()`: {@linkcode SendControls}.
+ *
+ * @example
+ * ```ts
+ * import { createSocket, type Socket } from "@dgram/ffi";
+ *
+ * function echo(server: Socket) {
+ *   server.on("message", (message, remote) => server.send(message, remote.port, remote.address));
+ * }
+ *
+ * const server = createSocket("udp4");
+ * echo(server);
+ * const { port } = server.bindSync({ address: "127.0.0.1" });
+ * const client = createSocket("udp4", (message) => {
+ *   console.log(message.toString()); // hello
+ *   client.close();
+ *   server.close();
+ * });
+ * client.send("hello", port, "127.0.0.1");
+ * ```
  */
 export class Socket extends EventEmitter<SocketEvents> {
   /** `udp4` or `udp6`. */
@@ -265,7 +284,8 @@ export class Socket extends EventEmitter<SocketEvents> {
    *
    * @example A forwarder.
    * ```ts
-   * socket.on("messages", (batch) => out.sendMany(batch, 5353, "192.0.2.1"));
+   * socket.once("messages", (batch) => socket.sendMany(batch, port, address)); // Forwards what was received.
+   * socket.sendMany(["one", "two"], port, address, (error, sent) => console.log(error, sent)); // null 2
    * ```
    */
   sendMany(
@@ -313,7 +333,7 @@ export class Socket extends EventEmitter<SocketEvents> {
    *
    * @example
    * ```ts
-   * const bytes = socket.sendSync("ping", 7, "127.0.0.1");
+   * console.log(socket.sendSync("ping", port, address)); // 4
    * ```
    *
    * @param message As in {@linkcode Socket.send}.
@@ -424,8 +444,11 @@ export class Socket extends EventEmitter<SocketEvents> {
    * @example
    * ```ts
    * import { on } from "node:events";
-   * for await (const [message, remote] of on(socket, "message", { highWaterMark: 100, lowWaterMark: 10 })) {
-   *   await store(message, remote);
+   *
+   * socket.send("hello", port, address);
+   * for await (const [message] of on(socket, "message", { highWaterMark: 100, lowWaterMark: 10 })) {
+   *   console.log(message.toString()); // hello
+   *   break;
    * }
    * ```
    */
@@ -454,8 +477,10 @@ export class Socket extends EventEmitter<SocketEvents> {
    *
    * @example
    * ```ts
+   * socket.send("hello", port, address);
    * for await (const [message, remote] of socket) {
-   *   socket.send(await answer(message), remote.port, remote.address);
+   *   console.log(`${message} from ${remote.address}`); // hello from 127.0.0.1
+   *   break;
    * }
    * ```
    */
@@ -1163,7 +1188,7 @@ export class Socket extends EventEmitter<SocketEvents> {
    *
    * @example
    * ```ts
-   * socket.getsockopt("SOL_SOCKET", "SO_RCVLOWAT").readInt32LE();
+   * console.log(socket.getsockopt("SOL_SOCKET", "SO_RCVLOWAT").readInt32LE()); // 1
    * ```
    *
    * @param level The level: `SOL_SOCKET`, `IPPROTO_IP`, `IPPROTO_IPV6`, `IPPROTO_UDP` (or `SOL_IP` and so on), or its number.

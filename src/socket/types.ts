@@ -6,10 +6,31 @@
 import type { BlockList } from "node:net";
 import type { LookupFunction } from "../integration/lookup.ts";
 
-/** The protocol of a socket: UDP over IPv4 or over IPv6. */
+/**
+ * The protocol of a socket: UDP over IPv4 or over IPv6.
+ *
+ * @example
+ * ```ts
+ * import { isIPv6 } from "node:net";
+ * import { createSocket, type SocketType } from "@dgram/ffi";
+ *
+ * const typeOf = (address: string): SocketType => isIPv6(address) ? "udp6" : "udp4";
+ * createSocket(typeOf("::1")).close();
+ * ```
+ */
 export type SocketType = "udp4" | "udp6";
 
-/** The address of a socket or of its peer, as `address()` and `remoteAddress()` return it. */
+/**
+ * The address of a socket or of its peer, as `address()` and `remoteAddress()` return it.
+ *
+ * @example
+ * ```ts
+ * import type { AddressInfo } from "@dgram/ffi";
+ *
+ * const local: AddressInfo = socket.bindSync({ address: "127.0.0.1" });
+ * console.log(local.address, local.family); // 127.0.0.1 IPv4
+ * ```
+ */
 export interface AddressInfo {
   /** The IP address. */
   address: string;
@@ -19,7 +40,17 @@ export interface AddressInfo {
   port: number;
 }
 
-/** Options of {@linkcode createSocket}. */
+/**
+ * Options of {@linkcode createSocket}.
+ *
+ * @example
+ * ```ts
+ * import { createSocket, type SocketOptions } from "@dgram/ffi";
+ *
+ * const options: SocketOptions = { type: "udp6", ipv6Only: true, recvBufferSize: 1 << 20, recvTTL: true };
+ * createSocket(options).close();
+ * ```
+ */
 export interface SocketOptions {
   /** `udp4` or `udp6`. With `fd` it is optional: {@linkcode AdoptOptions}. */
   type: SocketType;
@@ -93,7 +124,18 @@ export interface SocketOptions {
   sendBlockList?: BlockList | undefined;
 }
 
-/** {@linkcode SocketOptions} for a descriptor that is open already. The type is that of its family. */
+/**
+ * {@linkcode SocketOptions} for a descriptor that is open already. The type is that of its family.
+ *
+ * @example
+ * ```ts
+ * import { type AdoptOptions, createSocket } from "@dgram/ffi";
+ *
+ * // The first descriptor that systemd passes (LISTEN_FDS).
+ * const options: AdoptOptions = { fd: 3 };
+ * if (process.env.LISTEN_PID === `${process.pid}`) createSocket(options).close();
+ * ```
+ */
 export interface AdoptOptions extends Omit<SocketOptions, "type" | "fd"> {
   /** If it is given, it must match the descriptor. */
   type?: SocketType | undefined;
@@ -101,7 +143,17 @@ export interface AdoptOptions extends Omit<SocketOptions, "type" | "fd"> {
   fd: number;
 }
 
-/** Options of `bind()`. */
+/**
+ * Options of `bind()`.
+ *
+ * @example
+ * ```ts
+ * import type { BindOptions } from "@dgram/ffi";
+ *
+ * const options: BindOptions = { port: 0, address: "127.0.0.1", exclusive: true };
+ * socket.bind(options, () => console.log(socket.address().address)); // 127.0.0.1
+ * ```
+ */
 export interface BindOptions {
   /** The port. Defaults to 0: the system chooses one. */
   port?: number | undefined;
@@ -120,7 +172,17 @@ export interface BindOptions {
   fd?: number | undefined;
 }
 
-/** Options of `bindSync()`. */
+/**
+ * Options of `bindSync()`.
+ *
+ * @example
+ * ```ts
+ * import type { BindSyncOptions } from "@dgram/ffi";
+ *
+ * const options: BindSyncOptions = { port: 0, address: "127.0.0.1" };
+ * console.log(socket.bindSync(options).address); // 127.0.0.1
+ * ```
+ */
 export interface BindSyncOptions {
   /** The port, 0 to 65535. Defaults to 0: the system chooses one. */
   port?: number | undefined;

@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { isUnixDatagram } from "../endpoint/adoption.ts";
+import { currentEngine } from "../endpoint/engine.ts";
 import { badSocketType, notUdp } from "../errors/node_errors.ts";
 import { validateAbortSignal, validateBoolean, validateUint32 } from "../errors/validate.ts";
 import { validateFd, validateSendQueueLimit } from "../socket/creation_options.ts";
@@ -41,4 +43,13 @@ export function checkUnixOptions(given: "unix_dgram" | Partial<UnixSocketOptions
   if (signal !== undefined) validateAbortSignal(signal, "options.signal");
   if (fd !== undefined) validateFd(fd);
   return options;
+}
+
+/** Whether the options are for a Unix socket. With `fd` and no type, the descriptor determines it. */
+export function isForUnix(options: unknown): options is "unix_dgram" | UnixSocketOptions {
+  if (options === null || typeof options !== "object") return options === "unix_dgram";
+  const { type, fd } = options as Partial<UnixSocketOptions>;
+  // Invalid numbers are refused together with the other options.
+  if (type !== undefined || fd !== (fd! | 0)) return type === "unix_dgram";
+  return isUnixDatagram(currentEngine().runtime.libc, fd!);
 }

@@ -52,12 +52,13 @@ export function closeRest(descriptors: ReceivedDescriptors): void {
  *
  * @example
  * ```ts
- * socket.on("message", (_, { fds }) => {
- *   const fd = fds!.take()!;
- *   const bytes = new Uint8Array(4096);
- *   console.log(new TextDecoder().decode(bytes.subarray(0, fds!.read(fd, bytes))));
+ * right.on("message", (message, { fds }) => {
+ *   const fd = fds?.take();
+ *   if (fd === undefined) return console.log(message.toString()); // hello
+ *   fds!.write(fd, new TextEncoder().encode("hello")); // Sends: what was passed is a socket.
  *   fds!.close(fd);
  * });
+ * left.send("a descriptor", { fds: [left.fd] });
  * ```
  */
 export class ReceivedDescriptors {

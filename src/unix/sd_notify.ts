@@ -7,7 +7,17 @@ import process from "../../ffi/runtimes/process.ts";
 import { invalidArgValue } from "../errors/node_errors.ts";
 import { UnixSocket } from "./socket.ts";
 
-/** Options of {@linkcode sdNotify}. */
+/**
+ * Options of {@linkcode sdNotify}.
+ *
+ * @example
+ * ```ts
+ * import { sdNotify, type SdNotifyOptions } from "@dgram/ffi";
+ *
+ * const options: SdNotifyOptions = { fds: [0] };
+ * console.log(await sdNotify("FDSTORE=1\nFDNAME=input", options)); // false
+ * ```
+ */
 export interface SdNotifyOptions {
   /** The path to send to. Default: the environment variable `NOTIFY_SOCKET`. */
   socket?: string | undefined;
@@ -28,8 +38,11 @@ export interface SdNotifyOptions {
  *
  * @example
  * ```ts
+ * import { sdNotify } from "@dgram/ffi";
+ *
  * await sdNotify("READY=1\nSTATUS=Waiting for requests");
- * setInterval(() => sdNotify("WATCHDOG=1"), Number(process.env.WATCHDOG_USEC) / 2000);
+ * const period = Number(process.env.WATCHDOG_USEC ?? 0) / 2000;
+ * if (period > 0) setInterval(() => sdNotify("WATCHDOG=1"), period);
  * ```
  */
 export async function sdNotify(state: string | readonly string[], options: SdNotifyOptions = {}): Promise<boolean> {

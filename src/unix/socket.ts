@@ -114,6 +114,26 @@ class UnixState implements SocketState {
  *
  * A path that begins with `@` or NUL is abstract: a name without a file (Linux). It is reported with NUL. Methods that
  * only UDP supports (`setTTL`, `addMembership` and so on) throw ERR_SOCKET_DGRAM_NOT_UDP.
+ *
+ * @example
+ * ```ts
+ * import { createSocket, type UnixSocket } from "@dgram/ffi";
+ *
+ * function answer(server: UnixSocket) {
+ *   server.on("message", (message, { path }) => server.send(`seen: ${message}`, path));
+ * }
+ *
+ * const server = createSocket("unix_dgram");
+ * answer(server);
+ * server.bindSync("/run/collector.sock");
+ * const client = createSocket("unix_dgram", (message) => {
+ *   console.log(message.toString()); // seen: hello
+ *   client.close();
+ *   server.close();
+ * });
+ * client.bindSync("/run/client.sock");
+ * client.send("hello", "/run/collector.sock");
+ * ```
  */
 export class UnixSocket extends EventEmitter<UnixSocketEvents> {
   /** Always `unix_dgram`. */
@@ -521,7 +541,7 @@ export class UnixSocket extends EventEmitter<UnixSocketEvents> {
    *
    * @example
    * ```ts
-   * socket.getsockopt("SOL_SOCKET", "SO_RCVLOWAT").readInt32LE();
+   * console.log(socket.getsockopt("SOL_SOCKET", "SO_RCVLOWAT").readInt32LE()); // 1
    * ```
    *
    * @param level The level: `SOL_SOCKET`, `IPPROTO_IP`, `IPPROTO_IPV6`, `IPPROTO_UDP` (or `SOL_IP` and so on), or its

@@ -14,6 +14,19 @@ import type { UnixSocketOptions } from "./types.ts";
  *
  * @param options Options of both sockets, except `type` and `fd`.
  * @throws {Error} The errno of the failed call, such as EMFILE.
+ *
+ * @example
+ * ```ts
+ * import { socketpair } from "@dgram/ffi";
+ *
+ * const [left, right] = socketpair();
+ * right.on("message", (message) => {
+ *   console.log(message.toString()); // hello
+ *   left.close();
+ *   right.close();
+ * });
+ * left.send("hello");
+ * ```
  */
 export function socketpair(
   options: Omit<UnixSocketOptions, "type" | "fd" | "unlinkOnClose"> = {},

@@ -11,7 +11,17 @@ import type { ReceivedDescriptors } from "./received_descriptors.ts";
 
 export type { UnixCredentials };
 
-/** Options of {@linkcode createSocket} for a Unix datagram socket. */
+/**
+ * Options of {@linkcode createSocket} for a Unix datagram socket.
+ *
+ * @example
+ * ```ts
+ * import { createSocket, type UnixSocketOptions } from "@dgram/ffi";
+ *
+ * const options: UnixSocketOptions = { type: "unix_dgram", unlinkOnClose: true, recvCredentials: true };
+ * createSocket(options).close();
+ * ```
+ */
 export interface UnixSocketOptions {
   /** The type of socket. */
   type: "unix_dgram";
@@ -53,7 +63,19 @@ export interface UnixSocketOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** The sender of a datagram: the second argument of `'message'` listeners of a Unix socket. */
+/**
+ * The sender of a datagram: the second argument of `'message'` listeners of a Unix socket.
+ *
+ * @example
+ * ```ts
+ * import type { UnixRemoteInfo } from "@dgram/ffi";
+ *
+ * right.on("message", (_, { family, path, size }: UnixRemoteInfo) => {
+ *   console.log(`${family} "${path}" ${size}`); // unix "" 5
+ * });
+ * left.send("hello");
+ * ```
+ */
 export interface UnixRemoteInfo {
   /** Always `unix`. */
   family: "unix";
@@ -76,7 +98,17 @@ export interface UnixRemoteInfo {
   credentials?: UnixCredentials;
 }
 
-/** The address of a Unix socket or of its peer. */
+/**
+ * The address of a Unix socket or of its peer.
+ *
+ * @example
+ * ```ts
+ * import type { UnixAddress } from "@dgram/ffi";
+ *
+ * const local: UnixAddress = socket.bindSync("/run/collector.sock");
+ * console.log(local.family); // unix
+ * ```
+ */
 export interface UnixAddress {
   /** Always `unix`. */
   family: "unix";
@@ -84,7 +116,17 @@ export interface UnixAddress {
   path: string;
 }
 
-/** Options of a Unix socket's `bind()`. */
+/**
+ * Options of a Unix socket's `bind()`.
+ *
+ * @example
+ * ```ts
+ * import type { UnixBindOptions } from "@dgram/ffi";
+ *
+ * const options: UnixBindOptions = { path: "/run/collector.sock" };
+ * socket.bind(options, () => console.log("bound")); // bound
+ * ```
+ */
 export interface UnixBindOptions {
   /** The path. A leading `@` or NUL makes it abstract (Linux). If it is omitted, the system selects an abstract one. */
   path?: string | undefined;
@@ -92,7 +134,17 @@ export interface UnixBindOptions {
   fd?: number | undefined;
 }
 
-/** A message with a destination or with ancillary data, for `sendMany()` of a Unix socket. */
+/**
+ * A message with a destination or with ancillary data, for `sendMany()` of a Unix socket.
+ *
+ * @example
+ * ```ts
+ * import type { UnixMessage } from "@dgram/ffi";
+ *
+ * const messages: UnixMessage[] = [{ message: "one" }, { message: ["t", "wo"], fds: [0] }];
+ * left.sendMany(messages, (error, sent) => console.log(error, sent)); // null 2
+ * ```
+ */
 export interface UnixMessage extends UnixPassed {
   /** Bytes, text (as UTF-8), or an array of both. */
   message: Bytes | readonly Bytes[];
@@ -100,7 +152,17 @@ export interface UnixMessage extends UnixPassed {
   path?: string | undefined;
 }
 
-/** The ancillary data of a message. */
+/**
+ * The ancillary data of a message.
+ *
+ * @example
+ * ```ts
+ * import type { UnixPassed } from "@dgram/ffi";
+ *
+ * const passed: UnixPassed = { fds: [0] };
+ * left.send("standard input", passed, (error) => console.log(error)); // null
+ * ```
+ */
 export interface UnixPassed {
   /**
    * The descriptors to pass, at most 253 (SCM_RIGHTS). The peer gets duplicates. They can be closed as soon as `send()`
@@ -115,7 +177,17 @@ export interface UnixPassed {
   credentials?: UnixCredentials | undefined;
 }
 
-/** Destination and ancillary data of a message: `send()`'s options on a Unix socket. */
+/**
+ * Destination and ancillary data of a message: `send()`'s options on a Unix socket.
+ *
+ * @example
+ * ```ts
+ * import type { UnixSendOptions } from "@dgram/ffi";
+ *
+ * const options: UnixSendOptions = { path: "/run/nobody.sock" };
+ * socket.send("hello", options, (error) => console.log(error?.message.split(" /")[0])); // send ENOENT
+ * ```
+ */
 export interface UnixSendOptions extends UnixPassed {
   /** The destination; not on a connected socket. */
   path?: string | undefined;
@@ -123,7 +195,17 @@ export interface UnixSendOptions extends UnixPassed {
   signal?: AbortSignal | undefined;
 }
 
-/** Default destination of the messages, and their signal: `sendMany()`'s options on a Unix socket. */
+/**
+ * Default destination of the messages, and their signal: `sendMany()`'s options on a Unix socket.
+ *
+ * @example
+ * ```ts
+ * import type { UnixSendManyOptions } from "@dgram/ffi";
+ *
+ * const options: UnixSendManyOptions = { signal: AbortSignal.timeout(5000) };
+ * left.sendMany(["one", "two"], options, (_, sent) => console.log(sent)); // 2
+ * ```
+ */
 export interface UnixSendManyOptions {
   /** The destination; not on a connected socket. */
   path?: string | undefined;
@@ -131,7 +213,18 @@ export interface UnixSendManyOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** The events of a Unix socket, with the listeners' arguments. */
+/**
+ * The events of a Unix socket, with the listeners' arguments.
+ *
+ * @example
+ * ```ts
+ * import type { UnixSocketEvents } from "@dgram/ffi";
+ *
+ * const print = (...[message]: UnixSocketEvents["message"]) => console.log(message.toString()); // hello
+ * right.on("message", print);
+ * left.send("hello");
+ * ```
+ */
 export interface UnixSocketEvents {
   /** A datagram arrived. */
   message: [message: Buffer<ArrayBuffer>, remote: UnixRemoteInfo];
