@@ -2,11 +2,12 @@
  * Tries the npm package on other versions of the runtimes than those the project develops with: the oldest that are promised, those
  * between, and some that are too old, which have to say so. Plain JavaScript for Node 20.
  *
- * node tests/platforms.mjs [--suite] [--only=deno,bun,node,node@24.21.0,arm64,gvisor,kernels,kernel@bookworm-arm64] [--write]
+ * node tests/platforms.mjs [--suite] [--only=deno,bun,node,node@24.21.0,arm64,gvisor,kernels,kernel@bookworm-arm64] [--write] [file ...]
  *
  * Runtimes come from npm and are kept in .work/platforms. With `--suite` the whole test suite runs in those that are promised, which
- * takes two to four minutes each. `arm64` stands for the columns of that name in run.mjs, under qemu-user. `gvisor` and `kernels`
- * run some files in gVisor and under Debian's kernels in virtual machines (tests/platforms/kernels.mjs), only if they are named. `--write` puts the table into docs/platforms.md.
+ * takes two to four minutes each, or the files that are named. `arm64` stands for the columns of that name in run.mjs, under qemu-user.
+ * `gvisor` and `kernels` run some files in gVisor and under Debian's kernels in virtual machines (tests/platforms/kernels.mjs), only if they
+ * are named. `--write` puts the table into docs/platforms.md.
  */
 import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -33,6 +34,7 @@ const current = (name) => devDependencies[name];
 const args = process.argv.slice(2);
 const only = args.find((arg) => arg.startsWith("--only="))?.slice("--only=".length).split(",");
 const wantsSuite = args.includes("--suite");
+const named = args.filter((arg) => !arg.startsWith("--"));
 /** Whether a runtime is to be tried, or one version of it. */
 const isWanted = ({ runtime, version }) => !only || only.includes(runtime) || only.includes(`${runtime}@${version}`);
 
@@ -140,14 +142,15 @@ function refuses(platform, file, folder) {
 /** Runs the test suite on the sources, and counts. */
 function suite({ runtime, koffi, flags = [] }, file, folder) {
   const report = join(folder, "junit.xml");
-  const sources = readdirSync(tests).filter((name) => name.endsWith("_test.ts")).sort().map((name) => `tests/${name}`);
+  const all = readdirSync(tests).filter((name) => name.endsWith("_test.ts")).sort().map((name) => `tests/${name}`);
+  const sources = named.length > 0 ? named : all;
   // On compiled sources, as Node 20 does not run TypeScript.
   const { parameters } = columnCommand(runtime === "node" ? "koffi" : runtime, file, sources, report, flags);
   // Tests start other scripts by the name of their runtime.
   const environment = { PATH: `${dirname(file)}${delimiter}${process.env.PATH}`, DENO_DIR: undefined };
   if (koffi) environment.DGRAM_FFI_BINDING = "koffi";
   const started = Date.now();
-  const { status } = run(file, parameters, root, 900_000, environment);
+  const { status } = run(file, parameters, root, 1_800_000, environment);
   const counts = countCases(report);
   for (const name of counts.failures) console.error(`failed: ${name}`);
   const ok = status === 0 && counts.failed === 0 && counts.passed > 0;

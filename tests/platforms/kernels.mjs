@@ -135,8 +135,9 @@ function archive(entries) {
 const ARM64_FILES = `
 cp /bin/busybox /new/usr/bin/busybox.arm64
 for name in sh env; do rm /new/usr/bin/$name; ln -s busybox.arm64 /new/usr/bin/$name; done
-ln -s ${ARM64_ENVIRONMENT.QEMU_LD_PREFIX}/lib /new/usr/lib/aarch64-linux-gnu
-ln -s aarch64-linux-gnu/ld-linux-aarch64.so.1 /new/usr/lib/ld-linux-aarch64.so.1
+mkdir -p /new/usr/lib/aarch64-linux-gnu
+mount --bind /new${ARM64_ENVIRONMENT.QEMU_LD_PREFIX}/lib /new/usr/lib/aarch64-linux-gnu
+ln -s ${ARM64_ENVIRONMENT.QEMU_LD_PREFIX}/lib/ld-linux-aarch64.so.1 /new/usr/lib/ld-linux-aarch64.so.1
 `;
 
 /** The command of each runtime, with its report in /out. */
