@@ -2,10 +2,12 @@
  * Tries the npm package on other versions of the runtimes than those the project develops with: the oldest that are promised, those
  * between, and some that are too old, which have to say so. Plain JavaScript for Node 20.
  *
- * node tests/platforms.mjs [--suite] [--only=deno,bun,node,arm64] [--write]
+ * node tests/platforms.mjs [--suite] [--only=deno,bun,node,node@24.21.0,arm64,gvisor,kernels,kernel@bookworm-arm64] [--write] [file ...]
  *
  * Runtimes come from npm and are kept in .work/platforms. With `--suite` the whole test suite runs in those that are promised, which
- * takes two to four minutes each. `arm64` stands for the columns of that name in run.mjs, under qemu-user. `--write` puts the table into docs/platforms.md.
+ * takes two to four minutes each, or the files that are named. `arm64` stands for the columns of that name in run.mjs, under qemu-user.
+ * `gvisor` and `kernels` run some files in gVisor and under Debian's kernels in virtual machines (tests/platforms/kernels.mjs), only if they
+ * are named. `--write` puts the table into docs/platforms.md.
  */
 import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -14,6 +16,9 @@ import { delimiter, dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { noArm64, refusedOptions } from "./platforms/arm64.mjs";
+import { columnCommand, countCases } from "./platforms/columns.mjs";
+import { noGvisor, tryGvisor } from "./platforms/gvisor.mjs";
+import { KERNELS, noKernels, tryKernel } from "./platforms/kernels.mjs";
 
 const tests = dirname(fileURLToPath(import.meta.url));
 const root = dirname(tests);
@@ -29,6 +34,9 @@ const current = (name) => devDependencies[name];
 const args = process.argv.slice(2);
 const only = args.find((arg) => arg.startsWith("--only="))?.slice("--only=".length).split(",");
 const wantsSuite = args.includes("--suite");
+const named = args.filter((arg) => !arg.startsWith("--"));
+/** Whether a runtime is to be tried, or one version of it. */
+const isWanted = ({ runtime, version }) => !only || only.includes(runtime) || only.includes(`${runtime}@${version}`);
 
 /** What is tried. `refusal` is what one that is not supported has to say; `koffi` is the version that is installed beside it. */
 const PLATFORMS = [
@@ -134,40 +142,24 @@ function refuses(platform, file, folder) {
 /** Runs the test suite on the sources, and counts. */
 function suite({ runtime, koffi, flags = [] }, file, folder) {
   const report = join(folder, "junit.xml");
-  const sources = readdirSync(tests).filter((name) => name.endsWith("_test.ts")).sort();
-  const compiled = sources.map((name) => `.work/js/tests/${name.replace(/\.ts$/, ".js")}`);
-  const commands = {
-    deno: ["test", "-A", "--quiet", "--no-check", `--junit-path=${report}`, ...sources.map((name) => `tests/${name}`)],
-    bun: [
-      ...["test", "--timeout=120000", "--reporter=junit", `--reporter-outfile=${report}`],
-      ...sources.map((name) => `./tests/${name}`),
-    ],
-    node: [
-      ...["--no-warnings", "--expose-gc", ...flags, "--test", "--test-concurrency=1"],
-      ...["--test-reporter=junit", `--test-reporter-destination=${report}`, ...compiled],
-    ],
-  };
+  const all = readdirSync(tests).filter((name) => name.endsWith("_test.ts")).sort().map((name) => `tests/${name}`);
+  const sources = named.length > 0 ? named : all;
+  // On compiled sources, as Node 20 does not run TypeScript.
+  const { parameters } = columnCommand(runtime === "node" ? "koffi" : runtime, file, sources, report, flags);
   // Tests start other scripts by the name of their runtime.
   const environment = { PATH: `${dirname(file)}${delimiter}${process.env.PATH}`, DENO_DIR: undefined };
   if (koffi) environment.DGRAM_FFI_BINDING = "koffi";
   const started = Date.now();
-  const { status } = run(file, commands[runtime], root, 900_000, environment);
-  const counts = { passed: 0, failed: 0, skipped: 0 };
-  const text = existsSync(report) ? readFileSync(report, "utf8") : "";
-  for (const [, attributes, body = ""] of text.matchAll(/<testcase\b([^>]*?)(?:\/>|>(.*?)<\/testcase>)/gs)) {
-    const outcome = /<skipped\b/.test(body)
-      ? "skipped"
-      : /<(failure|error)\b/.test(body) || /\bfailure=/.test(attributes)
-      ? "failed"
-      : "passed";
-    counts[outcome]++;
-    if (outcome === "failed") console.error(`failed: ${/\bname="([^"]*)"/.exec(attributes)?.[1]}`);
-  }
-  const seconds = Math.round((Date.now() - started) / 1000);
+  const { status } = run(file, parameters, root, 1_800_000, environment);
+  const counts = countCases(report);
+  for (const name of counts.failures) console.error(`failed: ${name}`);
   const ok = status === 0 && counts.failed === 0 && counts.passed > 0;
-  const numbers = `${counts.passed} passed, ${counts.failed} failed, ${counts.skipped} skipped, ${seconds} s`;
-  return { ok, text: status === 0 || counts.failed > 0 ? numbers : `${numbers} (exit code ${status})` };
+  const text = said(counts, Math.round((Date.now() - started) / 1000));
+  return { ok, text: status === 0 || counts.failed > 0 ? text : `${text} (exit code ${status})` };
 }
+
+const said = ({ passed, failed, skipped }, seconds) =>
+  `${passed} passed, ${failed} failed, ${skipped} skipped${seconds === undefined ? "" : `, ${seconds} s`}`;
 
 /** How a platform reads in the table. */
 function title({ runtime, version, koffi, flags = [] }) {
@@ -175,14 +167,17 @@ function title({ runtime, version, koffi, flags = [] }) {
   return [`${name} ${version}`, ...(koffi ? [`koffi ${koffi}`] : []), ...flags].join(", ");
 }
 
-const built = run("npm", ["run", "build"], root, 600_000, { DENO_DIR: undefined });
-if (built.status !== 0) throw new Error(`${built.stdout}${built.stderr}`);
-if (wantsSuite) run(join(root, "node_modules/.bin/tsc"), [], root, 300_000);
+if (PLATFORMS.some(isWanted)) {
+  const built = run("npm", ["run", "build"], root, 600_000, { DENO_DIR: undefined });
+  if (built.status !== 0) throw new Error(`${built.stdout}${built.stderr}`);
+}
+const wantsKernels = only?.some((name) => name.startsWith("kernel") || name === "gvisor");
+if (wantsSuite || wantsKernels) run(join(root, "node_modules/.bin/tsc"), [], root, 300_000);
 
 const rows = [];
 let failed = false;
 for (const platform of PLATFORMS) {
-  if (only && !only.includes(platform.runtime)) continue;
+  if (!isWanted(platform)) continue;
   const file = executable(platform);
   const folder = projectFor(platform);
   const tried = platform.refusal ? refuses(platform, file, folder) : exchange(platform, file, folder);
@@ -207,7 +202,36 @@ function tryArm64() {
   failed ||= status !== 0;
 }
 
+/** Runs some files of the suite under another kernel, in all runtimes. */
+function tryFiles(title, tried) {
+  const { version, results, seconds } = tried();
+  for (const { name, failures, ...counts } of results) {
+    console.log(`${title}, ${version}, ${name}: ${said(counts)}`);
+    for (const failure of failures) console.error(`failed: ${failure}`);
+    failed ||= counts.failed > 0 || counts.passed === 0;
+  }
+  console.log(`${title}: ${seconds} s`);
+}
+
+function tryKernels() {
+  const reason = noKernels();
+  if (reason) return console.log(`kernels are left out: ${reason}`);
+  for (const kernel of KERNELS) {
+    const { release, architecture } = kernel;
+    if (only.includes("kernels") || only.includes(`kernel@${release}-${architecture}`)) {
+      tryFiles(`Debian ${release}, ${architecture}`, () => tryKernel(kernel));
+    }
+  }
+}
+
 if (!only || only.includes("arm64")) tryArm64();
+// These take minutes: only if they are asked for.
+if (only?.includes("gvisor")) {
+  const reason = noGvisor();
+  if (reason) console.log(`gVisor is left out: ${reason}`);
+  else tryFiles("gVisor", tryGvisor);
+}
+if (only?.some((name) => name.startsWith("kernel"))) tryKernels();
 
 const table = `<!-- npm run platforms -- --write writes this -->
 

@@ -11,6 +11,7 @@ import type { SocketOptions, SocketType } from "../src/socket/types.ts";
 import { injectFaults } from "./support/faulty_libc.ts";
 import { type Family, nextMessages, test, testBoth, type Tools } from "./support/harness.ts";
 import { until } from "./support/process.ts";
+import { isDarwin } from "./support/runtime.ts";
 
 function socketOf(t: Tools, options: SocketType | SocketOptions): Socket {
   return t.track(createSocket(options));
@@ -51,7 +52,9 @@ testBoth("bind, connect, send, receive and close give what they end with", async
   assertEquals(await client.send("hello"), 5);
   const [message, remote] = await server.receive();
   assertEquals([message.toString(), remote.port], ["hello", client.address().port]);
-  assertEquals(await server.send(["a", "b"], { port: remote.port, address: remote.address, ttl: 3 }), 2);
+  // macOS has no IP_TTL of single datagrams.
+  const ttl = isDarwin && family.version === 4 ? undefined : 3;
+  assertEquals(await server.send(["a", "b"], { port: remote.port, address: remote.address, ttl }), 2);
   assertEquals((await client.receive())[0].toString(), "ab");
   assertEquals([listeners(server), listeners(client)], [0, 0]);
   await Promise.all([server.close(), client.close(), client.close()]);

@@ -10,7 +10,7 @@ import process from "node:process";
 import { assertEquals } from "@std/assert";
 import type { Outcome } from "./fixtures/permissions.ts";
 import { test } from "./support/harness.ts";
-import { ended, fixture, runtime } from "./support/runtime.ts";
+import { ended, fixture, linuxOnly, runtime } from "./support/runtime.ts";
 import { boundUnix, folder, received } from "./support/unix.ts";
 
 const deno = { skip: runtime === "deno" ? undefined : "only Deno has these permissions" };
@@ -57,7 +57,7 @@ test("an abstract path takes all of the network", async (t) => {
   const datagrams = received(server, 1);
   assertEquals(await outcomeWith(["--allow-net"], "send", readable), "done");
   await datagrams;
-}, deno);
+}, { skip: deno.skip ?? linuxOnly("abstract paths") });
 
 test("under --permission, Unix sockets take --allow-net, too", async (t) => {
   const path = join(folder(t), "socket");

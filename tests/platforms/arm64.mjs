@@ -33,6 +33,11 @@ export function arm64Runtime(name) {
   return join(installNpm(`arm64-${name}`, [`${npm}@${current(version)}`]), file);
 }
 
+/** Installs koffi's library for arm64. @returns The node_modules that it is in. */
+export function arm64Koffi() {
+  return installNpm("arm64-koffi", [`@koromix/koffi-linux-arm64@${current("koffi")}`]);
+}
+
 /** The command that runs a program for arm64, its children included. */
 export function emulated(file, parameters) {
   return ["sh", [EMULATED, file, ...parameters]];
