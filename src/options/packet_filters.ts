@@ -63,8 +63,10 @@ function attach(
 function checked({ linux }: Abi, program: unknown): FilterInstruction[] {
   const { BPF_MAXINSNS, BPF_RET } = linux!;
   if (!Array.isArray(program)) throw invalidArgType("program", "an instance of Array", program);
-  validateInteger(program.length, "program.length", 1, BPF_MAXINSNS);
-  const instructions = Array.from(program, (instruction, i) => checkedInstruction(instruction, `program[${i}]`));
+  const { length } = program;
+  validateInteger(length, "program.length", 1, BPF_MAXINSNS);
+  // By index, as an iterator of the array's own may give any number of instructions.
+  const instructions = Array.from({ length }, (_, i) => checkedInstruction(program[i], `program[${i}]`));
   instructions.forEach((instruction, i) => checkJumps(linux!, instruction, i, instructions.length));
   const { code } = instructions[instructions.length - 1];
   if (classOf(code) !== BPF_RET) throw invalidArgValue("program", "must end with a BPF_RET", code);
