@@ -25,6 +25,7 @@ export interface Subject {
   readonly name: string;
   /** How many inputs are tried within the test suite. */
   readonly few: number;
+  /** Whether it attacks something that macOS lacks. */
   readonly needsLinux?: boolean;
   prepare(): Attack | Promise<Attack>;
 }

@@ -6,7 +6,8 @@
 import { addresses, texts } from "./addresses.ts";
 import { controls, slots } from "./controls.ts";
 import { filters } from "./filters.ts";
+import { likeNode, methods } from "./methods.ts";
 import type { Subject } from "./subject.ts";
 
 /** All subjects. */
-export const SUBJECTS: readonly Subject[] = [controls, slots, addresses, texts, filters];
+export const SUBJECTS: readonly Subject[] = [controls, slots, addresses, texts, filters, ...methods, likeNode];

@@ -12,7 +12,7 @@ export class Mischief {
   readonly isFickle: boolean;
   /** Functions among the values; called back or not. */
   readonly newCallback: () => (...values: unknown[]) => unknown;
-  readonly #errors = new Set<unknown>();
+  static readonly #errors = new WeakSet<Error>();
 
   constructor(isFickle = true, newCallback: () => (...values: unknown[]) => unknown = () => () => {}) {
     this.isFickle = isFickle;
@@ -22,27 +22,28 @@ export class Mischief {
   /** Throws an error that is known again. */
   thrown(): never {
     const error = new Error("mischief");
-    this.#errors.add(error);
+    Mischief.#errors.add(error);
     throw error;
   }
 
   /** Whether an error is one of them. */
-  made(error: unknown): boolean {
-    return this.#errors.has(error);
+  static made(error: unknown): boolean {
+    return error instanceof Error && Mischief.#errors.has(error);
   }
 }
 
 /** What the engines say if a value cannot be converted, or a Proxy is revoked: the fault is the caller's. */
 const CONVERSION =
-  /symbol|BigInt|primitive|revoked|is not a function|circular|not iterable|[Ii]nvalid array length|proxy|Proxy|null proto|No default value|Out of bounds|out of bounds|detached/;
+  /symbol|bigint|primitive|revoked|proxy|is not a function|circular|not iterable|array length|default value|out of bounds|detached|incompatible receiver|typed array|TypedArray|call stack/i;
 
 /** Whether an error is one that a caller of that value deserves. */
-export function isExpectedError(error: unknown, mischief: Mischief): boolean {
-  if (mischief.made(error)) return true;
+export function isExpectedError(error: unknown): boolean {
+  if (Mischief.made(error)) return true;
   if (!(error instanceof Error)) return false;
   const { code, name } = error as { code?: unknown; name: string };
   if (typeof code === "string" && /^(ERR_\w+|E[A-Z0-9]+|ABORT_ERR)$/.test(code)) return true;
-  return error instanceof TypeError && name === "TypeError" && CONVERSION.test(error.message);
+  return (error instanceof TypeError || error instanceof RangeError) && /^(Type|Range)Error$/.test(name) &&
+    CONVERSION.test(error.message);
 }
 
 const PLAIN: readonly unknown[] = [
