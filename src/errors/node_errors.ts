@@ -48,10 +48,15 @@ export function outOfRange(name: string, range: string, value: unknown): Error {
   );
 }
 
+/** How much of a value's text stands in an error, as in Node. */
+const LONGEST_VALUE = 128;
+
 /** ERR_INVALID_ARG_VALUE */
 export function invalidArgValue(name: string, reason: string, value: unknown): Error {
   const kind = name.includes(".") ? "property" : "argument";
-  const message = `The ${kind} '${name}' ${reason}. Received ${inspect(value)}`;
+  const text = inspect(value);
+  const received = text.length > LONGEST_VALUE ? `${text.slice(0, LONGEST_VALUE)}...` : text;
+  const message = `The ${kind} '${name}' ${reason}. Received ${received}`;
   return coded(TypeError, "ERR_INVALID_ARG_VALUE", message);
 }
 

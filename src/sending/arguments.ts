@@ -130,27 +130,40 @@ export function payloadOf(message: unknown): Payload {
 }
 
 /**
- * As in Node, each piece is as long as its `byteLength` says, and its memory must exist. A hole of the array is not a
- * piece.
+ * As in Node, a piece other than a Buffer is as long as its `byteLength` says, and its memory must exist. A hole of the
+ * array is not a piece.
  */
 function piecesOf(message: readonly unknown[]): readonly Uint8Array[] {
   const pieces: Uint8Array[] = [];
   for (let i = 0; i < message.length; i++) {
     const piece = message[i];
     if (typeof piece === "string") pieces.push(Buffer.from(piece));
+    else if (piece instanceof Buffer && ArrayBuffer.isView(piece)) pieces.push(piece);
     else if (!ArrayBuffer.isView(piece)) throw invalidArgType("buffer list arguments", BYTES, message);
     else pieces.push(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength));
   }
   return pieces;
 }
 
+/** The engine's own getters of a view, as its properties can have any value. */
+function gettersOf(prototype: object): readonly (() => never)[] {
+  const get = (name: string): () => never => Object.getOwnPropertyDescriptor(prototype, name)!.get as () => never;
+  return ["buffer", "byteOffset", "byteLength"].map(get);
+}
+
+const TypedArray: object = Object.getPrototypeOf(Uint8Array.prototype);
+const kindGetter = Object.getOwnPropertyDescriptor(TypedArray, Symbol.toStringTag)!.get!;
+const VIEW_GETTERS = { array: gettersOf(TypedArray), view: gettersOf(DataView.prototype) };
+
 /**
  * The bytes of any view, not copied. As in Node, they are empty if the buffer was detached or is now too short for the
  * view.
  */
 function bytesOf(view: ArrayBufferView): Uint8Array {
+  const isArray = kindGetter.call(view) !== undefined;
   try {
-    return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+    const [buffer, byteOffset, byteLength] = VIEW_GETTERS[isArray ? "array" : "view"].map((get) => get.call(view));
+    return new Uint8Array(buffer!, byteOffset, byteLength);
   } catch {
     return new Uint8Array();
   }

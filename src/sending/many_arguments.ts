@@ -46,8 +46,7 @@ export function parseSendManyArguments(
     callback = address;
     ({ port, address, signal } = port as SendManyOptions);
     if (signal !== undefined) validateAbortSignal(signal, "options.signal");
-  }
-  if (typeof port === "function") [port, address, callback] = [undefined, undefined, port];
+  } else if (typeof port === "function") [port, address, callback] = [undefined, undefined, port];
   else if (typeof address === "function") [address, callback] = [undefined, address];
   const groups = parseMessages(connected, messages, port, address);
   if (callback !== undefined) validateFunction(callback, "callback");

@@ -65,8 +65,11 @@ export function bindSync(socket: UdpSocket, options: BindSyncOptions): void {
   if (state.bindState !== "unbound") throw alreadyBound();
   const port = validatePortOrZero(options.port ?? 0, "options.port");
   const given = options.address;
-  if (given !== undefined && given !== null) validateString(given, "options.address");
-  if (given) validateIp(given, "options.address", "bindSync");
+  // As in Node, any value that is false counts as none.
+  if (given) {
+    validateString(given, "options.address");
+    validateIp(given, "options.address", "bindSync");
+  }
   const failure = bindNow(socket, endpoint, given || ANY[endpoint.version], port);
   if (failure) throw failure;
   nowBound(socket, () => nextTick(emitIfOpen, socket, "listening"));

@@ -44,6 +44,7 @@ import {
   type SendRequest,
 } from "../sending/callbacks.ts";
 import type { Bytes, SendCallback, SendManyCallback } from "../sending/types.ts";
+import { validateFd } from "../socket/creation_options.ts";
 import { callableClass } from "../socket/callable_class.ts";
 import { Socket } from "../socket/socket.ts";
 import { UnixDestinations } from "./destinations.ts";
@@ -185,6 +186,7 @@ export class UnixSocket extends EventEmitter<UnixSocketEvents> {
     const callback = values.at(-1);
     const { path, fd } = bindOptionsOf(values[0]);
     if (fd !== undefined) {
+      validateFd(fd);
       adoptableUnix(engine.runtime.libc, fd);
       adopt(this, fd);
       if (typeof callback === "function") this.once("listening", callback as () => void);
