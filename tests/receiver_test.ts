@@ -244,11 +244,20 @@ test("after 512 datagrams, however many come in one payload, the turn is over; t
   assertEquals(socket.run().length, 512);
   assertEquals(wire.log.length, 8);
   assertEquals(socket.run().length, 512);
-  wire.calls.set(5, Array.from({ length: 20 }, () => [coalesced(HERE, "y".repeat(300), 1)]));
-  assertEquals(socket.run().length, 600);
   wire.calls.set(5, [[coalesced(HERE, "z".repeat(512), 1)], flood(1)]);
   assertEquals(socket.run().length, 512);
   assertEquals(socket.run().length, 1);
+});
+
+test("once a call has found no more, the turn is over after 32 datagrams", () => {
+  const wire = new Wire();
+  const socket = new FakeSocket(wire);
+  wire.calls.set(5, Array.from({ length: 40 }, () => [from(HERE, "x")]));
+  assertEquals([socket.run().length, socket.run().length], [32, 8]);
+  wire.calls.set(5, [Array.from({ length: 64 }, () => from(HERE, "y")), [from(HERE, "z")], [from(HERE, "next turn")]]);
+  assertEquals([socket.run().length, socket.run().length], [65, 1]);
+  wire.calls.set(5, Array.from({ length: 3 }, () => [coalesced(HERE, "w".repeat(300), 1)]));
+  assertEquals([socket.run().length, socket.run().length, socket.run().length], [300, 300, 300]);
 });
 
 test("what others receive from as well gives one payload a call, and this no more than was asked for", () => {

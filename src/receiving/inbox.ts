@@ -78,6 +78,11 @@ export class Inbox {
     this.#addresses = new AddressCache(libc);
   }
 
+  /** The most payloads of one call. */
+  get slots(): number {
+    return this.#shape.slots;
+  }
+
   /**
    * Receives what waits on a descriptor, as much as one call returns.
    *

@@ -14,7 +14,14 @@ import { ownBuffer } from "./own_buffer.ts";
 import type { ReceiveDetails } from "./types.ts";
 
 /** After this many datagrams no more are received in one turn, so that other sockets and timers get theirs. */
-const DATAGRAMS_PER_TURN = 512;
+const DATAGRAMS_PER_TURN: number = 512;
+
+/**
+ * The same once a call has found no more: as many as Node receives from one socket before the others get their turn. What arrives from then
+ * on may answer what a listener has sent. If two sockets of a thread answer each other, the one whose turn it is would otherwise fill the
+ * receive buffer of the other.
+ */
+const DATAGRAMS_AFTER_LAST = 32;
 
 /** The content of a batch when its listeners have returned. */
 const NO_BYTES = new Uint8Array();
@@ -69,6 +76,8 @@ export class Receiver {
   #isNew = false;
   /** The number of datagrams received in this turn. */
   #fetched = 0;
+  /** After how many datagrams the turn is over. */
+  #limit = DATAGRAMS_PER_TURN;
   /** The errno with which every call fails. */
   #failure = 0;
   #batch: MessageBatch | undefined;
@@ -91,7 +100,7 @@ export class Receiver {
       this.#deliver();
       return true;
     }
-    const isOver = this.#fetched >= DATAGRAMS_PER_TURN || !this.#fetch();
+    const isOver = this.#fetched >= this.#limit || !this.#fetch();
     if (isOver) this.#fetched = 0;
     return !isOver;
   }
@@ -161,6 +170,7 @@ export class Receiver {
 
   #take(received: readonly Received[]): void {
     const before = this.counts.datagrams;
+    this.#limit = received.length < this.#inbox.slots ? DATAGRAMS_AFTER_LAST : DATAGRAMS_PER_TURN;
     this.#show(this.#wanted(received), this.#inbox.bytes);
     this.#fetched += this.counts.datagrams - before;
   }
