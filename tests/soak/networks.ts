@@ -105,6 +105,7 @@ async function send(seconds: number, seed: number, ports: readonly number[]): Pr
       return { socket, to: isConnected ? [] : [ports[index], address], next: 0, port: socket.address().port };
     })
   );
+  console.log("ready");
   const end = performance.now() + seconds * 1000;
   while (performance.now() < end) {
     const index = random(flows.length);
@@ -235,7 +236,9 @@ async function main(seconds: number, seed: number): Promise<void> {
     const told = linesOf(receiver);
     const ports = JSON.parse(await told()) as number[];
     const sender = start(hosts.a, ["send", String(seconds), String(seed), ...ports.map(String)]);
+    cleanups.push(() => receiver.kill(), () => sender.kill());
     const sending = linesOf(sender);
+    await sending();
     const [sent, done] = await whileSending(sending, changes(hosts, randomIntegers(seed + 1)));
     // A packet may wait for the neighbour's address, or for the rest of its fragments.
     await delay(4000);

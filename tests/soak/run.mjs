@@ -61,8 +61,10 @@ if (names.includes("koffi") || names.includes("node")) {
 }
 console.log(`npm run soak -- --seed=${seed}${options.short ? " --short" : ""} --only=${parts} --runtimes=${names}`);
 
-const scriptOf = (name, file, isCompiled = runtimes[name].isCompiled) =>
-  isCompiled ? join(work, "js/tests/soak", `${file}.js`) : join(root, "tests/soak", `${file}.ts`);
+const scriptOf = (name, file, isCompiled) =>
+  isCompiled || runtimes[name].isCompiled
+    ? join(work, "js/tests/soak", `${file}.js`)
+    : join(root, "tests/soak", `${file}.ts`);
 
 /** Runs a script to its end. @returns Its result, its samples, and whether it has failed. */
 function run(name, file, args, { flags = [], environment = {}, isCompiled, within } = {}) {
