@@ -63,6 +63,7 @@ class Wire {
 class FakeSocket implements ReceivingSocket {
   readonly fd: number;
   isShared = false;
+  hasNeighbours = false;
   controlDecoder: ControlDecoder | undefined;
   /** In order: the text of a message, `[a b]` for a batch, the name of an error, `-x` for what is discarded. */
   readonly record: string[] = [];
@@ -249,9 +250,12 @@ test("after 512 datagrams, however many come in one payload, the turn is over; t
   assertEquals(socket.run().length, 1);
 });
 
-test("once a call has found no more, the turn is over after 32 datagrams", () => {
+test("once a call has found no more, the turn is over after 32 datagrams if other sockets receive", () => {
   const wire = new Wire();
   const socket = new FakeSocket(wire);
+  wire.calls.set(5, Array.from({ length: 40 }, () => [from(HERE, "x")]));
+  assertEquals(socket.run().length, 40);
+  socket.hasNeighbours = true;
   wire.calls.set(5, Array.from({ length: 40 }, () => [from(HERE, "x")]));
   assertEquals([socket.run().length, socket.run().length], [32, 8]);
   wire.calls.set(5, [Array.from({ length: 64 }, () => from(HERE, "y")), [from(HERE, "z")], [from(HERE, "next turn")]]);

@@ -118,6 +118,11 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
   /** For the receiver. */
   abstract get controlDecoder(): ControlDecoder | undefined;
   /** For the receiver. */
+  get hasNeighbours(): boolean {
+    return this.engine.loop.watched > 1;
+  }
+
+  /** For the receiver. */
   abstract drops(sender: SocketAddress): boolean;
   /** For the receiver. */
   abstract discard(details: ReceiveDetails | undefined): void;

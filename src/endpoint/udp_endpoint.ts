@@ -150,9 +150,11 @@ export class UdpEndpoint extends DatagramEndpoint
 
   /** Encodes an address to bind to, which is usually the same for all sockets. The caller has checked that it is permitted. */
   #encodeLocal(address: string, port: number): EncodedAddress | undefined {
-    const known = this.engine.destinations[this.version];
-    const encoded = known.get(address, port) ?? this.encode(address, port);
-    if (encoded && !address.includes("%")) known.set(address, port, encoded);
+    const addresses = this.engine.destinations[this.version];
+    const known = addresses.get(address, port);
+    if (known) return known;
+    const encoded = this.encode(address, port);
+    if (encoded && !address.includes("%")) addresses.set(address, port, encoded);
     return encoded;
   }
 

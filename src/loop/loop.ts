@@ -155,6 +155,11 @@ export class PollLoop {
     setImmediate(() => this.#watchLate());
   }
 
+  /** The number of watchers. */
+  get watched(): number {
+    return this.#count;
+  }
+
   /** Adds all watchers of {@linkcode PollLoop.watchLater} now. Afterwards EEXIST means that a descriptor is another socket's. */
   watchDue(): void {
     for (const watcher of this.#late) if (!this.#unwatched.has(watcher)) this.#watchNow(watcher);

@@ -17,9 +17,9 @@ import type { ReceiveDetails } from "./types.ts";
 const DATAGRAMS_PER_TURN: number = 512;
 
 /**
- * The same once a call has found no more: as many as Node receives from one socket before the others get their turn. What arrives from then
- * on may answer what a listener has sent. If two sockets of a thread answer each other, the one whose turn it is would otherwise fill the
- * receive buffer of the other.
+ * The same if the thread has other sockets, once a call has found no more: as many as Node receives from one socket before the others get
+ * their turn. What arrives from then on may answer what a listener has sent. If two sockets of a thread answer each other, the one whose
+ * turn it is would otherwise fill the receive buffer of the other.
  */
 const DATAGRAMS_AFTER_LAST = 32;
 
@@ -33,6 +33,8 @@ export interface ReceivingSocket {
   readonly fd: number;
   /** Whether others receive from the descriptor as well: they do not get what is taken from it. */
   readonly isShared: boolean;
+  /** Whether other sockets of the thread also receive. */
+  readonly hasNeighbours: boolean;
   /** Decodes the control messages; undefined if no metadata is enabled. */
   readonly controlDecoder: ControlDecoder | undefined;
   /** Whether datagrams of this sender are dropped. */
@@ -170,7 +172,8 @@ export class Receiver {
 
   #take(received: readonly Received[]): void {
     const before = this.counts.datagrams;
-    this.#limit = received.length < this.#inbox.slots ? DATAGRAMS_AFTER_LAST : DATAGRAMS_PER_TURN;
+    const yieldsSoon = received.length < this.#inbox.slots && this.#socket.hasNeighbours;
+    this.#limit = yieldsSoon ? DATAGRAMS_AFTER_LAST : DATAGRAMS_PER_TURN;
     this.#show(this.#wanted(received), this.#inbox.bytes);
     this.#fetched += this.counts.datagrams - before;
   }
