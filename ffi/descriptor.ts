@@ -87,7 +87,7 @@ export class Descriptor {
    * @param isLent Whether someone else closes it.
    */
   static adopt(libc: Libc, given: number, isLent = false): Descriptor {
-    // Not -0, which Deno refuses.
+    // 0 and not -0: it is shown.
     const fd = given + 0;
     if (!isLent) libc.owner.own(fd);
     setFlags(libc, fd);
@@ -258,8 +258,7 @@ export interface SocketDescription {
 const FAMILIES: readonly AddressFamily[] = [4, 6, "unix"];
 
 /** Finds out what a descriptor is. @returns A negative errno if it fails: EBADF if it is not open, ENOTSOCK if it is not a socket. */
-export function describeSocket(libc: Libc, given: number): SocketDescription | number {
-  const fd = given + 0;
+export function describeSocket(libc: Libc, fd: number): SocketDescription | number {
   const type = readOption(libc, fd, "SO_TYPE");
   if (type < 0) return type;
   const family = readFamily(libc, fd);

@@ -242,7 +242,8 @@ export function denoBinding(deno: DenoNamespace, abi: Abi): DenoBinding {
     addressOf: (buffer) => UnsafePointer.value(UnsafePointer.of(buffer)),
     pointerTo: (memory: Memory, offset) => UnsafePointer.create(memory.address + BigInt(offset)),
     nullPointer: null,
-    toInt: (value) => value,
+    // Deno refuses -0, which JavaScript takes for 0.
+    toInt: (value) => value + 0,
     toSizeT: (value) => BigInt(value),
     open: (prototypes, libraries) => openIn(libraries, translateAll(prototypes, symbolOf)),
     view: (pointer, length) => UnsafePointerView.getArrayBuffer(pointer, length),

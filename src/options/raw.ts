@@ -75,8 +75,7 @@ function find(abi: Abi, level: unknown, name: unknown, call: string): LevelAndNu
   if (holdsAddress(abi, levelNumber, number)) {
     throw invalidArgValue("name", "must not be a filter, whose value holds an address: use attachFilter()", name);
   }
-  // Not -0, which Deno refuses.
-  return { level: levelNumber + 0, number: number + 0 };
+  return { level: levelNumber, number };
 }
 
 function checkNumber(value: unknown, name: string): asserts value is number {
