@@ -265,6 +265,19 @@ test("what is collected leaves at the end of the turn, once, and the turn is cou
   assertEquals([sender.calls, outbox.turn], [[["2x10"], ["1x5"]], before + 2]);
 });
 
+test("who schedules the end of the turn is reported to in the same tick, when the messages have left", async () => {
+  const { outbox, sender } = outboxWith();
+  const seen: unknown[] = [];
+  const next = { report: () => void seen.push([...sender.calls]) };
+  assertEquals(outbox.scheduleWith(next), true);
+  assertEquals(outbox.scheduleWith(next), false);
+  add(outbox, sender, 10);
+  process.nextTick(() => void seen.push("the next tick"));
+  await setImmediate();
+  assertEquals(seen, [[["1x10"]], "the next tick"]);
+  assertEquals(outbox.scheduleWith(next), true);
+});
+
 test("a sender that throws is asked again, and neither it nor another is asked twice for what is done", () => {
   const { outbox, sender } = outboxWith();
   const [first, last] = [new Recorder(), new Recorder()];

@@ -10,10 +10,13 @@ import type { SendManyError } from "../src/sending/types.ts";
 import { test } from "./support/harness.ts";
 import { runtime } from "./support/runtime.ts";
 
+/** The end of the turn was scheduled before, so callbacks have ticks of their own. */
+const APART = { scheduleWith: () => false };
+
 /** An owner that writes down which contexts are used. */
 class Owner implements OperationOwner {
   readonly asyncId = 7;
-  readonly callbacks: SendCallbacks = new SendCallbacks();
+  readonly callbacks: SendCallbacks = new SendCallbacks(APART);
   open = true;
   readonly ran: unknown[] = [];
   context = "caller";
@@ -50,7 +53,7 @@ test("a callback has the tick after the hand-over, with the bytes or with the er
   const { record, callback } = recorder();
   for (const result of [5, 0, -22, new Error("refused")]) {
     const operation = new SendOperation(owner, callback, "10.0.0.1", 9);
-    operation.schedule();
+    operation.schedule(APART);
     operation.finish(result);
   }
   assertEquals(record, []);
@@ -63,7 +66,7 @@ test("a message that waits for room has its callback in the tick after it left, 
   const owner = new Owner();
   const { record, callback } = recorder();
   const operation = new SendOperation(owner, callback, undefined, undefined);
-  operation.schedule();
+  operation.schedule(APART);
   await tick();
   await tick();
   assertEquals(record, []);
@@ -77,19 +80,22 @@ test("a message that waits for room has its callback in the tick after it left, 
 test("an unconnected socket's callbacks come a tick later, in their order, each in its caller's context", async () => {
   const owner = new Owner();
   const { record, callback } = recorder();
-  for (const [i, context] of ["one", "two", "three"].entries()) {
+  const operations = ["one", "two", "three"].map((context) => {
     owner.context = context;
     const operation = new SendOperation(owner, callback, "a", 1);
     operation.scheduleAfterLookup();
-    if (i !== 1) operation.finish(i);
-    else setTimeout(() => operation.finish(-1), 5);
-  }
+    return operation;
+  });
+  operations[0]!.finish(0);
+  operations[2]!.finish(2);
   process.nextTick(() => record.push("a tick"));
   await tick();
   await tick();
   assertEquals(record.splice(0, 1), ["a tick"]);
   assertEquals(record, [[null, 0], [null, 2]]);
-  while (record.length < 3) await new Promise((resolve) => setTimeout(resolve, 2));
+  // It has waited for room.
+  operations[1]!.finish(-1);
+  await tick();
   assertEquals([record[2], owner.ran], [["1 a:1"], ["one 7", "three 7", "two 7"]]);
 });
 
@@ -114,7 +120,7 @@ test("a socket that is closed in the same turn has no callback, and one that is 
 });
 
 test("a callback that throws leaves the others their turn, in a tick of their own", async () => {
-  const callbacks = new SendCallbacks();
+  const callbacks = new SendCallbacks(APART);
   const order: string[] = [];
   const due = (name: string, throws = false) => ({
     isWanted: () => name !== "unwanted",

@@ -70,8 +70,12 @@ export class BoundedPairCache<First, Second, Value> {
 
   /** The value of a pair, if it is cached. */
   get(first: First, second: Second): Value | undefined {
+    const isLast = second === this.#second && first === this.#first && this.#source.revision === this.#revision;
+    return isLast ? this.#last : this.#find(first, second);
+  }
+
+  #find(first: First, second: Second): Value | undefined {
     if (this.#source.revision !== this.#revision) this.#clear();
-    if (second === this.#second && first === this.#first) return this.#last;
     const value = this.#values.get(first)?.get(second);
     if (value !== undefined) this.#setLast(first, second, value);
     return value;

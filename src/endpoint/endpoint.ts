@@ -419,7 +419,10 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
     controls?: EncodedControls,
   ): void {
     this.collect(payload, length, address, request, controls);
-    if (address !== undefined) return;
+    if (address === undefined) this.#leaveToPeer();
+  }
+
+  #leaveToPeer(): void {
     try {
       this.sender?.leave();
     } catch {
@@ -435,9 +438,13 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
     request: SendRequest | undefined,
     controls?: EncodedControls,
   ): void {
-    // As in libuv. The kernel would allow it.
-    if (address && this.isConnected) request?.finish(-this.engine.runtime.libc.abi.errno.EISCONN);
+    if (address !== undefined && this.isConnected) this.#refuseAddress(request);
     else (this.sender ??= this.#startSender()).add(payload, length, address, request, controls);
+  }
+
+  /** As in libuv. The kernel would allow it. */
+  #refuseAddress(request: SendRequest | undefined): void {
+    request?.finish(-this.engine.runtime.libc.abi.errno.EISCONN);
   }
 
   #startSender(): MessageSender {

@@ -47,11 +47,12 @@ export function currentEngine(): Engine {
   let engine = engines.get(runtime);
   if (!engine) {
     const { libc } = runtime;
+    const outbox = new Outbox(libc);
     engine = {
       runtime,
       loop: new PollLoop(runtime),
-      outbox: new Outbox(libc),
-      sendCallbacks: new SendCallbacks(),
+      outbox,
+      sendCallbacks: new SendCallbacks(outbox),
       inbox: new Inbox(runtime),
       errors: new SystemErrors(libc.abi),
       errorQueue: new ErrorQueue(libc),

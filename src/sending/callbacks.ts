@@ -38,30 +38,45 @@ export interface SendRequest {
   readonly inner?: SendRequest | undefined;
 }
 
-/** One callback. */
-export interface DueCallback {
-  /** Whether it is still to be called after the first tick. */
-  isWanted(): boolean;
-  /** Calls it. */
+/** Something whose tick has come. */
+export interface Reporting {
   report(): void;
 }
 
+/** One callback, which `report` calls. */
+export interface DueCallback extends Reporting {
+  /** Whether it is still to be called after the first tick. */
+  isWanted(): boolean;
+}
+
+/** The end of the turn, when the messages leave. */
+export interface EndOfTurn {
+  /** Schedules it, with something that reports in the same tick. @returns False if it was scheduled before. */
+  scheduleWith(next: Reporting): boolean;
+}
+
 /** The callbacks of one thread. They share ticks, as a tick for each would take as long as the rest of sending. */
-export class SendCallbacks {
+export class SendCallbacks implements Reporting {
+  readonly #endOfTurn: EndOfTurn;
   /** Those that wait for the first tick. */
   #group: DueCallback[] | undefined;
+
+  constructor(endOfTurn: EndOfTurn) {
+    this.#endOfTurn = endOfTurn;
+  }
 
   /** Calls `callback` in the tick after the next, after those that were added before. */
   add(callback: DueCallback): void {
     if (this.#group) {
       this.#group.push(callback);
     } else {
-      nextTick(this.#firstTick);
+      if (!this.#endOfTurn.scheduleWith(this)) nextTick(reportTo, this);
       this.#group = [callback];
     }
   }
 
-  readonly #firstTick = (): void => {
+  /** The first tick. */
+  report(): void {
     const group = this.#group!;
     this.#group = undefined;
     let count = 0;
@@ -69,7 +84,7 @@ export class SendCallbacks {
     // Setting the length takes longer than the rest.
     if (count < group.length) group.length = count;
     if (count > 0) nextTick(reportAll, group, 0);
-  };
+  }
 }
 
 /** Calls all. If one throws, the others follow in another tick. */
@@ -129,11 +144,11 @@ export class SendOperation implements SendRequest, DueCallback {
   }
 
   /**
-   * Schedules the callback for the next tick. Call it before sending the message, as a message that was sent must have
-   * its callback.
+   * Schedules the end of the turn, and the callback for the next tick. Call it before sending the message, as a message
+   * that was sent must have its callback.
    */
-  schedule(): void {
-    nextTick(reportSend, this);
+  schedule(endOfTurn: EndOfTurn): void {
+    if (!endOfTurn.scheduleWith(this)) nextTick(reportTo, this);
   }
 
   /**
@@ -141,13 +156,14 @@ export class SendOperation implements SendRequest, DueCallback {
    * socket is closed before.
    */
   scheduleAfterLookup(): void {
-    this.#keepContext();
-    this.#owner.callbacks.add(this);
+    const owner = this.#owner;
+    this.#context = owner.contexts.capture(owner.asyncId);
+    owner.callbacks.add(this);
   }
 
   /** @param result Bytes that were sent, a negative errno, or an error that no system call caused. */
   finish(result: number | Error): void {
-    if (this.#isLate) nextTick(reportSend, this);
+    if (this.#isLate) nextTick(reportTo, this);
     this.#result = result;
   }
 
@@ -165,13 +181,8 @@ export class SendOperation implements SendRequest, DueCallback {
   }
 
   #waitInContext(): void {
-    if (this.#context === OWN_TICK) this.#keepContext();
+    if (this.#context === OWN_TICK) this.#context = this.#owner.contexts.capture(this.#owner.asyncId);
     this.#isLate = true;
-  }
-
-  #keepContext(): void {
-    const { contexts, asyncId } = this.#owner;
-    this.#context = contexts.capture(asyncId);
   }
 
   #call<First, Second>(call: (first: First, second: Second) => void, first: First, second: Second): void {
@@ -184,8 +195,8 @@ export class SendOperation implements SendRequest, DueCallback {
   }
 }
 
-function reportSend(operation: SendOperation): void {
-  operation.report();
+function reportTo(next: Reporting): void {
+  next.report();
 }
 
 /** With one argument, as Node does. */
@@ -224,7 +235,7 @@ export class SendManyOperation {
     this.#pending = count;
     this.#callback = callback;
     this.#context = owner.contexts.capture(owner.asyncId);
-    if (count === 0) nextTick(reportSendMany, this);
+    if (count === 0) nextTick(reportTo, this);
   }
 
   /**
@@ -244,7 +255,7 @@ export class SendManyOperation {
    * @param result Bytes that were sent, a negative errno, or an error that no system call caused.
    */
   settle(index: number, result: number | Error, address: string | undefined, port: number | undefined): void {
-    if (this.#pending === 1) nextTick(reportSendMany, this);
+    if (this.#pending === 1) nextTick(reportTo, this);
     this.#pending--;
     if (typeof result === "number" && result >= 0) this.#sent++;
     else if (index < this.#failed.index) {
@@ -288,8 +299,4 @@ export class GroupRequest implements SendRequest {
   finish(result: number | Error): void {
     this.#operation.settle(this.#next++, result, this.#address, this.#port);
   }
-}
-
-function reportSendMany(operation: SendManyOperation): void {
-  operation.report();
 }

@@ -16,7 +16,7 @@ import { nextTick, now } from "../../ffi/runtimes/process.ts";
 import type { EncodedControls } from "../../ffi/wire/control.ts";
 import { MessageVector } from "../../ffi/wire/message_vector.ts";
 import type { EncodedAddress } from "../../ffi/wire/sockaddr.ts";
-import type { SendRequest } from "./callbacks.ts";
+import type { Reporting, SendRequest } from "./callbacks.ts";
 import type { MessageQueue, WaitingMessage } from "./message_queue.ts";
 import { type Path, REFUSAL_LIFETIME } from "./path.ts";
 import { byteLength, copyPayload, type Payload } from "./payload.ts";
@@ -28,6 +28,9 @@ const SLOTS = 1024;
 export const ARENA_SIZE = 2 ** 20;
 /** The most bytes in one payload over IPv4. IPv6 allows slightly more. */
 const MAX_PAYLOAD = 65_507;
+
+/** The most entries of the array of requests that are kept for the next turn. */
+const REQUESTS_KEPT = 4096;
 
 /** Passes the messages of one socket to the kernel. */
 export interface Transmitter {
@@ -117,7 +120,9 @@ export class Outbox {
   #next = 0;
   /** The last run, which the next message may join. */
   #last: Run | undefined = undefined;
+  /** Each message's request, and memory for those of later turns. */
   #requests: (SendRequest | undefined)[] = [];
+  #requestCount = 0;
   /** By path, the size of the largest message that a router might refuse and that goes ahead. */
   readonly #scouts = new Map<Path, number>();
   #used = 0;
@@ -180,10 +185,10 @@ export class Outbox {
     if (!sender.takesSegments(path, controls)) return false;
     if (!this.#scheduled) this.schedule();
     copyPayload(bytes, length, this.#memory(), this.#used);
-    const joins = run !== undefined &&
-      canJoin(run, sender, length, count, size, address, controls, this.#maxSegments);
-    const joined = joins ? run : undefined;
-    this.#append(joined, sender, length, count, size, address, request, controls, true, size <= path.sure, false);
+    const joins = run !== undefined && run.sender === sender && canJoin(run, length, size, address, controls) &&
+      size === run.segmentSize && run.count + count <= this.#maxSegments;
+    if (joins) this.#joinSegments(run, length, count, request);
+    else this.#begin(sender, length, count, size, address, request, controls, size <= path.sure);
     return true;
   }
 
@@ -248,8 +253,20 @@ export class Outbox {
   /** Makes the collected messages leave at the end of the turn. */
   schedule(): void {
     if (this.#scheduled) return;
-    nextTick(this.#flushAtEndOfTurn);
+    nextTick(this.#endTurn, undefined);
     this.#scheduled = true;
+  }
+
+  /**
+   * The same, and reports to `next` in the same tick, after the messages have left.
+   *
+   * @returns False if the end of the turn was scheduled before: then `next` needs another tick.
+   */
+  scheduleWith(next: Reporting): boolean {
+    if (this.#scheduled) return false;
+    nextTick(this.#endTurn, next);
+    this.#scheduled = true;
+    return true;
   }
 
   /**
@@ -295,10 +312,11 @@ export class Outbox {
   ): void {
     copyPayload(payload, length, this.#memory(), this.#used);
     const run = this.#last;
-    if (run !== undefined && run.isUndecided && run.sender === sender) this.#decide(run, address, controls);
-    const joins = run !== undefined && canJoin(run, sender, length, 1, length, address, controls, this.#maxSegments);
-    const joined = joins ? run : undefined;
-    this.#append(joined, sender, length, 1, length, address, request, controls, joins, joins, !joins);
+    if (run !== undefined && run.sender === sender) {
+      if (run.isUndecided) this.#decide(run, address, controls);
+      if (canJoin(run, length, length, address, controls)) return this.#join(run, length, request);
+    }
+    this.#begin(sender, length, 1, length, address, request, controls, undefined);
   }
 
   /**
@@ -324,9 +342,29 @@ export class Outbox {
     return ahead !== undefined && ahead >= size;
   }
 
-  /** Records what was copied. It calls nothing, so it happens as a whole or, if the stack is full, not at all. */
-  #append(
-    joined: Run | undefined,
+  // What follows records what was copied. It calls nothing, so it happens as a whole or, if the stack is full, not at all.
+
+  /** One more message of a run. */
+  #join(run: Run, length: number, request: SendRequest | undefined): void {
+    this.#requests[this.#requestCount++] = request;
+    this.#used += length;
+    run.length += length;
+    run.count++;
+    if (length !== run.segmentSize || run.count >= this.#maxSegments) run.open = false;
+  }
+
+  /** Several more messages of a run. */
+  #joinSegments(run: Run, length: number, count: number, request: SendRequest | undefined): void {
+    const requests = this.#requests;
+    for (let i = 0; i < count; i++) requests[this.#requestCount++] = request;
+    this.#used += length;
+    run.length += length;
+    run.count += count;
+    if (length !== count * run.segmentSize || run.count >= this.#maxSegments) run.open = false;
+  }
+
+  /** The first messages of another run. @param takesShorter Undefined: whether others may join is determined later. */
+  #begin(
     sender: Transmitter,
     length: number,
     count: number,
@@ -334,28 +372,19 @@ export class Outbox {
     address: EncodedAddress | undefined,
     request: SendRequest | undefined,
     controls: EncodedControls | undefined,
-    mayOpen: boolean,
-    takesShorter: boolean,
-    isUndecided: boolean,
+    takesShorter: boolean | undefined,
   ): void {
     const requests = this.#requests;
-    const firstRequest = requests.length;
+    const firstRequest = this.#requestCount;
     const offset = this.#used;
-    const maxSegments = this.#maxSegments;
-    for (let i = 0; i < count; i++) requests[firstRequest + i] = request;
+    for (let i = 0; i < count; i++) requests[this.#requestCount++] = request;
     this.#used = offset + length;
-    if (joined !== undefined) {
-      joined.length += length;
-      joined.count += count;
-      joined.open = length === count * segmentSize && length === count * joined.segmentSize &&
-        joined.count < maxSegments;
-      return;
-    }
-    const open = mayOpen && count < maxSegments && length === count * segmentSize;
+    const isUndecided = takesShorter === undefined;
+    const open = !isUndecided && count < this.#maxSegments && length === count * segmentSize;
     // deno-fmt-ignore
     const run: Run = {
-      sender, address, controls, offset, length, count, segmentSize, firstRequest, open, takesShorter, isUndecided,
-      submitted: 0,
+      sender, address, controls, offset, length, count, segmentSize, firstRequest, open,
+      takesShorter: takesShorter === true, isUndecided, submitted: 0,
     };
     this.#runs[this.#runs.length] = run;
     this.#last = run;
@@ -366,44 +395,53 @@ export class Outbox {
     if (this.#scouts.size > 0) this.#scouts.clear();
     this.#next = 0;
     this.#last = undefined;
-    this.#requests = [];
+    this.#forgetRequests();
     this.#used = 0;
     if (this.#limitUntil !== Infinity && now() > this.#limitUntil) this.#endLimit();
   }
 
-  readonly #flushAtEndOfTurn = (): void => {
+  /** The array is used again, as growing takes longer than emptying. */
+  #forgetRequests(): void {
+    const [requests, count] = [this.#requests, this.#requestCount];
+    if (count > REQUESTS_KEPT) this.#requests = [];
+    else for (let i = 0; i < count; i++) requests[i] = undefined;
+    this.#requestCount = 0;
+  }
+
+  readonly #endTurn = (next: Reporting | undefined): void => {
     this.#scheduled = false;
     // The process continues, even if `sendLast()` was called.
     this.isEnding = false;
     this.turn++;
-    this.flush();
+    try {
+      this.flush();
+    } finally {
+      next?.report();
+    }
   };
 }
 
 /**
- * Whether messages can be the next segments of a run. The kernel cuts a payload into segments of one size, of which the last may be
- * shorter, and sends all of them to one destination with the same ancillary data. So all of this must hold:
+ * Whether messages can be the next segments of a run of the same sender. The kernel cuts a payload into segments of one size, of which
+ * the last may be shorter, and sends all of them to one destination with the same ancillary data. So all of this must hold:
  *
  * - The run is open: it has no shorter message at its end and fewer messages than a payload can have, its path takes segments of that
  *   size, and no router can refuse the first one before the others leave ({@linkcode Outbox} decides that once for each run).
- * - They come from the same socket, with the same object for destination and ancillary data.
+ * - They have the same object for destination and ancillary data.
  * - They have the size of the run's messages. One that is shorter can be the last, if every router passes it on together with the others.
  * - The payload does not become larger than a datagram can be. An empty message is no segment.
  *
- * @param length Bytes of all `count` messages.
+ * @param length Bytes of all messages.
  * @param size Bytes of each but the last.
  */
 function canJoin(
   run: Run,
-  sender: Transmitter,
   length: number,
-  count: number,
   size: number,
   address: EncodedAddress | undefined,
   controls: EncodedControls | undefined,
-  maxSegments: number,
 ): boolean {
-  return run.open && run.sender === sender && run.address === address && run.controls === controls &&
-    (count === 1 ? size <= run.segmentSize : size === run.segmentSize && run.count + count <= maxSegments) &&
-    (run.takesShorter || length % run.segmentSize === 0) && length > 0 && run.length + length <= MAX_PAYLOAD;
+  return run.open && run.address === address && run.controls === controls &&
+    size <= run.segmentSize && (run.takesShorter || length % run.segmentSize === 0) &&
+    length > 0 && run.length + length <= MAX_PAYLOAD;
 }

@@ -100,21 +100,23 @@ export abstract class QueueingSender implements RetryingTransmitter {
   ): void {
     // A message must not overtake those whose sending was interrupted.
     if (this.#isTransmitting) this.outbox.flush();
-    if (this.queuedBytes + length > this.queueLimit && this.exceedsLimit(length)) {
-      request?.finish(-this.libc.abi.errno.ENOBUFS);
-      this.failedCount++;
-      return;
+    if (this.queueLimit !== Infinity && this.exceedsLimit(length)) {
+      return this.#refuse(request, "ENOBUFS");
     }
     const isTaken = this.queueBehind(payload, length, address, request, controls) ||
       this.outbox.add(this, payload, length, address, request, controls);
-    if (!isTaken) {
-      request?.finish(-this.libc.abi.errno.EMSGSIZE);
-      this.failedCount++;
-      return;
-    }
+    if (!isTaken) return this.#refuse(request, "EMSGSIZE");
     this.queuedCount++;
     this.queuedBytes += length;
-    if (!this.outbox.isEnding) return;
+    if (this.outbox.isEnding) this.#leaveAtEnd();
+  }
+
+  #refuse(request: SendRequest | undefined, reason: "EMSGSIZE" | "ENOBUFS"): void {
+    request?.finish(-this.libc.abi.errno[reason]);
+    this.failedCount++;
+  }
+
+  #leaveAtEnd(): void {
     try {
       this.leave(true);
     } catch {
@@ -139,6 +141,7 @@ export abstract class QueueingSender implements RetryingTransmitter {
    * Whether `length` more bytes would exceed the limit while others wait, once all messages that can be sent were sent.
    */
   protected exceedsLimit(length: number): boolean {
+    if (this.queuedBytes + length <= this.queueLimit) return false;
     this.outbox.flush();
     return this.queuedCount > 0 && this.queuedBytes + length > this.queueLimit;
   }
@@ -194,28 +197,33 @@ export abstract class QueueingSender implements RetryingTransmitter {
     run.submitted = count;
   }
 
-  /** Settles the messages of a run that were submitted: they were sent. */
+  /** Settles the messages of a run that were submitted: they were sent. If a request throws, those before it are settled. */
   protected settle({ requests }: Collected, run: Run): void {
-    const { submitted, offset } = run;
-    while (run.submitted > 0) {
-      const length = run.length < run.segmentSize ? run.length : run.segmentSize;
-      const request = requests[run.firstRequest];
-      if (request !== undefined) request.finish(length);
+    const { submitted, segmentSize, firstRequest, length } = run;
+    let [settled, bytes] = [0, 0];
+    try {
+      for (; settled < submitted; settled++) {
+        const size = length - bytes < segmentSize ? length - bytes : segmentSize;
+        const request = requests[firstRequest + settled];
+        if (request !== undefined) request.finish(size);
+        bytes += size;
+      }
+    } finally {
       // Nothing is called from here on.
-      run.submitted--;
-      run.offset += length;
-      run.length -= length;
-      run.count--;
-      run.firstRequest++;
-      this.queuedCount--;
-      this.queuedBytes -= length;
+      run.submitted -= settled;
+      run.offset += bytes;
+      run.length -= bytes;
+      run.count -= settled;
+      run.firstRequest += settled;
+      this.queuedCount -= settled;
+      this.queuedBytes -= bytes;
+      const { counts } = this;
+      counts.datagrams += settled;
+      counts.bytes += bytes;
     }
-    const { counts } = this;
-    counts.datagrams += submitted;
-    counts.bytes += run.offset - offset;
     if (submitted < 2) return;
-    counts.segments += submitted;
-    counts.segmentedPayloads++;
+    this.counts.segments += submitted;
+    this.counts.segmentedPayloads++;
   }
 
   /** Settles the first message of a run, which failed. @param result A negative errno. */

@@ -59,8 +59,14 @@ export class Dispatcher implements OperationOwner {
   readonly #destinations: Destinations;
   /** Made for the first destination with a zone. */
   #zonedDestinations: ZonedDestinations | undefined;
+  /** Whether destinations that were used before need neither a lookup nor a check. */
+  readonly #trustsKnown: boolean;
   /** For the operations. Nothing is sent by a socket that is closed. */
   readonly asyncId: number;
+  /** For the operations. */
+  readonly contexts: AsyncContexts;
+  /** For the operations. */
+  readonly callbacks: SendCallbacks;
   #encoder: SendControlsEncoder | undefined;
   /** The revision of the permissions under which the peer was last found to be permitted. */
   #peerRevision = UNCHANGING;
@@ -71,17 +77,10 @@ export class Dispatcher implements OperationOwner {
     this.#lookup = lookup;
     this.#policy = policy;
     this.#destinations = engine.destinations[socket.endpoint?.version ?? 4];
+    this.#trustsKnown = lookup === defaultLookup && !policy.hasSendBlockList;
     this.asyncId = socket.endpoint?.asyncId ?? 0;
-  }
-
-  /** For the operations. */
-  get contexts(): AsyncContexts {
-    return this.#engine.runtime.asyncContexts;
-  }
-
-  /** For the operations. */
-  get callbacks(): SendCallbacks {
-    return this.#engine.sendCallbacks;
+    this.contexts = engine.runtime.asyncContexts;
+    this.callbacks = engine.sendCallbacks;
   }
 
   /** For the operations. */
@@ -105,14 +104,31 @@ export class Dispatcher implements OperationOwner {
     const endpoint = this.#socket.endpoint;
     const canTake = endpoint !== undefined && isBytes(message) &&
       typeof port === "number" && typeof address === "string" &&
-      (callback === undefined || typeof callback === "function") && !rest &&
-      !this.#policy.hasSendBlockList && this.#lookup === defaultLookup;
+      (callback === undefined || typeof callback === "function") && !rest && this.#trustsKnown;
     if (!canTake) return false;
     const destination = this.#known(address, port);
     if (destination === undefined) return false;
     const operation = callback ? new SendOperation(this, callback as SendCallback, address, port) : undefined;
     operation?.scheduleAfterLookup();
     endpoint.send(message, byteLength(message), destination, operation);
+    return true;
+  }
+
+  /**
+   * The fast path for `send(bytes, callback?)` on a connected socket.
+   *
+   * @param rest The next argument, which must not be given.
+   * @returns Whether the message was sent this way.
+   */
+  sendToPeer(message: unknown, callback: unknown, rest: unknown): boolean {
+    const endpoint = this.#socket.endpoint;
+    const canTake = endpoint !== undefined && isBytes(message) &&
+      (callback === undefined || typeof callback === "function") && rest === undefined &&
+      this.#policy.network.revision === this.#peerRevision;
+    if (!canTake) return false;
+    const operation = callback ? new SendOperation(this, callback as SendCallback, undefined, undefined) : undefined;
+    this.#schedule(operation);
+    endpoint.send(message, byteLength(message), undefined, operation);
     return true;
   }
 
@@ -229,9 +245,7 @@ export class Dispatcher implements OperationOwner {
 
   /** Schedules the callback, after the messages leave at the end of the turn. */
   #schedule(operation: SendOperation | undefined): void {
-    if (!operation) return;
-    this.#engine.outbox.schedule();
-    operation.schedule();
+    operation?.schedule(this.#engine.outbox);
   }
 
   /** Known destinations are IP addresses. */

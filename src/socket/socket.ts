@@ -260,9 +260,14 @@ export class Socket extends EventEmitter<SocketEvents> {
     callback?: unknown,
   ): void {
     const state = udpStateOf(this);
-    const isReady = state.bindState === "bound" && state.connectState === "disconnected";
-    if (isReady && state.dispatcher?.sendToKnown(message, offset, length, port, address)) return;
     const connected = state.connectState === "connected";
+    if (state.bindState === "bound" && state.dispatcher !== undefined && state.connectState !== "connecting") {
+      const { dispatcher } = state;
+      const isSent = connected
+        ? dispatcher.sendToPeer(message, offset, length ?? port ?? address)
+        : dispatcher.sendToKnown(message, offset, length, port, address);
+      if (isSent) return;
+    }
     const parsed = parseSendArguments(connected, message, offset, length, port, address, callback);
     runningUdpEndpoint(this);
     if (parsed.controls) dispatcherOf(this).check(parsed);

@@ -295,8 +295,7 @@ export class UnixSocket extends EventEmitter<UnixSocketEvents> {
     const message = parseUnixSend<SendCallback>(state.engine.runtime.libc, state.destinationsIfAny, values);
     const { callback, path, signal } = message;
     const operation = callback && new SendOperation(state.operations, callback, path, undefined);
-    if (operation) state.engine.outbox.schedule();
-    operation?.schedule();
+    operation?.schedule(state.engine.outbox);
     if (!signal) return dispatch(state, endpoint, message, operation);
     if (signal.aborted) return operation?.finish(aborted(signal));
     const { ECANCELED } = state.engine.runtime.libc.abi.errno;
