@@ -7,6 +7,7 @@ import { setImmediate as turn } from "node:timers/promises";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { type Socket, socketpair } from "../mod.ts";
 import { type Family, sent, test, testBoth, type Tools } from "./support/harness.ts";
+import { listenersOf } from "./support/leftovers.ts";
 import { until } from "./support/process.ts";
 
 const numbers = (count: number): string[] => Array.from({ length: count }, (_, i) => `${i}`);
@@ -17,13 +18,6 @@ async function pair(t: Tools, { type, loopback }: Family): Promise<[Socket, (...
   return [receiver, async (...texts) => {
     await Promise.all(texts.map((text) => sent(sender, text, port, loopback)));
   }];
-}
-
-const EVENTS = ["message", "messages", "error", "close", "newListener", "removeListener"] as const;
-
-/** The number of listeners of all that an iterator could listen for. */
-function listeners(socket: Socket): number {
-  return EVENTS.reduce((count, event) => count + socket.listenerCount(event as "message"), 0);
 }
 
 testBoth("datagrams come as [message, remote], in order, however long each takes", async (t, family) => {
@@ -43,7 +37,7 @@ testBoth("datagrams come as [message, remote], in order, however long each takes
   }
   await sending;
   assertEquals(texts, numbers(300));
-  assertEquals(listeners(socket), 0);
+  assertEquals(listenersOf(socket), 0);
 });
 
 testBoth("of a flood no more than 64 wait here; the others wait in the kernel, and none is lost", async (t, family) => {
@@ -64,7 +58,7 @@ testBoth("of a flood no more than 64 wait here; the others wait in the kernel, a
   }
   assertEquals(texts, numbers(1000));
   await datagrams.return!();
-  assertEquals(listeners(socket), 1);
+  assertEquals(listenersOf(socket), 1);
 });
 
 testBoth("it ends when the socket closes, after what came before", async (t, family) => {
@@ -78,9 +72,9 @@ testBoth("it ends when the socket closes, after what came before", async (t, fam
   for await (const [message] of datagrams) texts.push(message.toString());
   assert(texts.length <= 2, texts.join());
   assertEquals(await datagrams.next(), { value: undefined, done: true });
-  assertEquals(listeners(socket), 0);
+  assertEquals(listenersOf(socket), 0);
   for await (const _ of socket) texts.push("of a closed socket");
-  assertEquals([texts.includes("of a closed socket"), listeners(socket)], [false, 0]);
+  assertEquals([texts.includes("of a closed socket"), listenersOf(socket)], [false, 0]);
 });
 
 testBoth("steps that wait end when the socket closes", async (t, family) => {
@@ -107,7 +101,7 @@ testBoth("the socket's error is thrown, behind what came before, and ends it; a 
     }
   };
   await assertRejects(reading, Error, "recvmsg ECONNREFUSED");
-  assertEquals([texts, listeners(socket)], [["before"], 0]);
+  assertEquals([texts, listenersOf(socket)], [["before"], 0]);
   const other = t.socket(family.type);
   other.bindSync({ port, address: family.loopback });
   const next = socket[Symbol.asyncIterator]().next();
@@ -124,7 +118,7 @@ testBoth("break in a full queue drops it, and the socket goes on for others", as
   await first;
   for (let i = 0; i < 20; i++) await turn();
   for await (const _ of datagrams) break;
-  assertEquals(listeners(socket), 0);
+  assertEquals(listenersOf(socket), 0);
   socket.on("message", (message) => later.push(message.toString()));
   await until(() => later.length === 200 - 65, "those that waited in the kernel");
   assertEquals(later, numbers(200).slice(65));
@@ -147,7 +141,7 @@ testBoth("each iterator and each listener gets every datagram; the slowest sets 
   const reading = [readQuickly(), readSlowly()];
   await send(...numbers(300));
   await Promise.all(reading);
-  assertEquals([quicks, slows, listeners(socket)], [numbers(300), numbers(300), 0]);
+  assertEquals([quicks, slows, listenersOf(socket)], [numbers(300), numbers(300), 0]);
 });
 
 testBoth("a program's own pause holds for iterators, too", async (t, family) => {
@@ -165,15 +159,15 @@ testBoth("a program's own pause holds for iterators, too", async (t, family) => 
 test("an iterator that was not used listens for nothing; one that is over gives nothing", async (t) => {
   const socket = await t.bound("udp4");
   const datagrams = socket[Symbol.asyncIterator]();
-  assertEquals(listeners(socket), 0);
+  assertEquals(listenersOf(socket), 0);
   assertEquals(datagrams[Symbol.asyncIterator](), datagrams);
   await datagrams.return!();
-  assertEquals([await datagrams.next(), listeners(socket)], [{ value: undefined, done: true }, 0]);
+  assertEquals([await datagrams.next(), listenersOf(socket)], [{ value: undefined, done: true }, 0]);
   const thrown = socket[Symbol.asyncIterator]();
   const waiting = thrown.next();
-  assertEquals(listeners(socket), 3);
+  assertEquals(listenersOf(socket), 3);
   await assertRejects(() => thrown.throw!(new Error("mine")), Error, "mine");
-  assertEquals([await waiting, listeners(socket)], [{ value: undefined, done: true }, 0]);
+  assertEquals([await waiting, listenersOf(socket)], [{ value: undefined, done: true }, 0]);
 });
 
 test("what is thrown in the loop leaves nothing behind", async (t) => {
@@ -183,7 +177,7 @@ test("what is thrown in the loop leaves nothing behind", async (t) => {
   })();
   await send("mine");
   await assertRejects(() => reading, Error, "mine");
-  assertEquals(listeners(socket), 0);
+  assertEquals(listenersOf(socket), 0);
 });
 
 test("Unix sockets can be iterated, and lose nothing", async (t) => {

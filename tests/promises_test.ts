@@ -10,6 +10,7 @@ import promises, { createSocket, Socket } from "../promises.ts";
 import type { SocketOptions, SocketType } from "../src/socket/types.ts";
 import { injectFaults } from "./support/faulty_libc.ts";
 import { type Family, nextMessages, test, testBoth, type Tools } from "./support/harness.ts";
+import { listenersOf } from "./support/leftovers.ts";
 import { until } from "./support/process.ts";
 import { isDarwin } from "./support/runtime.ts";
 
@@ -34,13 +35,6 @@ async function codeOf(promise: Promise<unknown>): Promise<unknown> {
   }
 }
 
-const EVENTS = ["message", "messages", "error", "close", "listening", "connect", "networkError", "drain"] as const;
-
-/** All listeners that operations add. */
-function listeners({ socket }: Socket): number {
-  return EVENTS.reduce((count, event) => count + socket.listenerCount(event), 0);
-}
-
 testBoth("bind, connect, send, receive and close give what they end with", async (t, family) => {
   const server = socketOf(t, family.type);
   const local = await server.bind(0, family.loopback);
@@ -56,7 +50,7 @@ testBoth("bind, connect, send, receive and close give what they end with", async
   const ttl = isDarwin && family.version === 4 ? undefined : 3;
   assertEquals(await server.send(["a", "b"], { port: remote.port, address: remote.address, ttl }), 2);
   assertEquals((await client.receive())[0].toString(), "ab");
-  assertEquals([listeners(server), listeners(client)], [0, 0]);
+  assertEquals([listenersOf(server), listenersOf(client)], [0, 0]);
   await Promise.all([server.close(), client.close(), client.close()]);
   assertEquals(await client.close(), undefined);
   assertEquals([client.fd, server.socket instanceof EventSocket], [-1, true]);
@@ -85,7 +79,7 @@ testBoth("what fails is a rejection, and nobody else's error", async (t, family)
   assertEquals(await codeOf(socket.bind()), "ERR_SOCKET_DGRAM_NOT_RUNNING");
   assertEquals(await codeOf(socket.send("x", port)), "ERR_SOCKET_DGRAM_NOT_RUNNING");
   assertEquals(await codeOf(socket.receive()), "ERR_SOCKET_DGRAM_NOT_RUNNING");
-  assertEquals([listeners(socket), listeners(taken)], [0, 0]);
+  assertEquals([listenersOf(socket), listenersOf(taken)], [0, 0]);
 });
 
 testBoth("sendMany tells how many were sent, also if it is rejected", async (t, family) => {
@@ -157,7 +151,7 @@ testBoth("a wait that is aborted leaves the datagram to others", async (t, famil
   await sender.send("other's", receiver.address().port, family.loopback);
   assertEquals((await waits[1])[0].toString(), "other's");
   assertEquals(await codeOf(receiver.receive({ signal: AbortSignal.abort() })), "ABORT_ERR");
-  assertEquals(listeners(receiver), 0);
+  assertEquals(listenersOf(receiver), 0);
 });
 
 testBoth("closing rejects those who wait, and ends an iteration", async (t, family) => {
@@ -171,7 +165,7 @@ testBoth("closing rejects those who wait, and ends an iteration", async (t, fami
   await turn();
   await socket.close();
   assertEquals(await Promise.all(waiting), Array(2).fill("ERR_SOCKET_DGRAM_NOT_RUNNING"));
-  assertEquals([await steps, listeners(socket)], [0, 0]);
+  assertEquals([await steps, listenersOf(socket)], [0, 0]);
 });
 
 testBoth("aborting ends what waits for a look-up, and its later error is nobody's", async (t, family) => {
@@ -192,7 +186,7 @@ testBoth("aborting ends what waits for a look-up, and its later error is nobody'
     assertEquals([operation, await ending], [operation, "ABORT_ERR"]);
     answers.pop()!(new Error("too late"));
     await turn();
-    assertEquals([operation, listeners(socket)], [operation, 0]);
+    assertEquals([operation, listenersOf(socket)], [operation, 0]);
     await socket.close();
   }
 });
@@ -249,5 +243,5 @@ test("a send that waits for binding is rejected with binding's error", async (t)
   const [sending, many] = [codeOf(socket.send("x", 9)), codeOf(socket.sendMany(["x"], 9))];
   assertEquals(await Promise.all([binding, sending, many]), Array(3).fill("EADDRINUSE"));
   await assertRejects(() => socket.request("x"), Error, "Not connected");
-  assertEquals(listeners(socket), 0);
+  assertEquals(listenersOf(socket), 0);
 });

@@ -184,8 +184,9 @@ class Request {
       if (match && !match(message, remote)) return false;
     } catch (error) {
       this.fail(error);
-      return false;
     }
+    // The program may have ended it just now.
+    if (this.#isOver) return false;
     this.#end(undefined, [message, remote]);
     return true;
   }
@@ -215,7 +216,7 @@ class Request {
     const { signal } = this.#transmissions;
     try {
       this.#socket.sendMany([{ ...controls, message, ...to }], { signal }, (error) => {
-        if (error) this.fail(error);
+        if (error) this.fail(endpointOf(this.#socket) ? error : notRunning());
       });
     } catch (error) {
       this.fail(error);

@@ -39,31 +39,65 @@ export function signalOf(options: unknown): AbortSignal | undefined {
   return signal;
 }
 
+/** Starts an operation, which calls one of both when it ends. */
+export type Start<Value> = (resolve: (value: Value) => void, reject: (error: unknown) => void) => void;
+
 /**
  * Starts an operation, unless the signal is already aborted. If it is aborted later, the operation's outcome is
  * ignored.
+ *
+ * @param over Called when the operation has ended or the signal was aborted.
  */
 export function abortable<Value>(
   signal: AbortSignal | undefined,
-  start: (resolve: (value: Value) => void, reject: (error: unknown) => void) => void,
+  start: Start<Value>,
+  over: () => void = () => {},
 ): Promise<Value> {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) return reject(aborted(signal));
-    const abort = (): void => reject(aborted(signal!));
-    const over = (): void => signal?.removeEventListener("abort", abort);
-    signal?.addEventListener("abort", abort, { once: true });
-    const fail = (error: unknown): void => {
+    const abort = (): void => fail(aborted(signal!));
+    const end = (): void => {
+      signal?.removeEventListener("abort", abort);
       over();
+    };
+    signal?.addEventListener("abort", abort);
+    const fail = (error: unknown): void => {
+      end();
       reject(error);
     };
     try {
       start((value) => {
-        over();
+        end();
         resolve(value);
       }, fail);
     } catch (error) {
       fail(error);
     }
+  });
+}
+
+/**
+ * Like {@linkcode abortable}, for an operation of a bound socket. It also ends with the socket's `'error'`, and when the
+ * socket is closed.
+ */
+export function whileOpen<Value>(
+  socket: AnySocket,
+  signal: AbortSignal | undefined,
+  start: Start<Value>,
+  over: () => void = () => {},
+): Promise<Value> {
+  let fail: (error: unknown) => void;
+  const onError = (error: unknown): void => fail(error);
+  const onClose = (): void => fail(notRunning());
+  return abortable<Value>(signal, (resolve, reject) => {
+    fail = reject;
+    socket.on("error", onError);
+    socket.on("close", onClose);
+    start(resolve, reject);
+  }, () => {
+    socket.removeListener("error", onError);
+    socket.removeListener("close", onClose);
+    over();
   });
 }
 

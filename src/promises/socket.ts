@@ -25,7 +25,7 @@ import { udpStateOf } from "../socket/state.ts";
 import type { AddressInfo, AdoptOptions, BindOptions, SocketOptions, SocketType } from "../socket/types.ts";
 import { pauseWhileIdle, Receivers } from "./receivers.ts";
 import { type CheckedRequest, type Datagram, type RequestOptions, Requests } from "./requests.ts";
-import { type Abortable, abortable, closing, signalOf, untilEvent } from "./settle.ts";
+import { type Abortable, abortable, closing, signalOf, untilEvent, whileOpen } from "./settle.ts";
 
 /**
  * The destination: options of `connect()`.
@@ -324,7 +324,7 @@ export class Socket implements AsyncDisposable, AsyncIterable<Datagram> {
     if (!this.#isBound) await this.#bound(signal);
     const to = await this.#destination(port, address, signal);
     this.#hearNetwork();
-    await this.#dropOld();
+    await this.#dropOld(signal);
     if (signal?.aborted) throw aborted(signal);
     const checked: CheckedRequest = { message: bytes, to, controls, signal, timeout, retries, match, anySource };
     return await this.#requests.run(checked);
@@ -349,7 +349,7 @@ export class Socket implements AsyncDisposable, AsyncIterable<Datagram> {
     if (!address) return { port: validPort, address: LOOPBACK[version] };
     if (typeof address !== "string") throw invalidArgType("options.address", "of type string", address);
     if (ipVersionOf(address) === version) return { port: validPort, address };
-    const found = await abortable<string>(signal, (resolve, reject) => {
+    const found = await whileOpen<string>(socket, signal, (resolve, reject) => {
       lookUp(state.options.lookup, version, address, (error, ip) => {
         if (error) reject(error);
         else resolve(addressText(ip));
@@ -368,20 +368,25 @@ export class Socket implements AsyncDisposable, AsyncIterable<Datagram> {
   }
 
   /** Drops the datagrams in the kernel's receive buffer, which arrived before the request. */
-  async #dropOld(): Promise<void> {
+  async #dropOld(signal: AbortSignal | undefined): Promise<void> {
     const { socket } = this;
     const isHeard = (): boolean => this.#requests.areAny || socket.listenerCount("message") > 0;
+    if (!endpointOf(socket)) throw notRunning();
     if (isHeard() || socket.listenerCount("messages") > 0 || socket.getNextDatagramSize() === 0) return;
     const drop = (): void => {};
-    socket.on("message", drop);
-    try {
-      for (let turns = 0; turns < MAX_TURNS && endpointOf(socket); turns++) {
-        await new Promise((resolve) => setImmediate(resolve));
-        if (endpointOf(socket) && socket.getNextDatagramSize() === 0) break;
-      }
-    } finally {
+    let isOver = false;
+    await whileOpen<void>(socket, signal, (done) => {
+      socket.on("message", drop);
+      const check = (turns: number): void => {
+        if (isOver) return;
+        if (turns === MAX_TURNS || !endpointOf(socket) || socket.getNextDatagramSize() === 0) done();
+        else setImmediate(check, turns + 1);
+      };
+      setImmediate(check, 1);
+    }, () => {
+      isOver = true;
       socket.removeListener("message", drop);
-    }
+    });
   }
 
   /**
@@ -428,6 +433,7 @@ export class Socket implements AsyncDisposable, AsyncIterable<Datagram> {
   async #bound(signal: AbortSignal | undefined): Promise<void> {
     const { socket } = this;
     if (!endpointOf(socket)) throw notRunning();
+    if (signal?.aborted) throw aborted(signal);
     const isUnderWay = udpStateOf(socket).bindState === "binding";
     const start = (): void => void (isUnderWay || socket.bind());
     const binding = this.#binding ??= untilEvent(socket, "listening", undefined, start, () => socket.address())

@@ -1,5 +1,6 @@
 /**
- * One way to write a test for all runtimes. In Deno it runs with the sanitizers on, elsewhere under `node:test`.
+ * One way to write a test for all runtimes: by `Deno.test` (without its sanitizers, which find the wait for events that lasts a moment
+ * longer than the last socket) or under `node:test`.
  *
  * Every test gets tools that make sockets and put things away. Afterwards all sockets are closed, and a UDP or Unix datagram
  * descriptor that is still open fails the test.
