@@ -11,6 +11,7 @@ import process from "node:process";
 import { setImmediate as turn } from "node:timers/promises";
 import { assert, assertEquals } from "@std/assert";
 import { createSocket, type MessageBatch, type Socket, type SocketType } from "../mod.ts";
+import { injectFaults } from "./support/faulty_libc.ts";
 import { nextMessage, nextMessages, sent, test, type Tools } from "./support/harness.ts";
 import { Network, noNamespaces } from "./support/namespaces.ts";
 import { projectRoot } from "./support/project.ts";
@@ -289,6 +290,21 @@ for (const isConnected of [false, true]) {
   });
 }
 
+test("if the kernel has no room, the callback of send() comes when there was", async (t) => {
+  const faults = injectFaults(t);
+  const receiver = await t.bound("udp4");
+  const sender = await t.bound("udp4");
+  const full = faults.fail("sendmmsg", "EAGAIN", Infinity, sender.fd);
+  let isCalled = false;
+  const sending = sent(sender, "waits", receiver.address().port, "127.0.0.1").then(() => isCalled = true);
+  for (let i = 0; i < 20; i++) await turn();
+  assertEquals([isCalled, sender.getSendQueueCount()], [false, 1]);
+  const arriving = nextMessage(receiver);
+  faults.repair(full);
+  await sending;
+  assertEquals((await arriving).text, "waits");
+});
+
 testAlike(stated("Each message is an event with ticks and promise jobs of its own"), async (t, create) => {
   const receiver = await boundTo(t, create);
   const record: string[] = [];
@@ -344,6 +360,22 @@ test(stated("A flooded socket gives way"), async (t) => {
   });
   assert(count <= 8, `${count} before a timer`);
 }, { skip: linuxOnly("UDP_GRO") });
+
+test("beside other sockets a socket gives way after 32 datagrams once a call has found no more", async (t) => {
+  const [busy, other, client] = [await t.bound("udp4"), await t.bound("udp4"), await t.bound("udp4")];
+  let count = 0;
+  const countBefore = new Promise<number>((resolve) => other.once("message", () => resolve(count)));
+  // Each datagram brings the next one, so a call finds no more than one.
+  busy.on("message", () => {
+    count++;
+    client.sendSync("again", busy.address().port, "127.0.0.1");
+  });
+  client.sendSync("first", busy.address().port, "127.0.0.1");
+  client.sendSync("the other's", other.address().port, "127.0.0.1");
+  const before = await countBefore;
+  busy.close();
+  assert(before <= 33, `${before} before the other's`);
+});
 
 for (const end of ["return", "process.exit()", 'throw new Error("the end")']) {
   test(`${stated("Before the program ends")} (${end})`, async (t) => {

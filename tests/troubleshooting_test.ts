@@ -3,16 +3,33 @@
  *
  * @module
  */
+import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import process from "node:process";
+import { pathToFileURL } from "node:url";
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { createSocket, type Socket } from "../mod.ts";
 import { injectFaults } from "./support/faulty_libc.ts";
 import { nextEvent, test, type Tools } from "./support/harness.ts";
+import { type Host, Network, noNamespaces } from "./support/namespaces.ts";
 import { projectRoot } from "./support/project.ts";
-import { linuxOnly, runtime } from "./support/runtime.ts";
+import { ended, entry, isDarwin, linuxOnly, runFixture, runtime } from "./support/runtime.ts";
+import { scratch } from "./support/scratch.ts";
+import { writeProgram } from "./support/snippets.ts";
 
 const page = readFileSync(join(projectRoot, "docs/troubleshooting.md"), "utf8");
+
+/** The rows of the page: code, and message. */
+const rows = [...page.matchAll(/^\| (?!code|---)([^|]+?) +\| (.*?) +\|/gm)].map(([, code, message]) => [code, message]);
+const tested = new Set<string[]>();
+
+/** Finds the rows that have a code and the beginning of a message. */
+function stated(code: string, message: string): void {
+  const found = rows.filter((row) => row[0].includes(code) && row[1].includes(message));
+  assert(found.length > 0, `the page does not have ${code}: ${message}`);
+  for (const row of found) tested.add(row);
+}
 
 interface Failure {
   readonly code?: string;
@@ -42,7 +59,7 @@ async function portInUse(t: Tools): Promise<number> {
   return (await t.bound("udp4")).address().port;
 }
 
-/** The mistake, its code, and how its message starts, as the page has it but for ports. */
+/** The mistake, its code, and how its message begins, as the page has it but for ports. */
 const MISTAKES: readonly [string, Mistake, code: string, message: string][] = [
   [
     "a port in use",
@@ -149,6 +166,46 @@ const MISTAKES: readonly [string, Mistake, code: string, message: string][] = [
     "bind EACCES 127.0.0.1:53",
   ],
   [
+    "a full queue",
+    async (t) => {
+      const faults = injectFaults(t);
+      const socket = await t.bound({ type: "udp4", sendQueueLimit: 4 });
+      faults.fail("sendmmsg", "EAGAIN", Infinity, socket.fd);
+      socket.send("first", 9, "127.0.0.1");
+      return await sending(socket, "second", 9, "127.0.0.1");
+    },
+    "ENOBUFS",
+    "send ENOBUFS 127.0.0.1:9",
+  ],
+  [
+    "no room for sendSync()",
+    async (t) => {
+      const faults = injectFaults(t);
+      const socket = await t.bound("udp4");
+      faults.fail("sendmmsg", "EAGAIN", 1, socket.fd);
+      return socket.sendSync("x", 9, "127.0.0.1");
+    },
+    "EAGAIN",
+    "send EAGAIN 127.0.0.1:9",
+  ],
+  [
+    "a group without a route",
+    (t) => {
+      injectFaults(t).fail("setsockopt", "ENODEV");
+      t.track(createSocket("udp4")).addMembership("239.77.0.1");
+    },
+    "ENODEV",
+    "addMembership ENODEV",
+  ],
+  [
+    "too many groups",
+    (_, s) => {
+      for (let i = 1; i <= 10_000; i++) s.addMembership(`239.77.${i >> 8}.${i & 255}`, "127.0.0.1");
+    },
+    "ENOBUFS",
+    "addMembership ENOBUFS",
+  ],
+  [
     "no privilege",
     (t) => {
       injectFaults(t).fail("setsockopt", "EPERM");
@@ -159,21 +216,101 @@ const MISTAKES: readonly [string, Mistake, code: string, message: string][] = [
   ],
 ];
 
+/** Those that are other errors elsewhere, or none. */
+const LINUX_ONLY = ["no privilege", "too many groups"];
+
 for (const [what, mistake, code, message] of MISTAKES) {
   test(`${what}: the error has the code and the message that the page has`, async (t) => {
     const failure = await failureOf(t, mistake);
     assertEquals(failure.code, code);
     assert(failure.message.startsWith(message), failure.message);
-    assertStringIncludes(page, code);
-    assertStringIncludes(page, `\`${message}`);
-  }, { skip: what === "no privilege" ? linuxOnly("SO_MARK") : undefined });
+    stated(code, message);
+  }, { skip: LINUX_ONLY.includes(what) ? linuxOnly(what) : undefined });
 }
+
+/** Runs a program that makes a socket and binds it, with only these flags. @returns What it prints, errors as well. */
+async function printedBy(t: Tools, flags: readonly string[], code = "", host?: Host): Promise<string> {
+  const program = `import { createSocket } from "@dgram/ffi";
+    ${code || 'createSocket("udp4").bindSync({ address: "127.0.0.1" }).close?.();'}`;
+  const script = writeProgram(scratch(t, {}), "main", program);
+  const words = [process.execPath, ...runtime === "deno" ? ["run", "--quiet", "--no-prompt"] : [], ...flags, script];
+  const [command, ...args] = host ? host.command(...words) : words;
+  const { stdout, stderr } = await ended(spawn(command, args, { stdio: ["ignore", "pipe", "pipe"] }), 20_000);
+  return stdout + stderr;
+}
+
+/** The flags of a program that may do everything. */
+const programFlags = runtime === "deno" ? ["-A"] : runtime === "bun" ? [] : ["--no-warnings"];
+const FS = "--allow-fs-read=*";
+/** What a program prints that lacks a flag: the runtime, the flags, the code, the message. */
+const STARTS: readonly [string, readonly string[], code: string, message: string][] = [
+  ["deno", ["--allow-net"], "NotCapable", 'Requires ffi access to "libc.so.6"'],
+  ["deno", ["--allow-ffi"], "NotCapable", 'Requires net access to "127.0.0.1:0"'],
+  ["node", ["--permission", FS], "ERR_ACCESS_DENIED", "Access to this API has been restricted. Use --allow-ffi"],
+  ["node", [], "ExperimentalWarning", "FFI is an experimental feature"],
+];
+
+for (const [where, flags, code, message] of STARTS) {
+  const skip = runtime === where ? undefined : `of ${where} only`;
+  stated(code, message);
+  test(`started with "${flags.join(" ")}", a program fails with ${code}, as the page says`, async (t) => {
+    const printed = await printedBy(t, flags);
+    assertStringIncludes(printed, code);
+    assertStringIncludes(printed, message);
+  }, { skip: skip ?? (isDarwin ? "the file of libc is another one" : undefined) });
+}
+
+test("the page's flag silences Node's warning", async (t) => {
+  const [flag] = /--disable-warning=\w+/.exec(page)!;
+  assertEquals(await printedBy(t, [flag]), "");
+}, { skip: runtime === "node" ? undefined : "only node:ffi has it" });
+
+test("a name without an address is the error of getaddrinfo", async (t) => {
+  const code = `const socket = createSocket("udp4");
+    socket.send("x", 9, "name.invalid", (error) => {
+      console.log(error.code, error.message);
+      socket.close();
+    });`;
+  const printed = (await printedBy(t, programFlags, code, new Network(t).host("nobody"))).trim();
+  assertMatch(printed, /^(ENOTFOUND|EAI_AGAIN) getaddrinfo \1 name\.invalid$/);
+  stated("EAI_AGAIN, ENOTFOUND", "getaddrinfo ENOTFOUND name");
+}, { skip: noNamespaces });
+
+test(
+  "a link-local address without its zone: connect() fails, and a message goes to some link or to none",
+  async (t) => {
+    const code = `const socket = createSocket("udp6");
+    const over = (error) => {
+      console.log(error.message);
+      socket.connect(9, "fe80::1", (error) => {
+        console.log(error.message);
+        socket.close();
+      });
+    };
+    socket.bind(() => socket.send("x", 9, "fe80::1", over));`;
+    const host = new Network(t).host("nowhere");
+    host.ip("link set lo up");
+    const printed = await printedBy(t, programFlags, code, host);
+    assertEquals(printed.trim().split("\n"), ["send ENETUNREACH fe80::1:9", "connect EINVAL fe80::1:9"]);
+    for (const line of printed.trim().split("\n")) stated(line.split(" ")[1], line);
+  },
+  { skip: noNamespaces },
+);
 
 test("what the page says of a missing FFI is what the module says", () => {
   const source = readFileSync(join(projectRoot, "ffi/support.ts"), "utf8");
   assertStringIncludes(source, "has no node:ffi. Install the npm package koffi");
-  assertStringIncludes(
-    page,
-    `${runtime === "deno" ? "Requires ffi access" : "has no node:ffi. Install the npm package koffi"}`,
-  );
+  stated("ERR_DGRAM_FFI_UNAVAILABLE", "Node 20.20.2 has no node:ffi. Install the npm package koffi");
 });
+
+test("another system is a TypeError that names it", async () => {
+  const { stdout } = await runFixture("create", [pathToFileURL(entry("mod")).href, "win32", "x64"]);
+  const { code, message } = JSON.parse(stdout) as Failure;
+  assertEquals(code, "ERR_FEATURE_UNAVAILABLE_ON_PLATFORM");
+  assertStringIncludes(message, "win32 x64");
+  stated(code!, "names the system");
+});
+
+test("every row of the page has a test", () => {
+  assertEquals(rows.filter((row) => !tested.has(row)), []);
+}, { skip: noNamespaces });
