@@ -603,6 +603,29 @@ for (
   }, skip ?? false);
 }
 
+/** The tests of the recipes, compiled for Node 20. */
+async function compiledRecipes() {
+  const folder = join(root, ".work/recipes");
+  await succeed(["tsc", "--noCheck", "--outDir", folder], root);
+  return join(folder, "tests/recipes_test.js");
+}
+
+const RECIPES = "./tests/recipes_test.ts";
+for (
+  const [name, command, skip] of [
+    ["Deno", () => ["deno", "test", "-A", "--quiet", RECIPES]],
+    ["Bun", () => ["bun", "test", "--timeout=120000", RECIPES]],
+    ["Node 26", () => [bin("node"), "--no-warnings", "--test", RECIPES]],
+    [`Node ${process.versions.node} with koffi`, async () => [oldNode, "--test", await compiledRecipes()], tooNew],
+  ]
+) {
+  consumer(`${name}: each recipe, on the package`, async (project) => {
+    await npmInstall(project, tarball, ...(name.endsWith("koffi") ? [koffi] : []));
+    const settings = { DGRAM_FFI_INSTALLED: project, timeout: 300_000 };
+    await shown(await command(), root, settings);
+  }, skip ?? false);
+}
+
 consumer("JSR: deno publish --dry-run, no slow types", async () => {
   await shown(["deno", "publish", "--dry-run", "--allow-dirty"], root);
 });

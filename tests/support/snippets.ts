@@ -4,8 +4,9 @@
  * @module
  */
 import { spawnSync } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import process from "node:process";
 import { pathToFileURL } from "node:url";
 import { codeRoot, projectRoot } from "./project.ts";
 import { runtime } from "./runtime.ts";
@@ -67,6 +68,17 @@ export function withOwnFiles(code: string): string {
   });
 }
 
+/** A project in which the npm package is installed, if programs are to use that instead of the sources. */
+const installed = process.env.DGRAM_FFI_INSTALLED;
+
+/** Has a program use the package of the project, by its name on npm. */
+function withInstalled(folder: string, project: string, code: string): string {
+  for (const name of ["node_modules", "package.json"]) {
+    if (!existsSync(join(folder, name))) symlinkSync(join(project, name), join(folder, name));
+  }
+  return code.replaceAll('"@dgram/ffi', '"dgram-ffi');
+}
+
 /**
  * Writes a program that this runtime can run into a folder.
  *
@@ -74,7 +86,7 @@ export function withOwnFiles(code: string): string {
  * @returns Its path.
  */
 export function writeProgram(folder: string, name: string, code: string): string {
-  const own = withOwnFiles(code);
+  const own = installed ? withInstalled(folder, installed, code) : withOwnFiles(code);
   const path = join(folder, `${name}.${runtime === "koffi" ? "mjs" : "mts"}`);
   writeFileSync(path, runtime === "koffi" ? compiled(own) : own);
   return path;
