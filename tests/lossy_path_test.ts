@@ -92,6 +92,7 @@ for (const seed of [1, 2, 3]) {
 
 testBoth("an iteration by events.on() yields what arrives, and its signal ends it", async (t, family) => {
   const [receiver, sender] = [await t.bound(family.type), await t.bound(family.type)];
+  receiver.setRecvBufferSize(1 << 20);
   const path = await LossyPath.open(t, family, receiver.address().port, 4);
   const assertNothingLeft = watch(receiver);
   const { signal, abort, listeners } = countedSignal();
