@@ -96,7 +96,7 @@ export function runFixture(
   args: readonly string[] = [],
   options: SpawnOptions & { timeout?: number } = {},
 ): Promise<Ended> {
-  const { timeout = 20_000, ...rest } = options;
+  const { timeout = 40_000, ...rest } = options;
   return ended(startFixture(name, args, rest), timeout);
 }
 
