@@ -35,6 +35,8 @@
  * @module
  */
 import { register } from "./registration.ts";
+// Deno 2.8 redirects the imports of npm packages only to modules that are loaded.
+import "./deno_dgram.ts";
 
 export { register, unregister } from "./registration.ts";
 

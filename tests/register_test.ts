@@ -23,6 +23,9 @@ const REQUIRE = 'import { createRequire } from "node:module"; const require = cr
 /** Whether named imports are live: elsewhere a program that imports register itself comes too late for its own. */
 const namedImportsFollow = runtime === "node" || runtime === "koffi";
 
+/** Whether a program may leave out `node:`. In Deno 2.8 only packages of npm may. */
+const takesBareNames = await import(["dgram"].join()).then(() => true, () => false);
+
 /** npm packages that use dgram, as programs find them. */
 const PACKAGES: Readonly<Record<string, string>> = {
   "package.json": '{ "type": "module", "dependencies": { "of-commonjs": "*", "of-modules": "*" } }',
@@ -67,9 +70,10 @@ const WAYS: Readonly<Record<string, string>> = {
 };
 
 for (const [way, program] of Object.entries(WAYS)) {
+  const usesBareName = /\bfrom "dgram"/.test(program);
   test(`with register before it, a program has this module by ${way}`, async (t) => {
     assertEquals(await run(t, FLAGS, `${REPORT} ${program} await report(a, b);`), ["ours", "ours"]);
-  });
+  }, { skip: usesBareName && !takesBareNames ? "this runtime wants the prefix node:" : undefined });
 }
 
 test("without register, a program has the built-in module", async (t) => {
