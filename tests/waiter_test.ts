@@ -8,14 +8,16 @@ import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import process from "node:process";
 import { clearInterval, setInterval } from "node:timers";
 import { setTimeout as delay } from "node:timers/promises";
 import { assert, assertEquals } from "@std/assert";
 import { Descriptor } from "../ffi/descriptor.ts";
-import { currentRuntime } from "../ffi/load.ts";
+import { currentRuntime, onUv } from "../ffi/load.ts";
 import { openPoller } from "../ffi/poll/open_poller.ts";
 import { READABLE } from "../ffi/poll/poller.ts";
 import { PollThreads, ThreadWaiter } from "../ffi/poll/thread_waiter.ts";
+import { type NodeFfi, nodeFfi } from "../ffi/runtimes/node.ts";
 import { encodeAddress } from "../ffi/wire/sockaddr.ts";
 import type { Socket } from "../mod.ts";
 import { closed, type Family, nextMessage, test, testBoth, type Tools } from "./support/harness.ts";
@@ -79,6 +81,45 @@ test("a datagram that comes while the thread is still starting does not wait for
   });
   assert(took < 800, `it waited ${took} ms`);
 }, threaded);
+
+test(
+  "libuv's callback, which keeps all this module in memory, is registered only while there is a poller",
+  async () => {
+    const ffi = nodeFfi()!;
+    const registered: bigint[] = [];
+    const counting = {
+      getRawPointer: ffi.getRawPointer,
+      getCurrentEventLoop: ffi.getCurrentEventLoop,
+      dlopen(...values: Parameters<NodeFfi["dlopen"]>) {
+        const { functions, lib } = ffi.dlopen(...values);
+        const registerCallback: typeof lib.registerCallback = (...values) => {
+          registered.push(lib.registerCallback(...values));
+          return registered.at(-1)!;
+        };
+        const unregisterCallback = (pointer: bigint): void => {
+          lib.unregisterCallback(pointer);
+          registered.splice(registered.indexOf(pointer), 1);
+        };
+        return { functions, lib: { registerCallback, unregisterCallback } };
+      },
+    } as NodeFfi;
+    const create = onUv(counting, () => {
+      throw new Error("libuv takes an epoll descriptor");
+    });
+    const listeners = process.listenerCount("exit");
+    for (let i = 0; i < 2; i++) {
+      const [one, other] = [openPoller(currentRuntime().libc), openPoller(currentRuntime().libc)];
+      assert(typeof one !== "number" && typeof other !== "number");
+      const waiters = [one, other].map((poller) => ({ poller, waiter: create(poller, () => {}) }));
+      for (const { waiter } of waiters) waiter.arm();
+      assertEquals([registered.length, process.listenerCount("exit")], [1, listeners + 1]);
+      for (const { poller, waiter } of waiters) waiter.close(() => poller.close());
+      await until(() => registered.length === 0, "it is let go");
+      assertEquals(process.listenerCount("exit"), listeners);
+    }
+  },
+  { skip: runtime === "node" ? undefined : "only Node 26 gives libuv's functions" },
+);
 
 test("a set is not closed before the thread has come out of its poll", async (t) => {
   const { libc } = currentRuntime();
@@ -212,10 +253,13 @@ testBoth("a flooded socket starves neither timers nor other sockets", async (t, 
   t.cleanup(() => clearInterval(interval));
   const before = received;
   const start = performance.now();
+  const usage = process.cpuUsage();
   for (let i = 0; i < 50; i++) await exchange(one, other, family);
   await delay(Math.max(0, 500 - (performance.now() - start)));
-  const seconds = (performance.now() - start) / 1000;
-  assert(received - before > 1000, `only ${received - before} of the flood`);
+  await until(() => received - before > 1000, "the flood goes on");
+  // Of the processor: on a busy machine the rest of the time is others'.
+  const { user, system } = process.cpuUsage(usage);
+  const seconds = (user + system) / 1e6;
   assert(seconds < 5, `50 exchanges took ${seconds} s`);
   assert(ticks > 40 * seconds, `${ticks} ticks in ${seconds} s`);
 });

@@ -42,16 +42,17 @@ export class Uv {
   /** The memory that libuv can still access, by address: open handles and those it has not finished closing. */
   readonly #handles = new Map<bigint, { memory: ArrayBuffer; onReadable: (() => void) | undefined }>();
   readonly #ffi: NodeFfi;
-  readonly #pollCallback: bigint;
+  readonly #lib: NodeLibrary<never>["lib"];
+  /** One callback for all handles, registered while there are any: it keeps this module, and all that it can reach, in memory. */
+  #pollCallback = 0n;
+  readonly #onProcessExit = (): void => this.#stopAll();
 
   constructor(ffi: NodeFfi) {
     const { functions, lib } = ffi.dlopen(null, SYMBOLS);
     this.functions = functions;
     this.loop = ffi.getCurrentEventLoop!();
     this.#ffi = ffi;
-    // One callback for all handles. It lives as long as the process and must not throw.
-    this.#pollCallback = lib.registerCallback(UV_POLL_CB, (handle) => this.#handles.get(handle)?.onReadable?.());
-    process.on("exit", () => this.#stopAll());
+    this.#lib = lib;
   }
 
   /** Opens a `uv_poll_t` on a descriptor. @returns Undefined if libuv refuses the descriptor: then it does not keep the memory. */
@@ -60,6 +61,7 @@ export class Uv {
     const handle = this.#ffi.getRawPointer(memory);
     const result = this.functions.uv_poll_init(this.loop, handle, fd);
     if (result < 0) return undefined;
+    if (this.#handles.size === 0) this.#register();
     this.#handles.set(handle, { memory, onReadable });
     return handle;
   }
@@ -75,7 +77,20 @@ export class Uv {
     this.functions.uv_poll_stop(handle);
     this.functions.uv_close(handle, NO_CLOSE_CB);
     // The second of two immediates certainly runs in a later turn.
-    setImmediate(() => setImmediate(() => this.#handles.delete(handle)).unref()).unref();
+    setImmediate(() => setImmediate(() => this.#forget(handle)).unref()).unref();
+  }
+
+  #register(): void {
+    // It must not throw.
+    this.#pollCallback = this.#lib.registerCallback(UV_POLL_CB, (handle) => this.#handles.get(handle)?.onReadable?.());
+    process.on("exit", this.#onProcessExit);
+  }
+
+  #forget(handle: bigint): void {
+    this.#handles.delete(handle);
+    if (this.#handles.size > 0) return;
+    this.#lib.unregisterCallback(this.#pollCallback);
+    process.removeListener("exit", this.#onProcessExit);
   }
 
   /** The process ends: see {@linkcode NO_CLOSE_CB}. */
