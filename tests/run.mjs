@@ -63,6 +63,7 @@ const LINUX_FILES = {
   examples: "network namespaces",
   forward: "UDP_SEGMENT",
   guide: "what Linux says of interfaces, and UDP_GRO",
+  kernel: "versions of Linux",
   libc: "Linux's numbers",
   network_errors: "IP_RECVERR",
   packet_filter: "SO_ATTACH_FILTER",

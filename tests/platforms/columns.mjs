@@ -32,15 +32,16 @@ export function columnCommand(runtime, file, sources, report, flags = []) {
   };
 }
 
-/** Counts the test cases of a report; all 0 if there is none. `failures` are the names of those that failed. */
+/** Counts the test cases of a report; all 0 if there is none. `failures` are the names of those that failed, `texts` what is said of them. */
 export function countCases(report) {
-  const counts = { passed: 0, failed: 0, skipped: 0, failures: [] };
+  const counts = { passed: 0, failed: 0, skipped: 0, failures: [], texts: [] };
   const text = existsSync(report) ? readFileSync(report, "utf8") : "";
   for (const [, attributes, body = ""] of text.matchAll(/<testcase\b([^>]*?)(?:\/>|>(.*?)<\/testcase>)/gs)) {
     if (/<skipped\b/.test(body)) counts.skipped++;
     else if (/<(failure|error)\b/.test(body) || /\bfailure=/.test(attributes)) {
       counts.failed++;
       counts.failures.push(/\bname="([^"]*)"/.exec(attributes)?.[1]);
+      counts.texts.push(`${attributes}${body}`);
     } else counts.passed++;
   }
   return counts;

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 
 static void say(const char *what, long result) {
@@ -52,6 +53,8 @@ static void udp4(void) {
   SET(fd, SOL_SOCKET, SO_RXQ_OVFL), SET(fd, SOL_SOCKET, SO_PRIORITY), SET(fd, SOL_SOCKET, SO_BUSY_POLL);
   int stamps = SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_ID;
   SET_TO(fd, SOL_SOCKET, SO_TIMESTAMPING, stamps);
+  struct sock_txtime clock = { CLOCK_TAI, 0 };
+  SET_TO(fd, SOL_SOCKET, SO_TXTIME, clock);
   struct ip_mreqn group = { { htonl(0xef4d0101) }, { htonl(INADDR_LOOPBACK) }, 0 };
   struct ip_mreq_source source = { { htonl(0xe84d0101) }, { htonl(INADDR_LOOPBACK) }, { htonl(INADDR_LOOPBACK) } };
   SET_TO(fd, IPPROTO_IP, IP_ADD_MEMBERSHIP, group), SET_TO(fd, IPPROTO_IP, IP_ADD_SOURCE_MEMBERSHIP, source);
