@@ -4,11 +4,19 @@
  * @module
  */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { release } from "node:os";
 import { Descriptor } from "../../ffi/descriptor.ts";
 import { currentRuntime } from "../../ffi/load.ts";
 import { encodeAddress } from "../../ffi/wire/sockaddr.ts";
 import type { OptionName } from "../../ffi/wire/sockopt.ts";
 import type { Family } from "./harness.ts";
+
+/** Whether Linux is of a version or later. */
+export function isKernelSince(version: string): boolean {
+  const [own, wanted] = [release(), version].map((text) => (text.match(/\d+/g) ?? []).map(Number));
+  const differing = wanted.findIndex((number, i) => number !== own[i]);
+  return differing < 0 || own[differing] > wanted[differing];
+}
 
 /** The number of this process's UDP socket that is bound to a port. */
 export function descriptorAt(port: number): number {
