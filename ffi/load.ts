@@ -12,7 +12,7 @@ import type { Libc } from "./libc/libc.ts";
 import { NativeLibc } from "./libc/native_libc.ts";
 import { OwningLibc } from "./libc/owning_libc.ts";
 import { openRealmOwner } from "./libc/realm_owner.ts";
-import { openThreadOwner } from "./libc/thread_exit.ts";
+import { openThreadOwner, type ThreadOwner } from "./libc/thread_exit.ts";
 import { bunPollSource, koffiPollSource, nodePollSource } from "./poll/poll_source.ts";
 import { opReferences, PoolWaiter } from "./poll/pool_waiter.ts";
 import { PollThreads, ThreadWaiter } from "./poll/thread_waiter.ts";
@@ -95,7 +95,7 @@ function allowsOffload(value: string | undefined): boolean {
 
 function onDeno(deno: DenoNamespace, abi: Abi): Runtime {
   const binding = denoBinding(deno, abi);
-  const libc = libcOn(binding, abi);
+  const libc = libcOn(binding, abi, true);
   const references = opReferences(deno);
   return {
     binding: "deno",
@@ -114,8 +114,7 @@ function onDeno(deno: DenoNamespace, abi: Abi): Runtime {
 
 function onBun(bun: BunFfi, abi: Abi): Runtime {
   const binding = bunBinding(bun, abi);
-  const owner = isMainThread && isBunTest() ? openRealmOwner(binding, abi, process) : undefined;
-  const libc = owner ? new OwningLibc(abi, binding, owner) : libcOn(binding, abi);
+  const libc = libcOn(binding, abi, isBunTest());
   const drain = bunDrain();
   return {
     binding: "bun",
@@ -173,9 +172,19 @@ function beforeExit(action: () => void): void {
   process.on("exit", action);
 }
 
-/** A Worker's thread ends before the process, so there descriptors have an owner. */
-function libcOn(binding: Binding, abi: Abi): Libc {
-  const owner = isMainThread && !isWebWorker() ? undefined : openThreadOwner(binding, abi);
+/**
+ * A Worker's thread ends before the process, so there descriptors have an owner. So they have where one program may follow another in the
+ * main thread.
+ *
+ * @param isFollowed Whether that may be.
+ */
+function libcOn(binding: Binding, abi: Abi, isFollowed = false): Libc {
+  const isMain = isMainThread && !isWebWorker();
+  const open = (): ThreadOwner | undefined => {
+    if (!isMain) return openThreadOwner(binding, abi);
+    return isFollowed ? openRealmOwner(binding, abi, process) : undefined;
+  };
+  const owner = open();
   return owner ? new OwningLibc(abi, binding, owner) : new NativeLibc(abi, binding);
 }
 

@@ -4,12 +4,12 @@
  * @module
  */
 import { spawn } from "node:child_process";
-import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { test, type Tools } from "./support/harness.ts";
 import { until } from "./support/process.ts";
 import { commandFor, ended, entry, fixture, runtime } from "./support/runtime.ts";
@@ -57,33 +57,117 @@ test("what a file of deno test leaves open is free for the next one", async (t) 
   assertEquals(await denoTest(t, { "a_test.ts": bind(port), "b_test.ts": bind(port) }), 0);
 }, onlyDeno);
 
-test("deno run --watch listens again after a change, with as many descriptors", async (t) => {
-  const folder = scratchFolder(t);
-  const [program, log] = [join(folder, "program.ts"), join(folder, "log")];
-  writeFileSync(
-    program,
-    `${importing}const log = (text) => Deno.writeTextFileSync(${JSON.stringify(log)}, text + "\\n", { append: true });
-const socket = createSocket("udp4");
-socket.on("error", (error) => log(error.code));
-socket.bind(${await freePort(t)}, "127.0.0.1", () => log("up " + [...Deno.readDirSync("/proc/self/fd")].length));
-`,
-  );
-  const child = spawn(process.execPath, ["run", "-A", "--no-check", "--watch", program], { stdio: "ignore" });
-  t.cleanup(() => void child.kill("SIGKILL"));
-  const lines = (): string[] => existsSync(log) ? readFileSync(log, "utf8").trim().split("\n") : [];
-  for (let round = 1; round <= 3; round++) {
-    await until(() => lines().length >= round, `start ${round}`);
-    // Deno may not watch the file yet.
-    for (let tries = 0; tries < 10 && lines().length === round; tries++) {
-      appendFileSync(program, "//\n");
-      await new Promise((resolve) => setTimeout(resolve, 500));
-    }
+/** A program that is started again, or changed, whenever its file is written. */
+class Watched {
+  readonly #log: string;
+  readonly #program: string;
+  readonly #head: string;
+
+  /** @param module What the program imports `createSocket` from. `log()` writes a line. */
+  constructor(t: Tools, flags: readonly string[], module: string, code: string) {
+    const folder = scratchFolder(t);
+    [this.#program, this.#log] = [join(folder, "program.ts"), join(folder, "log")];
+    this.#head = `import { appendFileSync, readdirSync } from "node:fs";
+import { createSocket } from ${JSON.stringify(module)};
+const log = (text) => appendFileSync(${JSON.stringify(this.#log)}, text + "\\n");
+`;
+    this.write(code);
+    const child = spawn(process.execPath, [...flags, this.#program], { stdio: "ignore" });
+    t.cleanup(() => void child.kill("SIGKILL"));
   }
-  await until(() => lines().length >= 4, "the last start");
-  // Deno opens and closes files meanwhile. A descriptor that each start left open would make three in the end.
-  const counts = lines().map((line) => Number(/^up (\d+)$/.exec(line)?.[1]));
-  assert(counts.every((count) => count <= counts[0] + 2), lines().join());
-}, onlyDeno);
+
+  get lines(): string[] {
+    return existsSync(this.#log) ? readFileSync(this.#log, "utf8").trim().split("\n") : [];
+  }
+
+  write(code: string): void {
+    writeFileSync(this.#program, this.#head + code);
+  }
+
+  /** Writes it until something is so: the file may not be watched yet. */
+  async change(code: (n: number) => string, isDone: () => boolean): Promise<void> {
+    for (let tries = 0; tries < 10 && !isDone(); tries++) {
+      this.write(code(tries));
+      // Not in the midst of a start.
+      for (const end = performance.now() + 3000; performance.now() < end && !isDone();) {
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    }
+    await until(isDone, `what follows ${this.lines}`);
+  }
+}
+
+/** A program that listens, and then goes on. It says how many descriptors there are. */
+const listening = (port: number, then = ""): string =>
+  `const socket = createSocket("udp4");
+socket.on("error", (error) => log(error.code));
+socket.bind(${port}, "127.0.0.1", () => {
+  log("up " + readdirSync("/proc/self/fd").length);
+  ${then}
+});
+`;
+
+const DENO_RUN = ["run", "-A", "--no-check"];
+
+for (
+  const [how, flag, then] of [
+    ["after a change", "--watch", ""],
+    ["after an exception", "--watch", "setTimeout(() => { throw new Error('the end'); }, 1);"],
+    ["after a rejection", "--watch", "void Promise.reject(new Error('the end'));"],
+    ["after an exception", "--watch-hmr", "setTimeout(() => { throw new Error('the end'); }, 1);"],
+  ]
+) {
+  test(`deno run ${flag} listens again ${how}, with as many descriptors`, async (t) => {
+    const code = listening(await freePort(t), then);
+    const watched = new Watched(t, [...DENO_RUN, flag], entry("mod"), code);
+    await until(() => watched.lines.length >= 1, "the first start");
+    for (let lines = 2; lines <= 4; lines++) {
+      await watched.change((n) => `${code}// ${lines} ${n}`, () => watched.lines.length >= lines);
+    }
+    // Deno opens and closes files meanwhile. A descriptor that each start left open would make three in the end.
+    const counts = watched.lines.map((line) => Number(/^up (\d+)$/.exec(line)?.[1]));
+    assert(counts.every((count) => count <= counts[0] + 2), watched.lines.join());
+  }, onlyDeno);
+}
+
+for (const module of [entry("mod"), "node:dgram"]) {
+  const whose = module === "node:dgram" ? "the built-in's" : "this module's";
+
+  test(`deno run --watch-hmr leaves sockets open where it replaces functions: ${whose}`, async (t) => {
+    const code = (value: number): string =>
+      `${listening(0)}function value() { return ${value}; }
+socket.on("message", () => log("heard " + value()));
+addEventListener("hmr", () => socket.send("x", socket.address().port, "127.0.0.1"));
+`;
+    const watched = new Watched(t, [...DENO_RUN, "--watch-hmr"], module, code(1));
+    await until(() => watched.lines.length >= 1, "the start");
+    // Deno starts the program again if it is not ready to replace functions yet, or if another line at the top level has changed. A new
+    // program hears nothing of "hmr".
+    const heard = (): string[] => watched.lines.filter((line) => line.startsWith("heard"));
+    await watched.change((n) => code(n + 2), () => heard().length > 0);
+    assertMatch(heard()[0], /^heard ([2-9]|1\d)$/);
+  }, onlyDeno);
+
+  test(`bun --hot leaves sockets open, so that their port is in use: ${whose}`, async (t) => {
+    const code = listening(await freePort(t));
+    const watched = new Watched(t, ["--hot"], module, code);
+    await until(() => watched.lines.length >= 1, "the start");
+    await watched.change((n) => `${code}// ${n}`, () => watched.lines.length >= 2);
+    assertEquals(watched.lines.slice(0, 2).map((line) => line.replace(/^up .*/, "up")), ["up", "EADDRINUSE"]);
+  }, { skip: runtime === "bun" ? undefined : "bun's own commands" });
+
+  test(`a socket in globalThis goes on with bun --hot: ${whose}`, async (t) => {
+    const code = (value: number, more: number | string): string =>
+      `globalThis.socket ??= createSocket("udp4").bind(0, "127.0.0.1");
+socket.removeAllListeners("message").on("message", () => log("heard ${value}"));
+setTimeout(() => socket.send("x", socket.address().port, "127.0.0.1"), 100);
+// ${more}`;
+    const watched = new Watched(t, ["--hot"], module, code(1, ""));
+    await until(() => watched.lines.length >= 1, "the start");
+    await watched.change((n) => code(2, n), () => watched.lines.length >= 2);
+    assertEquals(watched.lines.slice(0, 2), ["heard 1", "heard 2"]);
+  }, { skip: runtime === "bun" ? undefined : "bun's own commands" });
+}
 
 const onlyBun = { skip: runtime === "bun" ? undefined : "bun's own commands" };
 

@@ -1,5 +1,6 @@
 /**
- * {@linkcode Libc} in a Worker: what it opens is closed when the thread ends. In `bun test`: when the realm has ended.
+ * {@linkcode Libc} in a Worker: what it opens is closed when the thread ends. In `bun test` and Deno's main thread: when the next
+ * realm begins.
  *
  * A Worker can be terminated at any call of a function. So a new descriptor is written to its slot in the same expression that opens
  * it, and a slot is emptied right before its descriptor is closed: after that the number may belong to someone else.
