@@ -1,7 +1,7 @@
 /**
  * The soak. Plain JavaScript for Node 20.
  *
- * node tests/soak/run.mjs [--minutes=N] [--seed=N] [--runtimes=deno,bun,node,koffi] [--only=traffic,engines,namespaces,ends,long] [--short]
+ * node tests/soak/run.mjs [--minutes=N] [--seed=N] [--runtimes=deno,bun,node,koffi] [--only=traffic,engines,namespaces,ends,hostile,long] [--short]
  *   [--charts=folder]
  *
  * `--minutes` is the time for each part but the long runs, over all runtimes. `--short` is the form for CI: less than 90 seconds
@@ -25,7 +25,7 @@ const { values: options } = parseArgs({
     minutes: { type: "string" },
     seed: { type: "string" },
     runtimes: { type: "string", default: "deno,bun,node,koffi" },
-    only: { type: "string", default: "traffic,engines,namespaces,ends,long" },
+    only: { type: "string", default: "traffic,engines,namespaces,ends,hostile,long" },
     short: { type: "boolean", default: false },
     charts: { type: "string" },
   },
@@ -40,6 +40,9 @@ const seconds = options.short ? 3 : Number(options.minutes ?? 1) * 60 / names.le
 const COUNTS = options.short
   ? { datagrams: 100_000, sockets: 1_000, peers: 2_000 }
   : { datagrams: 100_000_000, sockets: 1_000_000, peers: 1_000_000 };
+
+/** How many datagrams a flood has. */
+const FLOOD = options.short ? 5_000 : 1_000_000;
 
 /** How many Workers and processes end, at most, and how many at once. */
 const [ENDS, AT_ONCE] = options.short ? [12, 2] : [1_000, 4];
@@ -133,6 +136,17 @@ const doing = {
       const most = options.short ? 8 : seconds;
       const ended = await run(name, file, [ENDS, most, AT_ONCE, seed], { within: 240 + 3 * most });
       log("ends", name, file === "ends" ? "processes" : "Workers", ended);
+    }
+  },
+  async hostile(name) {
+    // The runtime's own module takes the same, for comparison.
+    for (const module of options.short ? ["ours"] : ["ours", "built-in"]) {
+      log(
+        "hostile",
+        name,
+        module,
+        await run(name, "hostile", [FLOOD, seed, module], { within: options.short ? 120 : 3600 }),
+      );
     }
   },
   async namespaces(name) {
