@@ -24,8 +24,8 @@ const RECEIVERS = [
   { type: "udp6", bound: "fd77:70::2", address: "fd77:70::2", sender: "fd77:70::1", gro: true },
   { type: "udp6", bound: "::", address: "10.77.0.2", sender: "::ffff:10.77.0.1", gro: false },
 ] as const;
-/** Flows to each of them: from a connected sender and from one that is not. */
-const SENDERS = 2;
+/** Flows to each of them: from one that is not connected, and from a connected sender, whose datagrams the firewall counts. */
+const [SENDERS, COUNTED] = [2, 1];
 
 /** What sending may fail with while the link is gone or too narrow. */
 const EXPECTED_ERRORS =
@@ -77,6 +77,8 @@ async function receive(): Promise<void> {
 }
 
 interface Sent {
+  /** By flow: messages that were passed to `send`, and those that the kernel has accepted. */
+  tried: number[];
   accepted: number[];
   failed: number;
   errors: Record<string, number>;
@@ -86,7 +88,7 @@ interface Sent {
 /** Sends for some seconds, and says what the kernel has accepted. */
 async function send(seconds: number, seed: number, ports: readonly number[]): Promise<void> {
   const random = randomIntegers(seed);
-  const report: Sent = { accepted: [], failed: 0, errors: {}, faults: [] };
+  const report: Sent = { tried: [], accepted: [], failed: 0, errors: {}, faults: [] };
   const note = (error: Error | null): void => {
     if (!error) return;
     const { code = error.message } = error as Error & { code?: string };
@@ -96,16 +98,18 @@ async function send(seconds: number, seed: number, ports: readonly number[]): Pr
   const flows = RECEIVERS.flatMap(({ address, bound, type }, index) =>
     Array.from({ length: SENDERS }, (_, i) => {
       // The IPv6 socket that is bound to all addresses is reached over IPv4.
-      const socket = createSocket(bound === "::" ? "udp4" : type);
+      const isConnected = i === COUNTED;
+      // What leaves as several segments of one payload, the firewall counts once.
+      const socket = createSocket({ type: bound === "::" ? "udp4" : type, gso: !isConnected });
       socket.bindSync();
       socket.on("error", note);
-      const isConnected = i === 1;
       if (isConnected) socket.connectSync(ports[index], address);
       report.accepted.push(0);
       return { socket, to: isConnected ? [] : [ports[index], address], next: 0, port: socket.address().port };
     })
   );
-  console.log("ready");
+  console.log(JSON.stringify(flows.map(({ port }) => port)));
+  await new Promise((resolve) => process.stdin.once("data", resolve));
   const end = performance.now() + seconds * 1000;
   while (performance.now() < end) {
     const index = random(flows.length);
@@ -122,8 +126,9 @@ async function send(seconds: number, seed: number, ports: readonly number[]): Pr
     });
     if (random(4) === 0) await delay(random(3));
   }
+  report.tried = flows.map(({ next }) => next);
   console.log(JSON.stringify(report));
-  for (const { socket } of flows) socket.close();
+  process.exit(0);
 }
 
 type Outcome = (error: Error | null, count: number) => void;
@@ -217,6 +222,26 @@ function counters(host: Host): Record<string, number> {
   return found;
 }
 
+/** The hooks of the firewall at which datagrams are whole: when the sender's kernel has got them, and before the receiver's sockets. */
+const HOOKS = { a: "output", b: "input" } as const;
+
+/** Has the firewalls count what comes from some ports. Connection tracking puts fragments of IPv6 together before. */
+function startCounting(hosts: { a: Host; b: Host }, ports: readonly number[]): void {
+  for (const [name, hook] of Object.entries(HOOKS)) {
+    const host = hosts[name as "a" | "b"];
+    host.run("nft", "add table inet count");
+    host.run("nft", `add chain inet count whole { type filter hook ${hook} priority 0; }`);
+    for (const port of ports) host.run("nft", `add rule inet count whole udp sport ${port} counter`);
+    host.run("nft", "add rule inet count whole ct state new counter");
+  }
+}
+
+/** What they have counted, by port. */
+function counted(host: Host): Map<number, number> {
+  const rules = host.run("nft", "list table inet count").matchAll(/udp sport (\d+) counter packets (\d+)/g);
+  return new Map([...rules].map(([, port, packets]) => [Number(port), Number(packets)]));
+}
+
 function start(host: Host, args: readonly string[]): ChildProcess {
   const [command, ...rest] = host.command(...commandFor(fileURLToPath(import.meta.url), args));
   return spawn(command, rest, { stdio: ["pipe", "pipe", "inherit"] });
@@ -238,13 +263,17 @@ async function main(seconds: number, seed: number): Promise<void> {
     const sender = start(hosts.a, ["send", String(seconds), String(seed), ...ports.map(String)]);
     cleanups.push(() => receiver.kill(), () => sender.kill());
     const sending = linesOf(sender);
-    await sending();
+    const senders = JSON.parse(await sending()) as number[];
+    startCounting(hosts, senders);
+    sender.stdin!.write("go\n");
     const [sent, done] = await whileSending(sending, changes(hosts, randomIntegers(seed + 1)));
     // A packet may wait for the neighbour's address, or for the rest of its fragments.
     await delay(4000);
     receiver.stdin!.write("report\n");
     const received = JSON.parse(await told()) as Received;
-    judge(sent, received, done, before, [counters(hosts.a), counters(hosts.b)], seconds);
+    const passed = [hosts.a, hosts.b].map((host) => senders.map((port) => counted(host).get(port) ?? 0));
+    compare(sent, received, passed);
+    judge(sent, received, passed, done, before, [counters(hosts.a), counters(hosts.b)], seconds);
   } finally {
     for (const cleanup of cleanups.reverse()) await cleanup();
   }
@@ -271,10 +300,27 @@ async function whileSending(
 
 type Counters = Record<string, number>;
 
+/**
+ * Holds what the firewalls have counted against what was sent and received. A message that has failed may have passed the first one, and
+ * one that the second has seen may find a full receive buffer. All else has to be equal.
+ */
+function compare(sent: Sent, { received, drops, faults }: Received, [left, came]: number[][]): void {
+  for (let flow = COUNTED; flow < received.length; flow += SENDERS) {
+    const { accepted: { [flow]: accepted }, tried: { [flow]: tried } } = sent;
+    const dropped = drops[Math.floor(flow / SENDERS)];
+    const told = `flow ${flow}: ${tried} tried, ${accepted} accepted, ${left[flow]} left, ${came[flow]} came, ` +
+      `${received[flow]} received, ${dropped} dropped`;
+    if (left[flow] < accepted || left[flow] > tried) faults.push(`accepted is not what left. ${told}`);
+    const missing = came[flow] - received[flow];
+    if (missing < 0 || missing > dropped) faults.push(`received is not what came. ${told}`);
+  }
+}
+
 /** What is missing has to be explained by the kernel's counters. */
 function judge(
   sent: Sent,
   { received, drops, faults }: Received,
+  passed: number[][],
   changed: Record<string, number>,
   before: Counters[],
   after: Counters[],
@@ -292,7 +338,7 @@ function judge(
   for (const [flow, count] of missing.entries()) if (count < 0) all.push(`flow ${flow}: ${-count} more than were sent`);
   const total = missing.reduce((sum, count) => sum + count, 0);
   if (total > 0 && Object.keys(kernel).length === 0) all.push(`${total} are missing, and the kernel has dropped none`);
-  tell({ result: { runtime, ...sent, received, missing, drops, changed, kernel, seconds, faults: all } });
+  tell({ result: { runtime, ...sent, passed, received, missing, drops, changed, kernel, seconds, faults: all } });
   process.exitCode = all.length > 0 ? 1 : 0;
 }
 
