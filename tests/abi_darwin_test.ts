@@ -223,7 +223,7 @@ test("a message of macOS without address or control data has NULL for them, also
   vector.setOutgoing(0, 0, 1, undefined);
   vector.setOutgoing(1, 1, 1, encodeAddress(libc, 4, "192.0.2.1", 9)!, 0, new Uint8Array(512));
   assertEquals([pointers(0), pointers(1)], [[false, false], [true, true]]);
-  vector.setIncoming(0);
+  vector.setIncoming(0, 1);
   vector.setOutgoing(1, 1, 1, undefined);
   assertEquals([pointers(0), pointers(1)], [[true, true], [false, false]]);
 });

@@ -135,7 +135,7 @@ function incoming(): MessageVector {
   const vector = new MessageVector(libc, 4, 1024);
   for (let slot = 0; slot < 4; slot++) {
     vector.setPayload(slot, slot * 256, 256);
-    vector.setIncoming(slot);
+    vector.setIncoming(slot, slot + 1);
   }
   return vector;
 }
@@ -175,7 +175,7 @@ testBoth("a datagram longer than its slot is cut and marked", (t, family) => {
   sendOne(libc, sender.fd, pointerTo("0123456789"), 10, receiver);
   const vector = new MessageVector(libc, 1, 64);
   vector.setPayload(0, 0, 4);
-  vector.setIncoming(0);
+  vector.setIncoming(0, 1);
   assertEquals(libc.recvmmsg(receiver.fd, vector.at(0), 1, 0), 1);
   assertEquals(vector.lengthAt(0), 4);
   const flags = vector.at(0).memory.view.getUint32(layouts.msghdr.msg_flags, true);
@@ -453,7 +453,7 @@ test("what a message vector points to outlives garbage collection", (t) => {
     collectGarbage();
     for (const [i, vector] of kept.entries()) {
       assertEquals(libc.sendmmsg(sender.fd, vector.at(0), 1, 0), 1);
-      into.setIncoming(0);
+      into.setIncoming(0, 1);
       assertEquals(libc.recvmmsg(receiver.fd, into.at(0), 1, 0), 1);
       assertEquals(slotText(into, 0, into.lengthAt(0)), `message ${i}`);
       assertEquals(senderAt(into, 0)?.port, sender.port);

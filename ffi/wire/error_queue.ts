@@ -62,7 +62,7 @@ export class ErrorQueue {
     const libc = this.#libc;
     if (!libc.abi.linux) return [];
     const vector = this.#vector ??= this.#allocate();
-    for (let slot = 0; slot < SLOTS; slot++) vector.setIncoming(slot);
+    vector.setIncoming(0, SLOTS);
     const { MSG_ERRQUEUE } = libc.abi.linux;
     const count = retryOnEintr(libc.abi, () => libc.recvmmsg(fd, vector.at(0), SLOTS, MSG_ERRQUEUE));
     if (count === -libc.abi.errno.EAGAIN) return [];

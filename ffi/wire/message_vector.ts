@@ -73,6 +73,7 @@ export class MessageVector {
     this.names = libc.allocate(slots * this.#nameSize);
     this.#controls = libc.allocate(Math.max(slots * this.#controlSize, 1));
     this.#reader = new ControlReader(libc.abi);
+    this.first = this.at(0);
     this.#headerWords = new Uint32Array(this.#headers.buffer);
     this.#iovecWords = new Uint32Array(this.#iovecs.buffer);
     this.#wordsPerHeader = mmsghdr.size / 4;
@@ -85,6 +86,9 @@ export class MessageVector {
     this.#UDP_SEGMENT = libc.abi.options.UDP_SEGMENT;
     this.#needsNull = libc.abi.platform === "darwin";
   }
+
+  /** A pointer to the header of the first slot. */
+  readonly first: Pointer;
 
   /** A pointer to the header of a slot. */
   at(slot: number): Pointer {
@@ -133,15 +137,17 @@ export class MessageVector {
     return this.#headerWords[slot * this.#wordsPerHeader + this.#len] !== UNSENT;
   }
 
-  /** Prepares a slot for receiving: sets all fields that the kernel changes. */
-  setIncoming(slot: number): void {
+  /** Prepares the slots from `start` to before `end` for receiving: sets all fields that the kernel changes. */
+  setIncoming(start: number, end: number): void {
     const words = this.#headerWords;
-    const header = slot * this.#wordsPerHeader;
-    words[header + this.#namelen] = this.#nameSize;
-    words[header + this.#controllen] = this.#controlSize;
-    words[header + this.#flags] = 0;
-    words[header + this.#len] = 0;
-    if (this.#needsNull) this.#pointToNonempty(slot);
+    for (let slot = start; slot < end; slot++) {
+      const header = slot * this.#wordsPerHeader;
+      words[header + this.#namelen] = this.#nameSize;
+      words[header + this.#controllen] = this.#controlSize;
+      words[header + this.#flags] = 0;
+      words[header + this.#len] = 0;
+      if (this.#needsNull) this.#pointToNonempty(slot);
+    }
   }
 
   /** Sets the position of a slot's payload in {@linkcode data}. */

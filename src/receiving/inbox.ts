@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Libc, retryOnEintr } from "../../ffi/libc/libc.ts";
+import type { Libc } from "../../ffi/libc/libc.ts";
 import type { Runtime } from "../../ffi/runtime.ts";
 import { AddressCache } from "../../ffi/wire/address_cache.ts";
 import type { ControlReader } from "../../ffi/wire/control.ts";
@@ -94,9 +94,10 @@ export class Inbox {
     const libc = this.#libc;
     const vector = this.#vector ??= this.#allocate();
     if (decoder && vector.reserveControl(decoder.space)) this.#used = this.#shape.slots;
-    for (let slot = 0; slot < this.#used; slot++) vector.setIncoming(slot);
+    vector.setIncoming(0, this.#used);
     this.#used = 0;
-    const count = retryOnEintr(libc.abi, () => libc.recvmmsg(fd, vector.at(0), atMost, this.#shape.flags));
+    let count = libc.recvmmsg(fd, vector.first, atMost, this.#shape.flags);
+    while (count === -libc.abi.errno.EINTR) count = libc.recvmmsg(fd, vector.first, atMost, this.#shape.flags);
     if (count < 0) return count;
     this.#used = count;
     this.#addresses.beginBatch();
