@@ -13,6 +13,7 @@ import { NativeLibc } from "./libc/native_libc.ts";
 import { OwningLibc } from "./libc/owning_libc.ts";
 import { openRealmOwner } from "./libc/realm_owner.ts";
 import { openThreadOwner, type ThreadOwner } from "./libc/thread_exit.ts";
+import { LoopPlaces } from "./poll/bun_loop.ts";
 import { bunPollSource, koffiPollSource, nodePollSource } from "./poll/poll_source.ts";
 import { opReferences, PoolWaiter } from "./poll/pool_waiter.ts";
 import { PollThreads, ThreadWaiter } from "./poll/thread_waiter.ts";
@@ -20,7 +21,7 @@ import { Uv, UvWaiter } from "./poll/uv_waiter.ts";
 import type { WaiterFactory } from "./poll/waiter.ts";
 import type { Runtime } from "./runtime.ts";
 import { resourceContexts } from "./runtimes/async_context.ts";
-import { bunBinding, bunDrain, type BunFfi, bunFfi, isBunTest } from "./runtimes/bun.ts";
+import { bunBinding, bunConnect, bunDrain, type BunFfi, bunFfi, isBunTest } from "./runtimes/bun.ts";
 import { debugFor } from "./runtimes/debug.ts";
 import {
   denoAsyncContexts,
@@ -114,7 +115,8 @@ function onDeno(deno: DenoNamespace, abi: Abi): Runtime {
 
 function onBun(bun: BunFfi, abi: Abi): Runtime {
   const binding = bunBinding(bun, abi);
-  const libc = libcOn(binding, abi, isBunTest());
+  const isTest = isBunTest();
+  const libc = libcOn(binding, abi, isTest);
   const drain = bunDrain();
   return {
     binding: "bun",
@@ -126,7 +128,7 @@ function onBun(bun: BunFfi, abi: Abi): Runtime {
     asyncContexts: resourceContexts,
     runSteps: drain ? stepsAsTicks(drain, nextTick) : stepPerTurn,
     beforeEnd: beforeExit,
-    createWaiter: onThreads(libc, bunPollSource(abi), BUN_LONGEST_POLL),
+    createWaiter: onBunLoop(libc, binding, !isTest),
   };
 }
 
@@ -198,6 +200,15 @@ function isWebWorker(): boolean {
 export function onUv(node: NodeFfi, fallback: WaiterFactory): WaiterFactory {
   let uv: Uv | undefined;
   return (set, onReady) => UvWaiter.open(set, onReady, uv ??= new Uv(node)) ?? fallback(set, onReady);
+}
+
+/** In Bun's own loop, on Linux: elsewhere the numbers of descriptors are watched, and not files. */
+function onBunLoop(libc: Libc, binding: Binding, isWhole: boolean): WaiterFactory {
+  const threads = new PollThreads(libc, bunPollSource(libc.abi), BUN_LONGEST_POLL);
+  const watches = isMainThread && isWhole && libc.abi.linux
+    ? new LoopPlaces(libc, binding, bunConnect, threads)
+    : threads;
+  return (set, onReady) => new ThreadWaiter(set, onReady, watches);
 }
 
 function onThreads(libc: Libc, source: string, longestPoll?: number): WaiterFactory {

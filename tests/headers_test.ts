@@ -22,6 +22,7 @@ import {
 } from "../ffi/libc/prototypes.ts";
 import { REALM_PROTOTYPES } from "../ffi/libc/realm_owner.ts";
 import { THREAD_EXIT_PROTOTYPES } from "../ffi/libc/thread_exit.ts";
+import { BUN_LOOP_PROTOTYPES } from "../ffi/poll/bun_loop.ts";
 import { compileAndRun, compileOnly, hasCompiler, noCompiler } from "./support/compiler.ts";
 import { test } from "./support/harness.ts";
 
@@ -204,7 +205,9 @@ test("the header agrees with the declaration of each function", () => {
 test("the thread's end finds a FILE's descriptor where the header has it, and the functions are the header's", () => {
   const { fileno } = abi().threadExit.FILE;
   assertEquals(evaluate(["offsetof(FILE, _fileno)"])["offsetof(FILE, _fileno)"], fileno);
-  for (const { declaration } of Object.values({ ...THREAD_EXIT_PROTOTYPES, ...REALM_PROTOTYPES })) {
+  for (
+    const { declaration } of Object.values({ ...THREAD_EXIT_PROTOTYPES, ...REALM_PROTOTYPES, ...BUN_LOOP_PROTOTYPES })
+  ) {
     const source =
       `${PREAMBLE}#include <stdlib.h>\n#include <dlfcn.h>\n#include <libintl.h>\n${declaration};\nint main(void) { return 0; }`;
     assertEquals(compileAndRun(source).errors, "", declaration);

@@ -176,8 +176,10 @@ async function bunTest(t: Tools, flags: readonly string[], files: Record<string,
   const folder = scratchFolder(t);
   for (const [name, code] of Object.entries(files)) writeFileSync(join(folder, name), importing + code);
   const names = Object.keys(files).map((name) => `./${name}`);
+  const { NODE_ENV: _, ...env } = process.env;
   const child = spawn(process.execPath, ["test", ...flags, ...names], {
     cwd: folder,
+    env,
     stdio: ["ignore", "pipe", "pipe"],
   });
   const { code, stdout, stderr } = await ended(child, 30_000);

@@ -137,10 +137,13 @@ const bunFlags = (name, some) => [
   ...some.map((file) => `./${file}`),
 ];
 
+/** Without it `bun test` says that it is one, and then the module waits otherwise than in programs (`isBunTest`). */
+const AS_PROGRAM = { NODE_ENV: "development" };
+
 /** How each column is run. Gives the exit code, or a promise of it. */
 const runtimes = {
   deno: () => run(bin("deno"), ["test", "-A", "--quiet", `--junit-path=${junit("deno")}`, ...files]),
-  bun: () => run(bin("bun"), ["test", ...bunFlags("bun", files)]),
+  bun: () => run(bin("bun"), ["test", ...bunFlags("bun", files)], AS_PROGRAM),
   node: () => run(bin("node"), [...nodeFlags("node"), ...files]),
   koffi: async () => {
     rmSync(join(work, "js"), { recursive: true, force: true });
@@ -151,7 +154,7 @@ const runtimes = {
   ...(hasDarwin ? darwinRuntimes() : {}),
   "bun-musl": () => {
     const { bun, environment } = bunOnMusl();
-    return run(bun, ["test", ...bunFlags("bun-musl", files)], environment);
+    return run(bun, ["test", ...bunFlags("bun-musl", files)], { ...environment, ...AS_PROGRAM });
   },
   arm64: () => runEmulated("node", "arm64", [...nodeFlags("arm64"), "--test-isolation=none", ...arm64Files]),
   "arm64-deno": () =>

@@ -124,6 +124,7 @@ export interface LinuxConstants {
   readonly SYS_recvmmsg: number;
   /** Its socket options; the same as those of the {@linkcode Abi}. */
   readonly options: LinuxOptions;
+  readonly SOCK_STREAM: number;
   readonly SOCK_NONBLOCK: number;
   readonly SOCK_CLOEXEC: number;
   readonly MSG_ERRQUEUE: number;

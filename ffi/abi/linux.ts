@@ -88,6 +88,7 @@ const layouts: Layouts = {
 
 const linux: Omit<LinuxConstants, "epoll_event" | keyof typeof systemCalls.x64> = {
   options,
+  SOCK_STREAM: 1,
   SOCK_NONBLOCK: 0o4000,
   SOCK_CLOEXEC: 0o2000000,
   MSG_CMSG_CLOEXEC: 0x40000000,

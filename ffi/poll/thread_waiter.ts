@@ -90,8 +90,32 @@ for (let seen = ${PARK};;) {
 }
 `;
 
+/** What tells a {@linkcode ThreadWaiter} that its poller is ready: a thread, or something else that is as good. */
+export interface Watch {
+  /** Called when the poller is ready, once for each wait. */
+  onReady: () => void;
+  /** Called if it could not start, or has ended. */
+  onFailed: () => void;
+  /** Whether it can wait. Until then the waiter polls. */
+  readonly isUp: boolean;
+  /** Waits for a poller. */
+  wait(poller: Poller): void;
+  ref(): void;
+  unref(): void;
+}
+
+/** Where they come from. */
+export interface Watches {
+  /** One for one waiter. */
+  take(poller: Poller): Watch | undefined;
+  /** One that is there already, if there is. */
+  takeParked(): Watch | undefined;
+  /** Takes one back. When this returns, it no longer uses its poller. */
+  put(watch: Watch): void;
+}
+
 /** The thread, and the shared memory through which it gets commands. */
-class PollThread {
+class PollThread implements Watch {
   readonly #cells = new Int32Array(new SharedArrayBuffer(16));
   readonly #worker: Worker;
   readonly #onStopped: () => void;
@@ -190,7 +214,7 @@ class PollThread {
 }
 
 /** The threads of this JavaScript thread: those in use, and one that may be parked. */
-export class PollThreads {
+export class PollThreads implements Watches {
   readonly #libc: Libc;
   readonly #source: PollSource;
   readonly #longestPoll: number;
@@ -219,9 +243,9 @@ export class PollThreads {
   }
 
   /** Parks a thread. */
-  put(thread: PollThread): void {
-    thread.park();
-    this.#parked = thread;
+  put(thread: Watch): void {
+    (thread as PollThread).park();
+    this.#parked = thread as PollThread;
   }
 
   #start(poller: Poller): PollThread | undefined {
@@ -259,8 +283,8 @@ export class ThreadWaiter implements Waiter {
   readonly linger = LINGER;
   readonly #poller: Poller;
   readonly #onReady: () => void;
-  readonly #threads: PollThreads;
-  #thread: PollThread | undefined;
+  readonly #threads: Watches;
+  #thread: Watch | undefined;
   #hasLooked = false;
   #armed = false;
   /** Whether the thread waits for the poller. */
@@ -270,7 +294,7 @@ export class ThreadWaiter implements Waiter {
   #immediate: ReturnType<typeof setImmediate> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(poller: Poller, onReady: () => void, threads: PollThreads) {
+  constructor(poller: Poller, onReady: () => void, threads: Watches) {
     this.#poller = poller;
     this.#onReady = onReady;
     this.#threads = threads;
@@ -321,7 +345,7 @@ export class ThreadWaiter implements Waiter {
     if (thread && !this.#thread) this.#use(thread);
   }
 
-  #use(thread: PollThread): void {
+  #use(thread: Watch): void {
     this.#thread = thread;
     thread.onReady = () => {
       this.#awaited = false;

@@ -57,6 +57,38 @@ export function bunDrain(): (() => void) | undefined {
   return typeof jsc?.drainMicrotasks === "function" ? jsc.drainMicrotasks : undefined;
 }
 
+/** The parts of a socket of Bun's that this module uses. */
+export interface BunSocket {
+  ref(): void;
+  unref(): void;
+  terminate(): void;
+}
+
+/**
+ * Makes a socket of Bun's on a descriptor, which belongs to it.
+ *
+ * @param data Called with what was read.
+ * @returns Undefined if Bun does not do so at once.
+ */
+export type BunConnect = (fd: number, data: () => void) => BunSocket | undefined;
+
+interface BunNamespace {
+  connect?(options: { fd: number; socket: { open(socket: BunSocket): void; data(): void } }): Promise<BunSocket>;
+}
+
+/** `Bun.connect({ fd })`. */
+export const bunConnect: BunConnect = (fd, data) => {
+  const { Bun } = globalThis as { Bun?: BunNamespace };
+  let opened: BunSocket | undefined;
+  const open = (socket: BunSocket): void => void (opened = socket);
+  try {
+    Bun?.connect?.({ fd, socket: { open, data } }).then((late) => opened ?? late.terminate(), () => {});
+  } catch {
+    // Not with this Bun.
+  }
+  return opened;
+};
+
 /** Whether this is `bun test`, which says so to programs in this way. */
 export function isBunTest(): boolean {
   return process.env.NODE_ENV === "test";
