@@ -49,7 +49,7 @@ const START_EVERY = 1000;
 const LONGEST_POLL = 500;
 
 /** How long the end of the process waits for a thread that is still starting, in milliseconds. */
-const LONGEST_START = 1000;
+const LONGEST_START = 5000;
 
 /** The cells of the shared memory: the command; whether the thread is in `poll`; whether it has loaded its FFI; the poller's descriptor. */
 const COMMAND = 0;

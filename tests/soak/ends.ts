@@ -62,7 +62,7 @@ const hasSegv = runtime !== "bun" && runtime !== "deno";
 const names = Object.keys(MANNERS).filter((name) => hasSegv || name !== "SIGSEGV");
 
 /** How long a process may take to start, and to end when it has to, on a busy machine, in milliseconds. */
-const PATIENCE = 60_000;
+const PATIENCE = 120_000;
 
 /** How many messages a process sends in its last turn. */
 const LAST_WORDS = 3;

@@ -38,7 +38,9 @@ const message = new Uint8Array(64);
 const target = { port: Number(to), address: "127.0.0.1" };
 const unix = createSocket("unix_dgram");
 
+const single = createSocket({ type: "udp4", gso: false });
 const KINDS: Record<string, Send> = {
+  "single datagrams": (done) => single.send(message, target.port, target.address, done),
   "one peer": (done) => sockets[0].send(message, target.port, target.address, done),
   "spoofed senders": (done) => sockets[random(PORTS)].send(message, { ...target, localAddress: address() }, done),
   // Equal sizes to one destination leave as one payload, which the receiver's kernel keeps together.
@@ -76,4 +78,4 @@ while (sent < count) {
   }
 }
 console.log(JSON.stringify({ sent }));
-for (const socket of [...sockets, told, unix]) socket.close();
+for (const socket of [...sockets, single, told, unix]) socket.close();

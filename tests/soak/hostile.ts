@@ -68,7 +68,7 @@ async function resident(): Promise<number> {
 /** What one kind of flood has cost. */
 function judge(kind: string, events: number, cost: number, from: number, to: number): void {
   const each = Math.round(cost / events);
-  if (kind === "one peer") friendly = each;
+  if (kind === "single datagrams") friendly = each;
   const { total, largest } = countedEntries();
   figures[kind] = { events, ns: each, entries: total, largest, grownMiB: Math.round((to - from) / 2 ** 20) };
   if (!isOurs) return;
@@ -226,7 +226,8 @@ async function descriptors(): Promise<void> {
 const METADATA = { recvTTL: true, recvTOS: true, recvLocalAddress: true, recvTimestamp: true, recvDropCount: true };
 
 // The first warms up.
-await flood("one peer", await bound());
+await flood("single datagrams", await bound());
+await flood("single datagrams", await bound());
 await flood("one peer", await bound());
 await flood("spoofed senders", await bound());
 await flood("spoofed senders", await answering(), count, "spoofed senders, answered");

@@ -44,7 +44,7 @@ interface Task {
 }
 
 /** How long a Worker may take to start and to end on a busy machine, in milliseconds. */
-const PATIENCE = 60_000;
+const PATIENCE = 120_000;
 
 interface Port {
   postMessage(message: unknown): void;
