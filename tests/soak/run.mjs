@@ -5,10 +5,11 @@
  *   [--charts=folder]
  *
  * `--minutes` is the time for each part but the long runs, over all runtimes. `--short` is the form for CI: less than 90 seconds
- * in all. A run prints its seed; the same seed does the same. The output of each process is in .work/soak.
+ * in all. A run prints its seed; the same seed does the same. The output of each process is in .work/soak. As root each process runs in a
+ * network namespace of its own, so that nobody else's datagrams come to its ports.
  */
 import { spawn, spawnSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -60,6 +61,10 @@ const runtimes = {
   },
 };
 
+/** A command line that runs another one in a network namespace, which ends with it. */
+const ISOLATED = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"];
+const isolation = spawnSync(ISOLATED[0], [...ISOLATED.slice(1), "true"]).status === 0 ? ISOLATED : [];
+
 let isBroken = false;
 mkdirSync(work, { recursive: true });
 if (names.includes("koffi") || names.includes("node")) {
@@ -73,11 +78,13 @@ const scriptOf = (name, file, isCompiled) =>
     : join(root, "tests/soak", `${file}.ts`);
 
 /** Runs a script to its end. @returns Its result, its samples, and whether it has failed. */
-function run(name, file, args, { flags = [], environment = {}, isCompiled, within } = {}) {
+function run(name, file, args, { flags = [], environment = {}, isCompiled, within, hasNamespaces } = {}) {
   const runtime = runtimes[name];
   const env = { ...process.env, NO_COLOR: "1", ...runtime.environment, ...environment };
-  const words = [...runtime.args, ...flags, scriptOf(name, file, isCompiled), ...args.map(String)];
-  const child = spawn(runtime.command, words, { cwd: root, env, stdio: ["ignore", "pipe", "pipe"] });
+  const script = scriptOf(name, file, isCompiled);
+  const isolated = hasNamespaces ? [] : isolation;
+  const [command, ...words] = [...isolated, runtime.command, ...runtime.args, ...flags, script, ...args.map(String)];
+  const child = spawn(command, words, { cwd: root, env, stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
   child.stdout.on("data", (chunk) => output += chunk);
   child.stderr.on("data", (chunk) => output += chunk);
@@ -124,10 +131,10 @@ const doing = {
       log("engines", name, what, ended);
     }
   },
-  async long(name, samples) {
+  async long(name) {
     for (const [task, count] of Object.entries(COUNTS)) {
       const ended = await run(name, "long_run", [task, count, seed]);
-      if (ended.samples.length > 0) (samples[task] ??= {})[name] = ended.samples;
+      writeFileSync(samplesFile(task, name), JSON.stringify({ count, samples: ended.samples }));
       log("long", name, task, ended, options.short ? undefined : growthOf(ended.samples));
     }
   },
@@ -150,22 +157,39 @@ const doing = {
     }
   },
   async namespaces(name) {
-    const ended = await run(name, "networks", [options.short ? 3 : seconds, seed], { within: 120 + 3 * seconds });
+    const how = { within: 120 + 3 * seconds, hasNamespaces: true };
+    const ended = await run(name, "networks", [options.short ? 3 : seconds, seed], how);
     log("namespaces", name, "", ended);
   },
 };
 
-const samples = {};
+/** Where the samples of a long run are, for the pictures. */
+function samplesFile(task, name) {
+  return join(work, `samples-${task}-${name}.json`);
+}
+
+/** The last samples of all runtimes, also those of earlier runs. */
+function samplesOf(task) {
+  return Object.fromEntries(
+    Object.keys(runtimes).filter((name) => existsSync(samplesFile(task, name)))
+      .map((name) => [name, JSON.parse(readFileSync(samplesFile(task, name), "utf8"))])
+      .filter(([, { count, samples }]) => count === COUNTS[task] && samples.length > 0)
+      .map(([name, { samples }]) => [name, samples]),
+  );
+}
+
 const begin = Date.now();
 for (const part of parts) {
   if (!(part in doing)) throw new Error(`There is no part ${part}: ${Object.keys(doing).join(", ")}`);
   // Short processes wait more than they compute.
-  if (options.short) await Promise.all(names.map((name) => doing[part](name, samples)));
-  else for (const name of names) await doing[part](name, samples);
+  if (options.short) await Promise.all(names.map((name) => doing[part](name)));
+  else for (const name of names) await doing[part](name);
 }
 const charts = options.charts ?? work;
-for (const [task, byRuntime] of Object.entries(samples)) {
-  drawRun(join(charts, `long_run_${task}.svg`), `${COUNTS[task].toLocaleString("en")} ${task}`, byRuntime);
+if (parts.includes("long")) {
+  for (const [task, count] of Object.entries(COUNTS)) {
+    drawRun(join(charts, `long_run_${task}.svg`), `${count.toLocaleString("en")} ${task}`, samplesOf(task));
+  }
 }
 console.log(`${isBroken ? "faults were found" : "no fault"}, in ${Math.round((Date.now() - begin) / 1000)} s`);
 process.exitCode = isBroken ? 1 : 0;
