@@ -101,3 +101,72 @@ test("a descriptor of a Unix socket's bind() is a number, and -0 is 0", (t) => {
   assertEquals((assertThrows(() => socket.bind({ fd: -0 }), Error) as { code?: string }).code, "ERR_INVALID_FD_TYPE");
   assertThrows(() => socket.getsockopt("SOL_SOCKET", -0, 4), Error, "ENOPROTOOPT");
 }, { skip: linuxOnly("an option with the number 0") });
+
+test("the bytes of an option are those of the memory, whatever a view's properties say", (t) => {
+  const socket = t.socket("udp4");
+  const bytes = new Uint8Array(Int32Array.of(9).buffer);
+  const liar = Object.defineProperties(bytes, { byteLength: { value: 1e6 }, byteOffset: { value: 4096 } });
+  assertEquals(socket.setsockopt("IPPROTO_IP", "IP_TTL", liar), true);
+  assertEquals(socket.getsockopt("IPPROTO_IP", "IP_TTL").readInt32LE(), 9);
+});
+
+/** An object whose property is another value each time. */
+function fickle<Key extends string>(key: Key, ...values: unknown[]): Record<Key, never> {
+  let looks = 0;
+  return Object.defineProperty({}, key, {
+    enumerable: true,
+    get: () => values[Math.min(looks++, values.length - 1)],
+  }) as Record<Key, never>;
+}
+
+test("what was checked of a message's options is what is used, even if a property changes", async (t) => {
+  const receiver = await t.bound({ type: "udp4", recvTTL: true, recvTOS: true });
+  const { port } = receiver.address();
+  const socket = await t.bound("udp4");
+  for (
+    const [options, expected] of [
+      [fickle("address", "127.0.0.1", {}), {}],
+      [fickle("ttl", 9, {}), { ttl: 9 }],
+      [fickle("dscp", 8, "x"), { dscp: 8 }],
+    ] as const
+  ) {
+    const arriving = nextMessage(receiver);
+    const message = Object.defineProperties({ message: "x", port }, Object.getOwnPropertyDescriptors(options));
+    socket.sendMany([message]);
+    const { remote } = await arriving;
+    assertEquals({ ...remote, ...expected }, remote);
+  }
+});
+
+test("an object that is only like an AbortSignal has to have its methods, and may throw without harm", async (t) => {
+  const promised = t.track(createPromiseSocket("udp4"));
+  await promised.bind(0, "127.0.0.1");
+  const plain = await t.bound("udp4");
+  const path = t.track(createSocket("unix_dgram"));
+  const where = { port: 9, address: "127.0.0.1" };
+  const code = (error: unknown): unknown => (error as { code?: string }).code;
+  for (const half of [{}, { addEventListener() {} }, { addEventListener: 5, removeEventListener() {} }]) {
+    const signal = { aborted: false, ...half } as unknown as AbortSignal;
+    for (
+      const call of [
+        () => createSocket({ type: "udp4", signal }),
+        () => plain.send("x", { ...where, signal }),
+        () => plain.sendMany(["x"], { ...where, signal }),
+        () => path.send("x", { path: "@nobody", signal }),
+      ]
+    ) assertEquals(code(assertThrows(call, TypeError)), "ERR_INVALID_ARG_TYPE");
+    assertEquals(
+      code(await assertRejects(() => promised.request("x", { ...where, signal }), TypeError)),
+      "ERR_INVALID_ARG_TYPE",
+    );
+  }
+  const throwing = { aborted: false, addEventListener: () => throwThis(), removeEventListener() {} };
+  const signal = throwing as unknown as AbortSignal;
+  await assertRejects(() => promised.request("x", { ...where, signal }), RangeError, "no listeners");
+  // Nothing is left of it that its end would stumble over.
+  await promised.close();
+}, { skip: linuxOnly("Unix sockets") });
+
+function throwThis(): never {
+  throw new RangeError("no listeners");
+}

@@ -58,11 +58,16 @@ export function validateInteger(value: unknown, name: string, least: number, mos
   if (value < least || value > most) throw outOfRange(name, `>= ${least} && <= ${most}`, value);
 }
 
-/** An AbortSignal. */
+/**
+ * An AbortSignal. As in Node, an object like one is taken, too. If it is not aborted yet, it must have the methods by
+ * which a listener is added and removed: a call that is missing would be noticed only when the operation is under way.
+ */
 export function validateAbortSignal(value: unknown, name: string): asserts value is AbortSignal {
-  if (value === null || typeof value !== "object" || !("aborted" in value)) {
-    throw invalidArgType(name, "an instance of AbortSignal", value);
+  if (value !== null && typeof value === "object" && "aborted" in value) {
+    const { aborted, addEventListener, removeEventListener } = value as AbortSignal;
+    if (aborted || (typeof addEventListener === "function" && typeof removeEventListener === "function")) return;
   }
+  throw invalidArgType(name, "an instance of AbortSignal", value);
 }
 
 /** An object that is not an array. */

@@ -11,6 +11,7 @@ import { engineOf, runningEndpoint } from "../endpoint/socket_state.ts";
 import { UdpEndpoint } from "../endpoint/udp_endpoint.ts";
 import { invalidArgType, invalidArgValue } from "../errors/node_errors.ts";
 import { validateInteger } from "../errors/validate.ts";
+import { bytesOfView } from "../sending/payload.ts";
 import { missingOption, optionError } from "./errors.ts";
 
 /** The longest value of an option, in bytes. */
@@ -106,6 +107,7 @@ function bytesOf(value: unknown): Uint8Array<ArrayBuffer> {
   if (!ArrayBuffer.isView(value)) {
     throw invalidArgType("value", "of type number or boolean, or an instance of Buffer, TypedArray or DataView", value);
   }
-  validateInteger(value.byteLength, "value.byteLength", 0, MAX_LENGTH);
-  return new Uint8Array(value.buffer, value.byteOffset, value.byteLength).slice();
+  const bytes = bytesOfView(value);
+  validateInteger(bytes.byteLength, "value.byteLength", 0, MAX_LENGTH);
+  return bytes.slice();
 }

@@ -172,7 +172,12 @@ class Request {
   }
 
   start(): void {
-    this.#request.signal?.addEventListener("abort", this.#abort);
+    try {
+      this.#request.signal?.addEventListener("abort", this.#abort);
+    } catch (error) {
+      // An object that is only like a signal may throw.
+      return this.fail(error);
+    }
     this.#transmit();
   }
 
@@ -244,9 +249,9 @@ class Request {
     if (this.#isOver) return;
     this.#isOver = true;
     clearTimeout(this.#timer);
-    this.#request.signal?.removeEventListener("abort", this.#abort);
     this.#settle(error, datagram);
     this.#transmissions.abort();
+    this.#request.signal?.removeEventListener("abort", this.#abort);
   }
 }
 

@@ -7,7 +7,7 @@ import { Buffer } from "node:buffer";
 import { invalidArgType, isConnected, outOfBufferBounds } from "../errors/node_errors.ts";
 import { validateAbortSignal, validateIp, validatePort, validateString } from "../errors/validate.ts";
 import { type CheckedControls, checkSendControls, isSendOptions } from "./controls.ts";
-import { isBytes, lengthOf, type Payload } from "./payload.ts";
+import { bytesOfView, isBytes, lengthOf, type Payload } from "./payload.ts";
 import type { SendCallback, SendOptions } from "./types.ts";
 
 const BYTES = "of type string or an instance of Buffer, TypedArray, or DataView";
@@ -124,7 +124,7 @@ export function sliceOf(message: unknown, offset: unknown, length: unknown): Uin
 export function payloadOf(message: unknown): Payload {
   if (typeof message === "string") return Buffer.from(message);
   if (isBytes(message)) return message;
-  if (ArrayBuffer.isView(message)) return bytesOf(message);
+  if (ArrayBuffer.isView(message)) return bytesOfView(message);
   if (!Array.isArray(message)) throw invalidArgType("buffer", BYTES, message);
   return piecesOf(message);
 }
@@ -143,28 +143,4 @@ function piecesOf(message: readonly unknown[]): readonly Uint8Array[] {
     else pieces.push(Buffer.from(piece.buffer, piece.byteOffset, piece.byteLength));
   }
   return pieces;
-}
-
-/** The engine's own getters of a view, as its properties can have any value. */
-function gettersOf(prototype: object): readonly (() => never)[] {
-  const get = (name: string): () => never => Object.getOwnPropertyDescriptor(prototype, name)!.get as () => never;
-  return ["buffer", "byteOffset", "byteLength"].map(get);
-}
-
-const TypedArray: object = Object.getPrototypeOf(Uint8Array.prototype);
-const kindGetter = Object.getOwnPropertyDescriptor(TypedArray, Symbol.toStringTag)!.get!;
-const VIEW_GETTERS = { array: gettersOf(TypedArray), view: gettersOf(DataView.prototype) };
-
-/**
- * The bytes of any view, not copied. As in Node, they are empty if the buffer was detached or is now too short for the
- * view.
- */
-function bytesOf(view: ArrayBufferView): Uint8Array {
-  const isArray = kindGetter.call(view) !== undefined;
-  try {
-    const [buffer, byteOffset, byteLength] = VIEW_GETTERS[isArray ? "array" : "view"].map((get) => get.call(view));
-    return new Uint8Array(buffer!, byteOffset, byteLength);
-  } catch {
-    return new Uint8Array();
-  }
 }

@@ -52,19 +52,18 @@ export function isSendOptions(value: unknown): value is SendOptions {
 
 /** @returns Undefined if no option is set. @throws Node's errors. */
 export function checkSendControls(given: SendControls): CheckedControls | undefined {
-  const { localAddress, ttl, dontFragment, txTime } = given;
-  const isPlain = localAddress === undefined && given.interface === undefined && ttl === undefined &&
-    given.tos === undefined && given.dscp === undefined && given.ecn === undefined && dontFragment === undefined &&
-    txTime === undefined;
+  // Read once: the next time a property may have another value, which nothing has checked.
+  const { localAddress, interface: device, ttl, tos, dscp, ecn, dontFragment, txTime } = given;
+  const isPlain = localAddress === undefined && device === undefined && ttl === undefined && tos === undefined &&
+    dscp === undefined && ecn === undefined && dontFragment === undefined && txTime === undefined;
   if (isPlain) return undefined;
   if (localAddress !== undefined) checkLocalAddress(localAddress);
-  if (given.interface !== undefined) checkInterface(given.interface);
+  if (device !== undefined) checkInterface(device);
   if (ttl !== undefined) validateInteger(ttl, "options.ttl", 1, 255);
   if (dontFragment !== undefined) validateBoolean(dontFragment, "options.dontFragment");
   if (txTime !== undefined) checkTxTime(txTime);
-  checkTOS(given);
-  const { tos, dscp, ecn } = given;
-  return { localAddress, interface: given.interface, ttl, tos, dscp, ecn, dontFragment, txTime };
+  checkTOS({ tos, dscp, ecn });
+  return { localAddress, interface: device, ttl, tos, dscp, ecn, dontFragment, txTime };
 }
 
 function checkLocalAddress(address: unknown): void {

@@ -70,12 +70,13 @@ function parseMessages(
       groups.add(checked(message), common);
       continue;
     }
-    if (connected && (message.port || message.address)) throw isConnected();
-    refuseSignal(message);
+    // Read once: the next time a property may have another value, which nothing has checked.
     const { port, address } = message;
+    if (connected && (port || address)) throw isConnected();
+    refuseSignal(message);
     if (address !== undefined) checkAddress(address);
     const hasNone = port === undefined && address === undefined;
-    groups.add(checked(message.message), hasNone ? common : message, checkSendControls(message));
+    groups.add(checked(message.message), hasNone ? common : { port, address }, checkSendControls(message));
   }
   return groups.groups;
 }

@@ -57,3 +57,27 @@ export function ownCopy(payload: Payload): Uint8Array<ArrayBuffer> {
   copyPayload(payload, length, copy, 0);
   return copy;
 }
+
+/** The engine's own getters of a view, as its properties can have any value. */
+function gettersOf(prototype: object): readonly (() => never)[] {
+  const get = (name: string): () => never => Object.getOwnPropertyDescriptor(prototype, name)!.get as () => never;
+  return ["buffer", "byteOffset", "byteLength"].map(get);
+}
+
+const TypedArray: object = Object.getPrototypeOf(Uint8Array.prototype);
+const kindGetter = Object.getOwnPropertyDescriptor(TypedArray, Symbol.toStringTag)!.get!;
+const VIEW_GETTERS = { array: gettersOf(TypedArray), view: gettersOf(DataView.prototype) };
+
+/**
+ * The bytes of any view, not copied. As in Node, they are empty if the buffer was detached or is now too short for the
+ * view.
+ */
+export function bytesOfView(view: ArrayBufferView): Uint8Array<ArrayBuffer> {
+  const isArray = kindGetter.call(view) !== undefined;
+  try {
+    const [buffer, byteOffset, byteLength] = VIEW_GETTERS[isArray ? "array" : "view"].map((get) => get.call(view));
+    return new Uint8Array(buffer!, byteOffset, byteLength);
+  } catch {
+    return new Uint8Array();
+  }
+}

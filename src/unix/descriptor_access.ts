@@ -5,6 +5,7 @@
  */
 import { type Libc, retryOnEintr } from "../../ffi/libc/libc.ts";
 import type { Engine } from "../endpoint/engine.ts";
+import { byteLength } from "../sending/payload.ts";
 import type { DescriptorAccess } from "./received_descriptors.ts";
 
 /** The most bytes that one call reads or writes. */
@@ -28,7 +29,7 @@ export function descriptorAccess({ runtime, errors }: Engine, socket: Descriptor
 
 /** Reads into memory that cannot be detached meanwhile, and copies from there. */
 function read(libc: Libc, fd: number, bytes: Uint8Array): number {
-  const length = Math.min(bytes.byteLength, MAX_LENGTH);
+  const length = Math.min(byteLength(bytes), MAX_LENGTH);
   const memory = libc.allocate(Math.max(length, 1));
   const count = retryOnEintr(libc.abi, () => libc.read(fd, libc.pointer(memory), length));
   if (count > 0) bytes.set(memory.bytes.subarray(0, count));
@@ -36,7 +37,7 @@ function read(libc: Libc, fd: number, bytes: Uint8Array): number {
 }
 
 function write(libc: Libc, fd: number, bytes: Uint8Array): number {
-  const length = Math.min(bytes.byteLength, MAX_LENGTH);
+  const length = Math.min(byteLength(bytes), MAX_LENGTH);
   const memory = libc.allocate(Math.max(length, 1));
   memory.bytes.set(bytes.subarray(0, length));
   return retryOnEintr(libc.abi, () => libc.write(fd, libc.pointer(memory), length));

@@ -354,6 +354,10 @@ const ACCEPTED: readonly { where: RegExp; ours: RegExp; node: RegExp }[] = [
   { where: /unbound; send/, ours: /^send(to)? returned undefined .*callback/, node: /^send(to)? returned undefined/ },
   // A port that cannot be converted is an 'error'; in Node it ends the process.
   { where: /unbound; bind\(/, ours: /'error' (Type|Range)?Error "/, node: /^bind returned this \| 'close'$/ },
+  // A function in the place of the port is a callback, and no port.
+  { where: /unbound; bind\(function/, ours: /^bind returned this \| '(error|listening)'/, node: /^bind returned this/ },
+  // Which question to a revoked Proxy fails first.
+  { where: /send(to)?\(/, ours: /on a proxy that has been revoked/, node: /on a proxy that has been revoked/ },
   // Options are read before any is used.
   { where: /unbound; bind\(/, ours: /^bind threw "mischief"/, node: /ERR_INVALID_FD_TYPE|EBADF/ },
   { where: /closed; connect\(/, ours: /NOT_RUNNING/, node: /./ },
