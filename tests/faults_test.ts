@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { closeSync, openSync, readlinkSync } from "node:fs";
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import type { Libc } from "../ffi/libc/libc.ts";
 import { currentRuntime } from "../ffi/load.ts";
@@ -379,7 +380,7 @@ test("a waiter that can't be made leaves no interest set open", () => {
     },
   });
   const idle = { onReadable: () => false, onWritable: () => {}, onError: () => false, onTurnOver: () => false };
-  const watcher = { fd: 0, token: 0, ...idle };
+  const watcher = { fd: 0, token: 0, ...idle, onUnwatched: () => {} };
   assertEquals(assertThrows(() => loop.watch(watcher)), refusal);
   // Counted by calls: a thread of the runtime that starts meanwhile opens descriptors as well.
   const opened = (["epoll_create1", "eventfd", "kqueue"] as const).flatMap((name) => faults.callsOf(name))
@@ -388,6 +389,79 @@ test("a waiter that can't be made leaves no interest set open", () => {
   assert(opened.length > 0);
   assertEquals(closed.sort(), opened.sort());
 });
+
+/** Lets the poller be lost as it is if other code closes its descriptor: the number may be used by another file. */
+function losePoller(faults: FaultyLibc): { readonly fd: number; readonly file: string } {
+  const { libc } = currentRuntime();
+  const fd = faults.callsOf("epoll_create1").at(-1)!.result;
+  libc.close(fd);
+  // The lowest free number is taken.
+  const others: number[] = [];
+  for (let other = -1; other !== fd;) {
+    assert(other < fd, "the number was not taken");
+    others.push(other = openSync("/dev/null", "r"));
+  }
+  others.pop();
+  others.forEach((other) => closeSync(other));
+  return { fd, file: readlinkSync(`/proc/self/fd/${fd}`) };
+}
+
+test("if other code closes the poller's descriptor each socket has one 'error', and all go on", async (t) => {
+  const faults = injectFaults(t);
+  const errors: string[] = [];
+  const sockets: Socket[] = [];
+  for (let i = 0; i < 3; i++) {
+    const socket = await t.bound("udp4");
+    socket.on("error", (error) => errors.push(`${i} ${error.message} ${(error as SystemError).syscall}`));
+    sockets.push(socket);
+  }
+  sockets[1].pause();
+  const lost = losePoller(faults);
+  // The poller is noticed to be lost when it is changed next: here another socket is watched.
+  const [receiver] = sockets;
+  const heard = (socket: Socket) =>
+    new Promise<string>((resolve) => socket.once("message", (bytes) => resolve(String(bytes))));
+  const arriving = heard(receiver);
+  const sender = await t.bound("udp4");
+  await sent(sender, "in spite of it", receiver.address().port, "127.0.0.1");
+  assertEquals(await arriving, "in spite of it");
+  await until(() => errors.length === 3, "the errors");
+  assertEquals(errors.sort(), ["0 poll EINVAL poll", "1 poll EINVAL poll", "2 poll EINVAL poll"]);
+  const paused = heard(sockets[1]);
+  await sent(sender, "paused", sockets[1].address().port, "127.0.0.1");
+  sockets[1].resume();
+  assertEquals(await paused, "paused");
+  for (const socket of [...sockets, sender]) await closed(socket);
+  // The waiter lets go of it within half a second. Who has the number now keeps it.
+  await new Promise((resolve) => setTimeout(resolve, 600));
+  assertEquals(readlinkSync(`/proc/self/fd/${lost.fd}`), lost.file);
+  assertEquals(errors.length, 3);
+  closeSync(lost.fd);
+}, { skip: linuxOnly("epoll") });
+
+test("if epoll_wait fails for good the processor is not kept busy, and sockets work once it works again", async (t) => {
+  const faults = injectFaults(t);
+  const errors: string[] = [];
+  const receiver = await t.bound("udp4");
+  const sender = await t.bound("udp4");
+  receiver.on("error", (error) => errors.push((error as SystemError).code));
+  sender.on("error", () => {});
+  const { port } = receiver.address();
+  const fault = faults.fail("epoll_wait", "EPERM", Infinity);
+  await sent(sender, "late", port, "127.0.0.1");
+  await until(() => errors.length > 0, "an error");
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  const calls = faults.callsOf("epoll_wait").length;
+  assert(calls < 20, `${calls} calls`);
+  assertEquals(errors, ["EPERM"]);
+  const arriving = nextMessage(receiver);
+  faults.repair(fault);
+  assertEquals((await arriving).text, "late");
+  // All pollers but the last were closed.
+  const opened = faults.callsOf("epoll_create1").map(({ result }) => result);
+  const closes = faults.callsOf("close").filter(({ args }) => opened.includes(args[0] as number)).length;
+  assert(closes >= opened.length - 1, `${closes} of ${opened.length}`);
+}, { skip: linuxOnly("epoll") });
 
 for (const errno of ["ENOMEM", "ECONNREFUSED"]) {
   testBoth(`${errno} of recvmmsg comes as 'error', and receiving goes on`, async (t, family) => {

@@ -555,6 +555,135 @@ test("an exception of one that cannot be watched leaves the others to be watched
   assertEquals(it.done(), ["watched5"]);
 });
 
+test("if the set is lost all are told once, and another set has them as they were", async (t) => {
+  const it = new Bench(t);
+  const [reading, paused, writing, , closing] = it.watched(5, 6, 7, 8, 9);
+  it.loop.setPaused(paused, true);
+  it.loop.setWritable(writing, true);
+  it.loop.setReferenced(it.watcher(8), true);
+  const [first] = it.epoll.waiters;
+  it.epoll.changes();
+  it.epoll.failures.epoll_wait = ["EBADF"];
+  reading.onUnwatchedDo = () => it.loop.end(closing);
+  reading.work = 1;
+  it.epoll.fire({ 5: "r" });
+  assertEquals(it.done(), ["EBADF5", "EBADF6", "over6", "EBADF7", "EBADF8"]);
+  assertEquals(it.epoll.changes(), ["+5 r", "+7 rw", "+8 r", "+9 r", "-9"]);
+  assertEquals([first.isClosed, it.epoll.waiters.length, it.epoll.waiter.isReferenced], [true, 2, true]);
+  await it.calm();
+  // What came meanwhile is reported by the new set.
+  it.epoll.waiter.fire();
+  assertEquals(it.done(), ["r5"]);
+  // The lost descriptor may be someone else's by now, and is left alone.
+  const closes: number[] = [];
+  it.epoll.onClose = (fd) => closes.push(fd);
+  first.release();
+  assertEquals(closes.includes(first.fd), false);
+  assertEquals([closes.length, it.epoll.open.size], [1, 2]);
+});
+
+test("a set that the kernel refuses to poll, but that is one's own, is closed", (t) => {
+  const it = new Bench(t);
+  it.watched(5);
+  it.epoll.failures.epoll_wait = ["EPERM"];
+  it.epoll.fire({ 5: "r" });
+  assertEquals(it.done(), ["EPERM5"]);
+  it.epoll.waiters[0].release();
+  assertEquals(it.epoll.open.size, 2);
+});
+
+test("a set that is lost again and again is opened at intervals, without telling it again", async (t) => {
+  const it = new Bench(t);
+  const [watcher] = it.watched(5);
+  it.epoll.fires = true;
+  it.epoll.failures.epoll_wait = Array(3).fill("EINVAL");
+  watcher.work = 1;
+  const begin = performance.now();
+  it.epoll.fire({ 5: "r" });
+  assertEquals(it.done(), ["EINVAL5"]);
+  await until(() => it.record.includes("r5"), "it is read at last");
+  assert(performance.now() - begin > 150, "two intervals");
+  assertEquals([it.done(), it.epoll.waiters.length], [["r5"], 4]);
+  // The next loss is told.
+  it.epoll.failures.epoll_wait = ["EBADF"];
+  await it.calm();
+  it.epoll.waiter.fire();
+  assertEquals(it.done(), ["EBADF5"]);
+});
+
+for (const [what, fail] of [["a set", "epoll_create1"], ["a waiter", "createWaiter"]] as const) {
+  test(`if there is no room for ${what} in the place of a lost one, it is tried again, and the process stays alive for it`, async (t) => {
+    const it = new Bench(t);
+    const [watcher] = it.watched(5);
+    it.epoll.fires = true;
+    it.epoll.failures.epoll_wait = ["EBADF"];
+    it.epoll.failures[fail] = ["EMFILE", "EMFILE"];
+    it.epoll.fire({ 5: "r" });
+    assertEquals(it.done(), ["EBADF5"]);
+    // Meanwhile nothing that is called fails.
+    it.loop.setPaused(watcher, true);
+    it.loop.setPaused(watcher, false);
+    assertEquals(it.loop.setWritable(watcher, true), true);
+    it.loop.setReferenced(watcher, false);
+    it.loop.setReferenced(watcher, true);
+    watcher.work = 1;
+    await until(() => it.record.includes("r5"), "it is read at last");
+    assertEquals(it.epoll.changes().at(-1), "+5 rw");
+  });
+}
+
+test("whoever is watched while there is no set opens one for all", async (t) => {
+  const it = new Bench(t);
+  const [first] = it.watched(5);
+  it.epoll.fires = true;
+  it.epoll.failures.epoll_wait = ["EBADF"];
+  it.epoll.failures.epoll_create1 = ["EMFILE"];
+  it.epoll.fire({ 5: "r" });
+  it.epoll.changes();
+  it.watched(6);
+  assertEquals(it.epoll.changes(), ["+5 r", "+6 r"]);
+  first.work = 1;
+  it.done();
+  await until(() => it.record.includes("r5"), "the first is read");
+  await delay(120);
+  assertEquals(it.epoll.waiters.length, 2);
+});
+
+test("a loss is noticed when someone is watched or waits for room", async (t) => {
+  const it = new Bench(t);
+  const [first] = it.watched(5);
+  it.epoll.failures.epoll_ctl = ["EBADF"];
+  it.epoll.failures.epoll_wait = ["EBADF"];
+  it.watched(6);
+  assertEquals(it.epoll.changes(), ["+5 r", "+5 r", "+6 r"]);
+  await until(() => it.record.length > 0, "it is told");
+  assertEquals(it.done(), ["EBADF5"]);
+  await it.calm();
+  it.epoll.failures.epoll_ctl = ["EINVAL"];
+  it.epoll.failures.epoll_wait = ["EINVAL"];
+  assertEquals(it.loop.setWritable(first, true), true);
+  assertEquals(it.epoll.changes(), ["+5 rw", "+6 r"]);
+  await until(() => it.record.length > 1, "both are told");
+  assertEquals(it.done(), ["EINVAL5", "EINVAL6"]);
+  // The same errno of a member is the member's.
+  it.epoll.failures.epoll_ctl = ["EBADF"];
+  assertEquals([it.loop.watch(it.watcher(7)), it.epoll.waiters.length], [-errno.EBADF, 3]);
+});
+
+test("a set that is lost when nothing is watched any more is not opened again", async (t) => {
+  const it = new Bench(t);
+  it.epoll.linger = 50;
+  const [watcher] = it.watched(5);
+  it.loop.requestTurn(watcher, READABLE);
+  it.loop.end(watcher);
+  it.epoll.failures.epoll_wait = ["EBADF"];
+  await setImmediate();
+  await delay(120);
+  assertEquals([it.epoll.waiters.length, it.epoll.waiter.isClosed], [1, true]);
+  it.epoll.waiter.release();
+  assertEquals(it.epoll.open.size, 0);
+});
+
 test("the clock of a turn is looked at after the first step, and seldom while steps are short", () => {
   const clock = { now: 100, looks: 0 };
   const budget = new TurnBudget(() => {

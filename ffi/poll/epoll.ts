@@ -6,7 +6,7 @@
 import type { LinuxConstants } from "../abi/abi.ts";
 import type { Libc } from "../libc/libc.ts";
 import type { Memory, Pointer } from "../libc/memory.ts";
-import { ERROR, type Poller, READABLE, WRITABLE } from "./poller.ts";
+import { ERROR, isLost, type Poller, READABLE, WRITABLE } from "./poller.ts";
 
 const MAX_EVENTS = 256;
 const WAKE_TOKEN = 0;
@@ -21,6 +21,8 @@ export class EpollPoller implements Poller {
   readonly #changeAt: Pointer;
   readonly #events: Memory;
   readonly #eventsAt: Pointer;
+  /** Whether someone has closed the descriptor. */
+  #isLost = false;
 
   private constructor(libc: Libc, fd: number, wakeFd: number) {
     this.#libc = libc;
@@ -69,7 +71,7 @@ export class EpollPoller implements Poller {
     const libc = this.#libc;
     let found = libc.epoll_wait(this.fd, this.#eventsAt, MAX_EVENTS, 0);
     while (found === -libc.abi.errno.EINTR) found = libc.epoll_wait(this.fd, this.#eventsAt, MAX_EVENTS, 0);
-    if (found < 0) throw new Error(`epoll_wait failed with errno ${-found}`);
+    if (found < 0) this.#isLost = isLost(libc.abi, found);
     for (let i = 0; i < found; i++) {
       if (this.tokenAt(i) === WAKE_TOKEN) this.#control(this.#linux.EPOLL_CTL_MOD, this.#wakeFd, WAKE_TOKEN, 0);
     }
@@ -96,7 +98,8 @@ export class EpollPoller implements Poller {
 
   close(): void {
     this.#libc.close(this.#wakeFd);
-    this.#libc.close(this.fd);
+    if (this.#isLost) this.#libc.owner.disown(this.fd);
+    else this.#libc.close(this.fd);
   }
 
   #eventsOf(interest: number): number {

@@ -6,7 +6,7 @@
 import type { DarwinConstants } from "../abi/abi.ts";
 import { type Libc, retryOnEintr } from "../libc/libc.ts";
 import type { Memory, Pointer } from "../libc/memory.ts";
-import { type Poller, READABLE, WRITABLE } from "./poller.ts";
+import { isLost, type Poller, READABLE, WRITABLE } from "./poller.ts";
 
 const MAX_EVENTS = 256;
 const WAKE_IDENT = 0;
@@ -25,6 +25,8 @@ export class KqueuePoller implements Poller {
   readonly #noTime: Pointer;
   /** The interest in each member, as kqueue has no call that changes all filters of a descriptor. */
   readonly #interests = new Map<number, number>();
+  /** Whether someone has closed the descriptor. */
+  #isLost = false;
 
   private constructor(libc: Libc, fd: number) {
     this.#libc = libc;
@@ -87,7 +89,7 @@ export class KqueuePoller implements Poller {
       libc.abi,
       () => libc.kevent(this.fd, null, 0, this.#eventsAt, MAX_EVENTS, this.#noTime),
     );
-    if (found < 0) throw new Error(`kevent failed with errno ${-found}`);
+    if (found < 0) this.#isLost = isLost(libc.abi, found);
     return found;
   }
 
@@ -108,7 +110,8 @@ export class KqueuePoller implements Poller {
   }
 
   close(): void {
-    this.#libc.close(this.fd);
+    if (this.#isLost) this.#libc.owner.disown(this.fd);
+    else this.#libc.close(this.fd);
   }
 
   #control(ident: number, filter: number, flags: number, fflags: number, token: number): number {

@@ -6,6 +6,7 @@
  *
  * @module
  */
+import type { Abi } from "../abi/abi.ts";
 
 /** Interest in data to read (and in errors, which come with reading). */
 export const READABLE = 1;
@@ -28,7 +29,12 @@ export interface Poller {
   modify(fd: number, token: number, interest: number): number;
   /** Removes a member. Must be called before its descriptor is closed: a duplicate would keep it in the poller. */
   remove(fd: number): number;
-  /** Polls without waiting. Ends a pending {@linkcode wake}. @returns How many members are ready. */
+  /**
+   * Polls without waiting. Ends a pending {@linkcode wake}.
+   *
+   * @returns How many members are ready, or a negative errno: then the poller is of no use any more, and must be closed. After EBADF and
+   * EINVAL its descriptor is someone else's, or nobody's: {@linkcode close} leaves it alone.
+   */
   collect(): number;
   /** The token of the i-th ready member. */
   tokenAt(index: number): number;
@@ -38,4 +44,9 @@ export interface Poller {
   wake(): void;
   /** Closes the poller's descriptors. */
   close(): void;
+}
+
+/** Whether a result says that a poller's descriptor is not open, or is no poller. A member's bad descriptor may give the same result. */
+export function isLost({ errno }: Abi, result: number): boolean {
+  return result === -errno.EBADF || result === -errno.EINVAL;
 }

@@ -5,7 +5,7 @@
  * @module
  */
 import { openPoller } from "../../ffi/poll/open_poller.ts";
-import { ERROR, type Poller, READABLE, WRITABLE } from "../../ffi/poll/poller.ts";
+import { ERROR, isLost, type Poller, READABLE, WRITABLE } from "../../ffi/poll/poller.ts";
 import type { Waiter } from "../../ffi/poll/waiter.ts";
 import type { Runtime } from "../../ffi/runtime.ts";
 import { clearTimeout, now, setImmediate, setTimeout } from "../../ffi/runtimes/process.ts";
@@ -26,18 +26,24 @@ export interface Watcher {
   onError(): boolean;
   /** The turn is over although there may be more. @returns Whether there is more that the kernel does not report. */
   onTurnOver(): boolean;
+  /**
+   * It cannot be watched for now, or was not watched for a moment, as the set was lost: {@linkcode PollLoop}. May throw what a listener
+   * throws. @param errno Such as EMFILE or EBADF.
+   */
+  onUnwatched(errno: number): void;
 }
 
 /** A watcher that {@linkcode PollLoop.watchLater} takes. */
 export interface LateWatcher extends Watcher {
   /** It is watched now. */
   onWatched(): void;
-  /** It cannot be watched for now. May throw what a listener throws. @param errno Such as EMFILE. */
-  onUnwatched(errno: number): void;
 }
 
-/** After how many milliseconds a watcher that could not be watched is tried again. */
+/** After how many milliseconds a watcher that could not be watched, or a set that could not be opened, is tried again. */
 const RETRY = 100;
+
+/** Among the reasons for a turn: the watcher has to be told that its set was lost. */
+const LOST = 8;
 
 /** A watcher that is ready, and for what. */
 interface Due {
@@ -58,7 +64,13 @@ interface OpenSet {
   readonly waiter: Waiter;
 }
 
-/** The loop. Shortly after the last watch has ended it holds no descriptor and no thread. */
+/**
+ * The loop. Shortly after the last watch has ended it holds no descriptor and no thread.
+ *
+ * The set may be lost: other code of the process closes its descriptor by mistake, or the kernel refuses to poll it. Then each watcher is
+ * told once, and all are put into another set, which reports whatever came meanwhile. If that is lost, too, or cannot be opened, it is
+ * tried again and again. A lost set is noticed when it is polled or changed next.
+ */
 export class PollLoop {
   readonly #runtime: Runtime;
   /** The watchers by token. There may be ten thousand, and a Map would take three times the memory. */
@@ -78,6 +90,11 @@ export class PollLoop {
   /** When the last watch ended, and whether closing the set is scheduled. */
   #unusedSince = 0;
   #lingers = false;
+  /** The errno with which the last set was lost, and whether no set could be polled since then. */
+  #lossErrno = 0;
+  #isSetLost = false;
+  /** Opens a set again. */
+  #reopening: ReturnType<typeof setTimeout> | undefined;
   /** The open set, and sets that a waiter still uses. */
   readonly #sets = new Set<Poller>();
   /** The ready watchers, and the index of the one whose turn it is. */
@@ -116,10 +133,9 @@ export class PollLoop {
   watch(watcher: Watcher): number {
     const open = this.#open ?? this.#openSet();
     if (typeof open === "number") return open;
-    this.#open = open;
-    const { set, waiter } = open;
     const token = this.#freeTokens.pop() ?? this.#watchers.length;
-    const added = set.add(watcher.fd, token, READABLE);
+    let added = open.set.add(watcher.fd, token, READABLE);
+    if (this.#isOfLostSet(added) && this.#open) added = this.#open.set.add(watcher.fd, token, READABLE);
     if (added < 0) {
       if (token < this.#watchers.length) this.#freeTokens.push(token);
       this.#closeIfUnused();
@@ -129,7 +145,7 @@ export class PollLoop {
     this.#watchers[token] = watcher;
     this.#count++;
     this.#updateReference();
-    if (!this.#lookScheduled && !this.#running) waiter.arm();
+    if (!this.#lookScheduled && !this.#running) this.#open?.waiter.arm();
     return 0;
   }
 
@@ -266,18 +282,71 @@ export class PollLoop {
     this.#unwatched.delete(watcher as LateWatcher);
   }
 
+  /** Opens a set, and puts all watchers into it: there are some if the last set was lost. */
   #openSet(): OpenSet | number {
     const set = openPoller(this.#runtime.libc);
     if (typeof set === "number") return set;
     try {
       const waiter = this.#runtime.createWaiter(set, () => this.#look());
-      waiter.unref();
+      if (!this.#isReferenced) waiter.unref();
       this.#sets.add(set);
-      return { set, waiter };
+      this.#open = { set, waiter };
     } catch (error) {
       set.close();
       throw error;
     }
+    for (const watcher of this.#watchers) if (watcher) this.#changeInterest(watcher, 0);
+    if (this.#requested.size > 0) this.#lookAgain();
+    return this.#open;
+  }
+
+  /** Polls. @returns How many watchers are ready: none if the set was lost. */
+  #collect(set: Poller): number {
+    const found = set.collect();
+    if (found < 0) this.#lose(-found);
+    else this.#isSetLost = false;
+    return Math.max(found, 0);
+  }
+
+  /** Whether a change of the set has failed because the set was lost. If so, it is reopened if possible. */
+  #isOfLostSet(result: number): boolean {
+    if (!this.#open || !isLost(this.#runtime.libc.abi, result)) return false;
+    const { set } = this.#open;
+    this.#collect(set);
+    return this.#open?.set !== set;
+  }
+
+  /** The set cannot be polled. */
+  #lose(errno: number): void {
+    this.#release(this.#open!);
+    if (this.#count === 0) return;
+    const isFirst = !this.#isSetLost;
+    this.#isSetLost = true;
+    if (!isFirst) return this.#reopenLater();
+    this.#lossErrno = errno;
+    for (const watcher of this.#watchers) if (watcher) this.#request(watcher, LOST);
+    this.#reopen();
+  }
+
+  /** Opens a set again if there is none. */
+  #reopen(): void {
+    if (this.#open || this.#count === 0) return;
+    try {
+      if (typeof this.#openSet() !== "number") return;
+    } catch {
+      // There is no waiter for now.
+    }
+    this.#reopenLater();
+  }
+
+  #reopenLater(): void {
+    this.#reopening ??= setTimeout(() => {
+      this.#reopening = undefined;
+      this.#reopen();
+      // It shows whether the set can be polled.
+      this.#lookAgain();
+    }, RETRY);
+    if (!this.#isReferenced) this.#reopening.unref();
   }
 
   /** Schedules closing the set. It is not closed at once, as programs often open the next socket right away. */
@@ -305,10 +374,14 @@ export class PollLoop {
     this.#closeLater(left);
   }
 
-  #close({ set, waiter }: OpenSet): void {
-    this.#open = undefined;
+  #close(open: OpenSet): void {
     this.#watchers.length = 1;
     this.#freeTokens.length = 0;
+    this.#release(open);
+  }
+
+  #release({ set, waiter }: OpenSet): void {
+    this.#open = undefined;
     waiter.close(() => {
       this.#sets.delete(set);
       set.close();
@@ -318,6 +391,7 @@ export class PollLoop {
   /** Closes all sets, also those that a waiter still uses: the program ends, and no turn follows. */
   closeSets(): void {
     this.#open = undefined;
+    if (this.#reopening) clearTimeout(this.#reopening);
     for (const set of this.#sets) set.close();
     this.#sets.clear();
   }
@@ -326,25 +400,31 @@ export class PollLoop {
     const isReferenced = this.#count > this.#unreferenced.size;
     if (isReferenced === this.#isReferenced) return;
     this.#isReferenced = isReferenced;
-    if (isReferenced) this.#open?.waiter.ref();
-    else this.#open?.waiter.unref();
+    for (const one of [this.#open?.waiter, this.#reopening]) {
+      if (isReferenced) one?.ref();
+      else one?.unref();
+    }
   }
 
   /** Gives a watcher another turn soon, whether or not the set reports it as ready. */
   requestTurn(watcher: Watcher, readiness: number): void {
     this.#watchIfLate(watcher);
     if (watcher.token === 0) return;
-    this.#requested.set(watcher, (this.#requested.get(watcher) ?? 0) | readiness);
+    this.#request(watcher, readiness);
     if (!this.#running) this.#lookAgain();
+  }
+
+  #request(watcher: Watcher, readiness: number): void {
+    this.#requested.set(watcher, (this.#requested.get(watcher) ?? 0) | readiness);
   }
 
   /** Polls, and gives each ready watcher a turn. */
   #look(): void {
     if (!this.#open || this.#running) return;
     const { set } = this.#open;
+    const found = this.#collect(set);
     const requested = this.#requested;
     if (requested.size > 0) this.#requested = new Map();
-    const found = set.collect();
     for (let i = 0; i < found; i++) {
       const watcher = this.#watchers[set.tokenAt(i)];
       if (!watcher) continue;
@@ -381,6 +461,11 @@ export class PollLoop {
     const { watcher } = due;
     // Checked each time, as the socket may have been closed in another socket's turn or in its own.
     if (watcher.token === 0) return false;
+    if (due.readiness & LOST) {
+      due.readiness &= ~LOST;
+      watcher.onUnwatched(this.#lossErrno);
+      return true;
+    }
     if (this.#paused.has(watcher)) return this.#workPaused(due);
     if (due.readiness & ERROR) {
       if (watcher.onError()) return this.#goOn(due);
@@ -427,7 +512,7 @@ export class PollLoop {
   /** Takes a watcher out of the set for some milliseconds. Whether it keeps the process alive does not change. */
   #suspend(watcher: Watcher, delay: number): void {
     this.#putBackIn(watcher, delay);
-    if (this.#interestOf(watcher) !== 0) this.#open!.set.remove(watcher.fd);
+    if (this.#interestOf(watcher) !== 0) this.#open?.set.remove(watcher.fd);
   }
 
   #putBackIn(watcher: Watcher, delay: number): void {
@@ -455,9 +540,13 @@ export class PollLoop {
       if (set.add(fd, token, interest) < 0) this.#putBackIn(watcher, RETRY);
       return 0;
     }
-    if (interest !== 0) return set.modify(fd, token, interest);
-    set.remove(fd);
-    return 0;
+    if (interest === 0) {
+      set.remove(fd);
+      return 0;
+    }
+    const result = set.modify(fd, token, interest);
+    // All are in another set then, as they are to be.
+    return this.#isOfLostSet(result) ? 0 : result;
   }
 
   #endTurns(): void {

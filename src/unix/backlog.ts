@@ -116,6 +116,7 @@ export class Backlog {
         onWritable: this.#resume,
         onError: () => false,
         onTurnOver: () => false,
+        onUnwatched: () => {},
       };
       if (this.#loop.watch(watcher) === 0) {
         this.#watcher = watcher;

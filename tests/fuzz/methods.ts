@@ -274,7 +274,8 @@ function checkFaults(cases: readonly Case[], exceptions: readonly unknown[]): vo
 /** What was thrown out of callbacks of the event loop, other than by what was handed in. */
 function takeUncaught(): unknown[] {
   // As in Node, connect() on a socket that is being bound looks at its callback only later.
-  const isNodes = (error: unknown): boolean => /The "listener" argument must be of type function/.test(String(error));
+  const isNodes = (error: unknown): boolean =>
+    /The "listener" argument must be of type function| checkListener /.test(`${error} ${(error as Error)?.stack}`);
   return uncaught.splice(0).filter((error) => !Mischief.made(error) && !isNodes(error));
 }
 

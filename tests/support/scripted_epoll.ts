@@ -41,13 +41,18 @@ export class ScriptedEpoll {
   looks = 0;
   /** Whether the waiter fires by itself while something is ready, as a real one does. */
   fires = false;
+  /** Hears of each descriptor that is closed. */
+  onClose: ((fd: number) => void) | undefined;
   #nextFd = 100;
 
   constructor() {
     const { libc } = new ScriptedLibc({
       epoll_create1: () => this.#fail("epoll_create1") || this.#openFd(),
       eventfd: () => this.#fail("eventfd") || this.#openFd(),
-      close: (fd) => this.open.delete(fd) ? 0 : -errno.EBADF,
+      close: (fd) => {
+        this.onClose?.(fd);
+        return this.open.delete(fd) ? 0 : -errno.EBADF;
+      },
       epoll_ctl: (...args) => this.#control(...args),
       epoll_wait: (...args) => this.#wait(...args),
     });
@@ -120,9 +125,14 @@ export class ScriptedEpoll {
   }
 
   /** Level-triggered. */
-  #wait(...[, at, most, timeout]: Parameters<Runtime["libc"]["epoll_wait"]>): number {
+  #wait(...[epfd, at, most, timeout]: Parameters<Runtime["libc"]["epoll_wait"]>): number {
     if (timeout !== 0) throw new Error("the loop must not block");
     this.looks++;
+    const failure = this.#fail("epoll_wait");
+    // Who is told EBADF has lost the descriptor: it and its members are no more.
+    if (failure < 0) this.members.clear();
+    if (failure === -errno.EBADF) this.open.delete(epfd);
+    if (failure < 0) return failure;
     let found = 0;
     for (const [fd, { token, events }] of this.members) {
       const letters = this.ready.get(fd) ?? "";

@@ -8,6 +8,7 @@ import type { Abi } from "../../ffi/abi/abi.ts";
 import { linuxAbi } from "../../ffi/abi/linux.ts";
 import type { Libc } from "../../ffi/libc/libc.ts";
 import { Memory, Pointer } from "../../ffi/libc/memory.ts";
+import { PROCESS } from "../../ffi/libc/thread_exit.ts";
 
 /** The ABI of most tests, whatever system they run on. */
 export const LINUX: Abi = linuxAbi("x64");
@@ -42,6 +43,7 @@ export class ScriptedLibc {
     this.script = script;
     const own: Partial<Libc> = {
       abi,
+      owner: PROCESS,
       allocate: (size) => this.#allocate(size),
       allocateShown: (size) => this.#allocate(Math.ceil(size / 65_536) * 65_536),
       pointer: (memory, offset = 0) => new Pointer(memory.address + BigInt(offset), memory, offset),
