@@ -8,7 +8,8 @@ import { closeSync, openSync, readlinkSync } from "node:fs";
 import { assert, assertEquals, assertInstanceOf, assertRejects, assertThrows } from "@std/assert";
 import type { Libc } from "../ffi/libc/libc.ts";
 import { currentRuntime } from "../ffi/load.ts";
-import type { Socket } from "../mod.ts";
+import { createSocket, type Socket, type SocketOptions, socketpair } from "../mod.ts";
+import { currentEngine } from "../src/endpoint/engine.ts";
 import { PollLoop } from "../src/loop/loop.ts";
 import { type CallName, FaultyLibc, injectFaults } from "./support/faulty_libc.ts";
 import {
@@ -701,3 +702,32 @@ testBoth("a socket that goes on being told of room does not keep the loop busy",
   await sent(receiver, "back", sender.address().port, family.loopback);
   assertEquals((await arriving).text, "back");
 }, { skip: linuxOnly("epoll") });
+
+for (const what of ["a pair", "an adopted Unix socket", "a Unix socket", "an adopted UDP socket"]) {
+  test(`if ${what} cannot be configured there is no socket, and nothing of it is left`, async (t) => {
+    const faults = injectFaults(t);
+    const { libc } = currentRuntime();
+    const owner = what.includes("UDP") ? await t.bound("udp4") : socketpair().map((socket) => t.track(socket))[0];
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    const { loop } = currentEngine();
+    const watched = loop.watched;
+    const fd = libc.fcntl(owner.fd, libc.abi.constants.F_DUPFD_CLOEXEC, 3);
+    const options = what.includes("adopted") ? { fd, recvBufferSize: 9999 } : { recvCredentials: true };
+    const make = what === "a pair"
+      ? () => socketpair(options)
+      : () => createSocket({ type: what.includes("UDP") ? "udp4" : "unix_dgram", ...options } as SocketOptions);
+    const opened = openDescriptors().length;
+    for (let i = 0; i < 3; i++) {
+      const { SO_PASSCRED, SO_RCVBUF } = libc.abi.options;
+      const fault = faults.answer("setsockopt", (real, ...args) => {
+        return args[2] === SO_PASSCRED || args[2] === SO_RCVBUF ? -libc.abi.errno.ENOMEM : real.setsockopt(...args);
+      });
+      assertThrows(make, Error, "ENOMEM");
+      faults.repair(fault);
+    }
+    assertEquals([loop.watched, openDescriptors().length], [watched, opened]);
+    // An adopted one is still its owner's.
+    assertEquals(libc.close(fd), 0);
+    await new Promise((resolve) => setTimeout(resolve, 0));
+  }, { skip: linuxOnly("SO_PASSCRED") });
+}

@@ -252,6 +252,16 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
     this.#context.emitDestroy();
   }
 
+  /**
+   * The socket could not be created: nobody has it. Leaves the poll loop.
+   *
+   * @param isAdopted Whether the descriptor stays its former owner's. Otherwise it is closed.
+   */
+  undo(isAdopted: boolean): void {
+    if (isAdopted) this.abandon();
+    else this.close();
+  }
+
   /** Registers an action for when the socket is closed or the program ends. */
   atClose(action: () => void): void {
     (this.#closings ??= []).push(action);

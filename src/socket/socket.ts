@@ -1253,10 +1253,17 @@ function initialize(
   for (const detail of checked.details) endpoint.ancillaryData.setDetail(detail, true);
   if (checked.sendTimestamp) socket.setSendTimestamp(true);
   if (typeof listener === "function") socket.on("message", listener);
-  if (fd !== undefined) adoptAtCreation(socket, endpoint, fd);
-  else prepare(socket, endpoint);
-  setReferenced(socket, true);
-  closeOnAbort(socket, checked.signal);
+  try {
+    if (fd !== undefined) adoptAtCreation(socket, endpoint, fd);
+    else applyOptions(socket);
+    setReferenced(socket, true);
+    closeOnAbort(socket, checked.signal);
+  } catch (error) {
+    setReferenced(socket, false);
+    udpStateOf(socket).endpoint = undefined;
+    endpoint.undo(fd !== undefined);
+    throw error;
+  }
   if (socketChannel.hasSubscribers) socketChannel.publish({ socket });
 }
 
@@ -1267,17 +1274,6 @@ function setReferenced(socket: Socket, isReferenced: boolean): void {
   state.endpoint.setReferenced(isReferenced);
   if (isReferenced) state.engine.resources.add();
   else state.engine.resources.remove();
-}
-
-/** Sets the options that apply before `bind()`. If one fails, there is no socket. */
-function prepare(socket: Socket, endpoint: UdpEndpoint): void {
-  try {
-    applyOptions(socket);
-  } catch (error) {
-    udpStateOf(socket).endpoint = undefined;
-    endpoint.close();
-    throw error;
-  }
 }
 
 function sendNow(socket: Socket, message: SendArguments): void {

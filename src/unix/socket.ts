@@ -605,12 +605,16 @@ function initialize(
   endpoint.limitSendQueue(checked.sendQueueLimit ?? Infinity);
   attach(socket, new UnixState(engine, endpoint, unlinkOnClose));
   if (typeof listener === "function") socket.on("message", listener);
-  if (fd !== undefined) {
-    adopt(socket, fd);
-    announceAdopted(socket, () => nextTick(emitIfOpen, socket, "listening"));
+  try {
+    if (fd !== undefined) adopt(socket, fd);
+    configure(socket, checked);
+    closeOnAbort(socket, signal);
+  } catch (error) {
+    unixStateOf(socket).endpoint = undefined;
+    endpoint.undo(fd !== undefined);
+    throw error;
   }
-  configure(socket, checked);
-  closeOnAbort(socket, signal);
+  if (fd !== undefined) announceAdopted(socket, () => nextTick(emitIfOpen, socket, "listening"));
 }
 
 function configure(socket: UnixSocket, options: Partial<UnixSocketOptions>): void {
