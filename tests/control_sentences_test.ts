@@ -57,7 +57,8 @@ testBoth(
       sender.sendMany(Array(20).fill("x".repeat(100)), receiver.address().port, family.loopback);
       return new Set((await received).map(({ remote }) => (remote as RemoteInfo).timestamp)).size;
     };
-    assertEquals(await timesOf(false, false), 20);
+    // A busy kernel takes that of arrival later.
+    for (let tries = 0; await timesOf(false, false) < 20; tries++) assert(tries < 50, "not 20 times");
     for (const gro of [true, false]) {
       for (let tries = 0; await timesOf(true, gro) > 1; tries++) assert(tries < 50, `gro ${gro}: not one time`);
     }
