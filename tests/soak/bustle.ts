@@ -42,8 +42,12 @@ export class Bustle {
   /** What is to happen at the next place of that name. */
   #next: [Place, () => unknown] | undefined;
 
-  constructor(random: (below: number) => number) {
+  /** What messages with descriptors carry. Not a Worker's own file: Bun and Deno do not close those of one that is terminated. */
+  readonly #carried: number;
+
+  constructor(random: (below: number) => number, carried = 2) {
     this.#random = random;
+    this.#carried = carried;
   }
 
   /** Opens the sockets. @returns Once each kind of traffic runs. */
@@ -161,8 +165,8 @@ export class Bustle {
   #descriptors(one: UnixSocket, other: UnixSocket): Promise<void> {
     for (const socket of [one, other]) this.#keep(socket);
     const send = (): void => {
-      // Not a descriptor of the Worker's: Bun and Deno do not close the files of one that is terminated.
-      one.send("x", { fds: [2, 2] }, (error) => error ? this.#failed(error) : undefined);
+      const fds = [this.#carried, this.#carried];
+      one.send("x", { fds }, (error) => error ? this.#failed(error) : undefined);
     };
     other.on("message", () => {
       this.#is("descriptors");

@@ -4,7 +4,7 @@
  * node tests/soak/run.mjs [--minutes=N] [--seed=N] [--runtimes=deno,bun,node,koffi] [--only=traffic,engines,namespaces,ends,hostile,long] [--short]
  *   [--charts=folder]
  *
- * `--minutes` is the time for each part but the long runs, over all runtimes. `--short` is the form for CI: less than 90 seconds
+ * `--minutes` is the time for each part but the long runs, over all runtimes. `--short` is the form for CI: less than three minutes
  * in all. A run prints its seed; the same seed does the same. The output of each process is in .work/soak. As root each process runs in a
  * network namespace of its own, so that nobody else's datagrams come to its ports.
  */
@@ -43,7 +43,7 @@ const COUNTS = options.short
   : { datagrams: 100_000_000, sockets: 1_000_000, peers: 1_000_000 };
 
 /** How many datagrams a flood has. */
-const FLOOD = options.short ? 5_000 : 1_000_000;
+const FLOOD = options.short ? 3_000 : 1_000_000;
 
 /** How many Workers and processes end, at most, and how many at once. */
 const [ENDS, AT_ONCE] = options.short ? [12, 2] : [1_000, 4];
@@ -140,7 +140,7 @@ const doing = {
   },
   async ends(name) {
     for (const file of ["terminations", "ends"]) {
-      const most = options.short ? 8 : seconds;
+      const most = options.short ? 6 : seconds;
       const ended = await run(name, file, [ENDS, most, AT_ONCE, seed], { within: 240 + 3 * most });
       log("ends", name, file === "ends" ? "processes" : "Workers", ended);
     }
