@@ -12,8 +12,12 @@ import { MAX_SIZE } from "./format.ts";
 import { type Flow, Ledger } from "./ledger.ts";
 import { Party } from "./party.ts";
 
-/** Errors that closed, connected and full peers bring about. */
-const EXPECTED_ERRORS = /^(ECONNREFUSED|ECANCELED|ENOENT|EPIPE|ECONNRESET|EPERM|ERR_SOCKET_DGRAM_NOT_RUNNING)$/;
+/**
+ * Errors that closed, connected and full peers bring about. A Unix socket whose peer was closed is not connected any more once it was told so
+ * (ECONNREFUSED).
+ */
+const EXPECTED_ERRORS =
+  /^(ECONNREFUSED|ENOTCONN|ECANCELED|ENOENT|EPIPE|ECONNRESET|EPERM|ERR_SOCKET_DGRAM_NOT_RUNNING)$/;
 /** The most datagrams that the kernel coalesces. */
 const MAX_COALESCED = 128;
 /** How long the last datagrams may take, in milliseconds. */
@@ -46,6 +50,8 @@ interface Due {
   readonly messages: readonly [Flow<Party>, number][];
   readonly turn: number;
   readonly isSend: boolean;
+  /** Whether the sender was connected when they were sent. It may be so only since. */
+  readonly isConnected: boolean;
 }
 
 /** A sender, a receiver, and the receiver's address as the sender calls it. */
@@ -156,7 +162,8 @@ export class World {
 
   /** What is noted when messages' callback comes. */
   #outcome(messages: readonly [Flow<Party>, number][], isSend = false): Outcome {
-    const due: Due = { messages, turn: this.#turns, isSend };
+    const isConnected = messages[0][0].sender.peer !== undefined;
+    const due: Due = { messages, turn: this.#turns, isSend, isConnected };
     this.#due.add(due);
     let isCalled = false;
     return (error, count) => {
@@ -337,7 +344,7 @@ export class World {
   #excuse(closed: Party): void {
     for (const due of this.#due) {
       const [[flow]] = due.messages;
-      if (flow.sender !== closed || closed.peer || !due.isSend || due.turn !== this.#turns) continue;
+      if (flow.sender !== closed || due.isConnected || !due.isSend || due.turn !== this.#turns) continue;
       this.#due.delete(due);
       flow.unknown++;
     }
