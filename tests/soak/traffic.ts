@@ -1,6 +1,7 @@
 /**
- * Random traffic: `traffic <seconds> <seed> [workers]`. Rounds follow each other, each with sockets of its own; the n-th round's seed
- * is `seed + n`. Workers come and go that do the same, some of which are terminated. Prints the result as JSON.
+ * Random traffic: `traffic <seconds> <seed> [workers] [steps between two collections]`. Rounds follow each other, each with sockets of
+ * its own; the n-th round's seed is `seed + n`. Workers come and go that do the same, some of which are terminated. Prints the result as
+ * JSON.
  *
  * @module
  */
@@ -63,7 +64,7 @@ async function startWorker(seed: number, random: (below: number) => number): Pro
 }
 
 async function main(): Promise<void> {
-  const [seconds, firstSeed, workers] = process.argv.slice(2).map(Number);
+  const [seconds, firstSeed, workers, collectEvery] = process.argv.slice(2).map(Number);
   const begin = performance.now();
   const random = randomIntegers(firstSeed);
   const isOver = (): boolean => performance.now() - begin > seconds * 1000;
@@ -74,7 +75,7 @@ async function main(): Promise<void> {
   });
   do {
     const own = firstSeed + totals.rounds;
-    add(own, await new World(own).run(STEPS));
+    add(own, await new World(own, collectEvery).run(STEPS));
   } while (!isOver() && totals.faults.length === 0);
   await Promise.all(lanes);
   // Deno leaks the epoll descriptor and the eventfd of its own event loop if a Worker is terminated while JavaScript runs.

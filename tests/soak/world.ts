@@ -63,6 +63,7 @@ interface Route {
 
 export class World {
   readonly #random: (below: number) => number;
+  readonly #collectEvery: number;
   readonly #ledger = new Ledger<Party>(1);
   #parties: Party[] = [];
   readonly #closed: Party[] = [];
@@ -75,8 +76,10 @@ export class World {
   /** Turns of the event loop. */
   #turns = 0;
 
-  constructor(seed: number) {
+  /** @param collectEvery After how many steps garbage is collected. */
+  constructor(seed: number, collectEvery = 64) {
     this.#random = randomIntegers(seed);
+    this.#collectEvery = collectEvery;
     const { send, burst, sendMany, addressed, sendNow, pieces, controlled } = this.#ways();
     const some = <T>(count: number, what: T): T[] => new Array<T>(count).fill(what);
     this.#actions = [
@@ -105,7 +108,7 @@ export class World {
     for (; this.#steps < steps; this.#steps++) {
       const result = this.#actions[this.#random(this.#actions.length)]();
       if (result) await result;
-      if (this.#steps % 64 === 63) collectGarbage();
+      if (this.#steps % this.#collectEvery === this.#collectEvery - 1) collectGarbage();
     }
     await this.#quiesce();
     const tally = this.#tally();
