@@ -347,9 +347,15 @@ testBoth("sockets that were open receive on when another one can't be watched", 
   const receiver = await t.bound(family.type);
   // It is watched by the next turn.
   await new Promise((resolve) => setImmediate(resolve));
-  faults.fail("epoll_ctl", "ENOMEM");
   const other = t.socket(family.type);
   other.bindSync({ address: family.loopback });
+  const fd = faults.lastSocket();
+  let isRefused = false;
+  faults.answer("epoll_ctl", (real, ...args) => {
+    if (args[2] !== fd || isRefused) return real.epoll_ctl(...args);
+    isRefused = true;
+    return -real.abi.errno.ENOMEM;
+  });
   await nextEvent(other, "error");
   const arriving = nextMessage(receiver);
   await sent(t.socket(family.type), "still here", receiver.address().port, family.loopback);
