@@ -4,7 +4,7 @@
  * @module
  */
 
-const CODECS = ["wire_codec", "abi_darwin", "control", "inet", "sockaddr_un"];
+const CODECS = ["wire_codec", "abi_darwin", "control", "inet", "sockaddr_un", "route"];
 
 /** The folders that can be mutated, by the name that the command line takes, and the tests of each: names without `_test.ts`. */
 export const ROOMS = {
