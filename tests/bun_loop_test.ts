@@ -46,7 +46,6 @@ class Waiting {
     const counted: Watches = {
       take: (poller) => (this.threads++, threads.take(poller)),
       takeParked: () => threads.takeParked(),
-      put: (watch) => threads.put(watch),
     };
     const places = new LoopPlaces(libc, bunBinding(bunFfi()!, libc.abi), connect, counted);
     this.waiter = new ThreadWaiter(set, () => this.#look(), places);

@@ -13,7 +13,7 @@
  * | at rest | `wait()` writes a byte | waits |
  * | waits | the poller is ready, and Bun reads the byte: the callback, at the next tick | at rest |
  * | at rest | the poller is ready, and Bun finds no byte | at rest |
- * | any | `put()`; the poller is closed before Bun's loop goes on, and with it its entry in Bun's instance | closed |
+ * | any | `release()`; the poller is closed before Bun's loop goes on, and with it its entry in Bun's instance | closed |
  *
  * While it is untried, one end of the pair is a member of the poller. It has room to write, so the poller is ready.
  *
@@ -145,7 +145,7 @@ class LoopPlace implements Watch {
     this.#socket.unref();
   }
 
-  close(): void {
+  release(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.onReady = this.onFailed = () => {};
@@ -200,10 +200,5 @@ export class LoopPlaces implements Watches {
 
   takeParked(): Watch | undefined {
     return this.#threads.takeParked();
-  }
-
-  put(watch: Watch): void {
-    if (watch instanceof LoopPlace) watch.close();
-    else this.#threads.put(watch);
   }
 }

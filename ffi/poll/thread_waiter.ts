@@ -102,6 +102,8 @@ export interface Watch {
   wait(poller: Poller): void;
   ref(): void;
   unref(): void;
+  /** The waiter is closed. When this returns, the poller is no longer used. */
+  release(): void;
 }
 
 /** Where they come from. */
@@ -110,14 +112,13 @@ export interface Watches {
   take(poller: Poller): Watch | undefined;
   /** One that is there already, if there is. */
   takeParked(): Watch | undefined;
-  /** Takes one back. When this returns, it no longer uses its poller. */
-  put(watch: Watch): void;
 }
 
 /** The thread, and the shared memory through which it gets commands. */
 class PollThread implements Watch {
   readonly #cells = new Int32Array(new SharedArrayBuffer(16));
   readonly #worker: Worker;
+  readonly #onParked: () => void;
   readonly #onStopped: () => void;
   #stopped = false;
   /** The poller that it waits for, or that it has to leave. */
@@ -129,7 +130,8 @@ class PollThread implements Watch {
   /** Called if the thread could not start, or has ended. */
   onFailed: () => void = () => {};
 
-  constructor(libc: Libc, poll: PollSource, longestPoll: number, onStopped: () => void) {
+  constructor(libc: Libc, poll: PollSource, longestPoll: number, onParked: () => void, onStopped: () => void) {
+    this.#onParked = onParked;
     this.#onStopped = onStopped;
     this.#cells[COMMAND] = PARK;
     // Without the program's flags, such as preloads: they are not meant for this thread.
@@ -159,8 +161,8 @@ class PollThread implements Watch {
     this.#command(this.#serial);
   }
 
-  /** Makes it wait for nothing, and stop after a while. When this returns, the thread no longer uses its poller. */
-  park(): void {
+  /** Parks the thread: it waits for nothing, and stops after a while. */
+  release(): void {
     this.#command(PARK);
     // If the poller were closed before it has woken the thread, the thread would stay in its poll until that times out.
     this.#poller?.wake();
@@ -170,6 +172,7 @@ class PollThread implements Watch {
     this.onReady = this.onFailed = () => {};
     this.#linger = setTimeout(this.#stop, LINGER);
     this.#linger.unref();
+    this.#onParked();
   }
 
   /** Keeps a parked thread from stopping. */
@@ -242,21 +245,17 @@ export class PollThreads implements Watches {
     return parked;
   }
 
-  /** Parks a thread. */
-  put(thread: Watch): void {
-    (thread as PollThread).park();
-    this.#parked = thread as PollThread;
-  }
-
   #start(poller: Poller): PollThread | undefined {
     if (performance.now() < this.#nextStart) return undefined;
     if (!hasRoom(this.#libc, poller.fd, ROOM_FOR_THREAD)) {
       this.#nextStart = performance.now() + START_EVERY;
       return undefined;
     }
-    const thread: PollThread = new PollThread(this.#libc, this.#source, this.#longestPoll, () => {
+    const onParked = (): void => void (this.#parked = thread);
+    const onStopped = (): void => {
       if (this.#parked === thread) this.#parked = undefined;
-    });
+    };
+    const thread = new PollThread(this.#libc, this.#source, this.#longestPoll, onParked, onStopped);
     return thread;
   }
 }
@@ -278,36 +277,36 @@ function hasRoom(libc: Libc, fd: number, count: number): boolean {
   return true;
 }
 
-/** Waits on a thread of this module. */
+/** Waits by a thread of this module, or by what takes its place. */
 export class ThreadWaiter implements Waiter {
   readonly linger = LINGER;
   readonly #poller: Poller;
   readonly #onReady: () => void;
-  readonly #threads: Watches;
-  #thread: Watch | undefined;
+  readonly #watches: Watches;
+  #watch: Watch | undefined;
   #hasLooked = false;
   #armed = false;
-  /** Whether the thread waits for the poller. */
+  /** Whether the watch waits for the poller. */
   #awaited = false;
   #closed = false;
   #referenced = true;
   #immediate: ReturnType<typeof setImmediate> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(poller: Poller, onReady: () => void, threads: Watches) {
+  constructor(poller: Poller, onReady: () => void, watches: Watches) {
     this.#poller = poller;
     this.#onReady = onReady;
-    this.#threads = threads;
-    const parked = threads.takeParked();
+    this.#watches = watches;
+    const parked = watches.takeParked();
     if (parked) this.#use(parked);
   }
 
   arm(): void {
     if (this.#armed) return;
     this.#armed = true;
-    if (this.#hasLooked || !this.#referenced) this.#startThread();
-    if (!this.#thread?.isUp) return this.#lookSoon();
-    if (!this.#awaited) this.#thread.wait(this.#poller);
+    if (this.#hasLooked || !this.#referenced) this.#start();
+    if (!this.#watch?.isUp) return this.#lookSoon();
+    if (!this.#awaited) this.#watch.wait(this.#poller);
     this.#awaited = true;
   }
 
@@ -319,7 +318,7 @@ export class ThreadWaiter implements Waiter {
 
   ref(): void {
     this.#referenced = true;
-    this.#thread?.ref();
+    this.#watch?.ref();
     this.#immediate?.ref();
     this.#timer?.ref();
   }
@@ -327,8 +326,8 @@ export class ThreadWaiter implements Waiter {
   unref(): void {
     this.#referenced = false;
     // Node may not run an unreferenced immediate.
-    if (this.#armed) this.#startThread();
-    this.#thread?.unref();
+    if (this.#armed) this.#start();
+    this.#watch?.unref();
     this.#immediate?.unref();
     this.#timer?.unref();
   }
@@ -336,34 +335,34 @@ export class ThreadWaiter implements Waiter {
   close(released: () => void): void {
     this.#closed = true;
     this.#stopLooking();
-    if (this.#thread) this.#threads.put(this.#thread);
+    this.#watch?.release();
     released();
   }
 
-  #startThread(): void {
-    const thread = this.#thread ?? this.#threads.take(this.#poller);
-    if (thread && !this.#thread) this.#use(thread);
+  #start(): void {
+    const watch = this.#watch ?? this.#watches.take(this.#poller);
+    if (watch && !this.#watch) this.#use(watch);
   }
 
-  #use(thread: Watch): void {
-    this.#thread = thread;
-    thread.onReady = () => {
+  #use(watch: Watch): void {
+    this.#watch = watch;
+    watch.onReady = () => {
       this.#awaited = false;
       this.#fire();
     };
-    thread.onFailed = () => {
-      this.#thread = undefined;
+    watch.onFailed = () => {
+      this.#watch = undefined;
       this.#awaited = false;
       if (this.#armed) this.#lookLater();
     };
     // Bun ignores an unref() without a ref() before it.
-    thread.ref();
-    if (!this.#referenced) thread.unref();
+    watch.ref();
+    if (!this.#referenced) watch.unref();
   }
 
   /** Polls before the thread is up, or without one. */
   #lookSoon(): void {
-    if (this.#hasLooked && !this.#thread) return this.#lookLater();
+    if (this.#hasLooked && !this.#watch) return this.#lookLater();
     this.#immediate = setImmediate(() => {
       this.#immediate = undefined;
       this.#hasLooked = true;
