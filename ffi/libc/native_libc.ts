@@ -123,9 +123,7 @@ export class NativeLibc implements Libc {
 
   recvmmsg(fd: number, msgvec: Pointer, vlen: number, flags: number): number {
     const vector = checkedPointer(msgvec, vlen * this.abi.layouts.mmsghdr.size);
-    const received = this.#c.recvmmsg(this.#int(fd), vector, this.#int(vlen), this.#int(flags), this.#null) as number;
-    if (received >= 0) return received;
-    const result = this.#result(received);
+    const result = this.#result(this.#c.recvmmsg(this.#int(fd), vector, this.#int(vlen), this.#int(flags), this.#null));
     if (!this.#mayBeMissing(result)) return result;
     const isMissing = this.#isMissing(
       result,

@@ -4,7 +4,7 @@
  * @module
  */
 import type { LinuxConstants } from "../abi/abi.ts";
-import type { Libc } from "../libc/libc.ts";
+import { type Libc, retryOnEintr } from "../libc/libc.ts";
 import type { Memory, Pointer } from "../libc/memory.ts";
 import { ERROR, isLost, type Poller, READABLE, WRITABLE } from "./poller.ts";
 
@@ -69,8 +69,7 @@ export class EpollPoller implements Poller {
 
   collect(): number {
     const libc = this.#libc;
-    let found = libc.epoll_wait(this.fd, this.#eventsAt, MAX_EVENTS, 0);
-    while (found === -libc.abi.errno.EINTR) found = libc.epoll_wait(this.fd, this.#eventsAt, MAX_EVENTS, 0);
+    const found = retryOnEintr(libc.abi, () => libc.epoll_wait(this.fd, this.#eventsAt, MAX_EVENTS, 0));
     if (found < 0) this.#isLost = isLost(libc.abi, found);
     for (let i = 0; i < found; i++) {
       if (this.tokenAt(i) === WAKE_TOKEN) this.#control(this.#linux.EPOLL_CTL_MOD, this.#wakeFd, WAKE_TOKEN, 0);

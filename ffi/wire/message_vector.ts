@@ -73,7 +73,6 @@ export class MessageVector {
     this.names = libc.allocate(slots * this.#nameSize);
     this.#controls = libc.allocate(Math.max(slots * this.#controlSize, 1));
     this.#reader = new ControlReader(libc.abi);
-    this.first = this.at(0);
     this.#headerWords = new Uint32Array(this.#headers.buffer);
     this.#iovecWords = new Uint32Array(this.#iovecs.buffer);
     this.#wordsPerHeader = mmsghdr.size / 4;
@@ -86,9 +85,6 @@ export class MessageVector {
     this.#UDP_SEGMENT = libc.abi.options.UDP_SEGMENT;
     this.#needsNull = libc.abi.platform === "darwin";
   }
-
-  /** A pointer to the header of the first slot. */
-  readonly first: Pointer;
 
   /** A pointer to the header of a slot. */
   at(slot: number): Pointer {

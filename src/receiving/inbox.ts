@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Libc } from "../../ffi/libc/libc.ts";
+import { type Libc, retryOnEintr } from "../../ffi/libc/libc.ts";
 import type { Runtime } from "../../ffi/runtime.ts";
 import { AddressCache } from "../../ffi/wire/address_cache.ts";
 import type { ControlReader } from "../../ffi/wire/control.ts";
@@ -96,8 +96,7 @@ export class Inbox {
     if (decoder && vector.reserveControl(decoder.space)) this.#used = this.#shape.slots;
     vector.setIncoming(0, this.#used);
     this.#used = 0;
-    let count = libc.recvmmsg(fd, vector.first, atMost, this.#shape.flags);
-    while (count === -libc.abi.errno.EINTR) count = libc.recvmmsg(fd, vector.first, atMost, this.#shape.flags);
+    const count = retryOnEintr(libc.abi, () => libc.recvmmsg(fd, vector.at(0), atMost, this.#shape.flags));
     if (count < 0) return count;
     this.#used = count;
     this.#addresses.beginBatch();

@@ -252,9 +252,7 @@ export class Outbox {
 
   /** Makes the collected messages leave at the end of the turn. */
   schedule(): void {
-    if (this.#scheduled) return;
-    nextTick(this.#endTurn, undefined);
-    this.#scheduled = true;
+    this.scheduleWith(undefined);
   }
 
   /**
@@ -262,7 +260,7 @@ export class Outbox {
    *
    * @returns False if the end of the turn was scheduled before: then `next` needs another tick.
    */
-  scheduleWith(next: Reporting): boolean {
+  scheduleWith(next: Reporting | undefined): boolean {
     if (this.#scheduled) return false;
     nextTick(this.#endTurn, next);
     this.#scheduled = true;
