@@ -15,6 +15,7 @@ import { until } from "./support/process.ts";
 import { commandFor, ended, entry, fixture, runtime } from "./support/runtime.ts";
 
 const onlyDeno = { skip: runtime === "deno" ? undefined : "deno's own commands" };
+const onlyBun = { skip: runtime === "bun" ? undefined : "bun's own commands" };
 
 function scratchFolder(t: Tools): string {
   const folder = mkdtempSync(join(tmpdir(), "restart-"));
@@ -154,7 +155,7 @@ addEventListener("hmr", () => socket.send("x", socket.address().port, "127.0.0.1
     await until(() => watched.lines.length >= 1, "the start");
     await watched.change((n) => `${code}// ${n}`, () => watched.lines.length >= 2);
     assertEquals(watched.lines.slice(0, 2).map((line) => line.replace(/^up .*/, "up")), ["up", "EADDRINUSE"]);
-  }, { skip: runtime === "bun" ? undefined : "bun's own commands" });
+  }, onlyBun);
 
   test(`a socket in globalThis goes on with bun --hot: ${whose}`, async (t) => {
     const code = (value: number, more: number | string): string =>
@@ -166,10 +167,8 @@ setTimeout(() => socket.send("x", socket.address().port, "127.0.0.1"), 100);
     await until(() => watched.lines.length >= 1, "the start");
     await watched.change((n) => code(2, n), () => watched.lines.length >= 2);
     assertEquals(watched.lines.slice(0, 2), ["heard 1", "heard 2"]);
-  }, { skip: runtime === "bun" ? undefined : "bun's own commands" });
+  }, onlyBun);
 }
-
-const onlyBun = { skip: runtime === "bun" ? undefined : "bun's own commands" };
 
 /** Runs files with `bun test` in one process. */
 async function bunTest(t: Tools, flags: readonly string[], files: Record<string, string>): Promise<string> {

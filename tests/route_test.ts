@@ -6,7 +6,7 @@
  */
 import { assertEquals } from "@std/assert";
 import type { EncodedControls } from "../ffi/wire/control.ts";
-import { decodeMemoryInfo, MEMORY_INFO_SIZE } from "../ffi/wire/memory_info.ts";
+import { decodeMemoryInfo, MEMORY_INFO_SIZE, type MemoryInfo } from "../ffi/wire/memory_info.ts";
 import { type Route, routeIn, type RouteKey, routeOf } from "../ffi/wire/route.ts";
 import { test } from "./support/harness.ts";
 import { LINUX, ScriptedLibc } from "./support/scripted_libc.ts";
@@ -181,30 +181,20 @@ test("what a message's control data says of its route", () => {
 });
 
 test("memory information is read by its places, and what an older kernel lacks is 0", () => {
-  const values = Array.from({ length: 9 }, (_, i) => 0x80000000 + i);
+  const names = [
+    "receiveAllocated",
+    "receiveBuffer",
+    "sendAllocated",
+    "sendBuffer",
+    "forwardAllocated",
+    "sendQueued",
+    "optionMemory",
+    "backlog",
+    "drops",
+  ];
+  const values = names.map((_, i) => 0x80000000 + i);
   const bytes = Uint8Array.from([9, 9, 9, 9, ...values.flatMap(u32)]).subarray(4);
-  const [
-    receiveAllocated,
-    receiveBuffer,
-    sendAllocated,
-    sendBuffer,
-    forwardAllocated,
-    sendQueued,
-    optionMemory,
-    backlog,
-    drops,
-  ] = values as [number, number, number, number, number, number, number, number, number];
-  const whole = {
-    receiveAllocated,
-    receiveBuffer,
-    sendAllocated,
-    sendBuffer,
-    forwardAllocated,
-    sendQueued,
-    optionMemory,
-    backlog,
-    drops,
-  };
+  const whole = Object.fromEntries(names.map((name, i) => [name, values[i]])) as unknown as MemoryInfo;
   assertEquals(decodeMemoryInfo(LINUX, bytes), whole);
   assertEquals(decodeMemoryInfo(LINUX, bytes.subarray(0, 35)), { ...whole, drops: 0 });
   assertEquals(bytes.length <= MEMORY_INFO_SIZE, true);

@@ -59,6 +59,14 @@ async function portInUse(t: Tools): Promise<number> {
   return (await t.bound("udp4")).address().port;
 }
 
+/** Sends a message that the kernel refuses. */
+async function sendingRefused(t: Tools, errno: string, address: string): Promise<unknown> {
+  const faults = injectFaults(t);
+  const socket = await t.bound("udp4");
+  faults.fail("sendmmsg", errno, 1, socket.fd);
+  return await sending(socket, "x", 9, address);
+}
+
 /** The mistake, its code, and how its message begins, as the page has it but for ports. */
 const MISTAKES: readonly [string, Mistake, code: string, message: string][] = [
   [
@@ -116,34 +124,19 @@ const MISTAKES: readonly [string, Mistake, code: string, message: string][] = [
   ],
   [
     "a broadcast",
-    async (t) => {
-      const faults = injectFaults(t);
-      const socket = await t.bound("udp4");
-      faults.fail("sendmmsg", "EACCES", 1, socket.fd);
-      return await sending(socket, "x", 9, "255.255.255.255");
-    },
+    (t) => sendingRefused(t, "EACCES", "255.255.255.255"),
     "EACCES",
     "send EACCES 255.255.255.255:9",
   ],
   [
     "a firewall",
-    async (t) => {
-      const faults = injectFaults(t);
-      const socket = await t.bound("udp4");
-      faults.fail("sendmmsg", "EPERM", 1, socket.fd);
-      return await sending(socket, "x", 9, "192.0.2.1");
-    },
+    (t) => sendingRefused(t, "EPERM", "192.0.2.1"),
     "EPERM",
     "send EPERM 192.0.2.1:9",
   ],
   [
     "no route",
-    async (t) => {
-      const faults = injectFaults(t);
-      const socket = await t.bound("udp4");
-      faults.fail("sendmmsg", "ENETUNREACH", 1, socket.fd);
-      return await sending(socket, "x", 9, "192.0.2.1");
-    },
+    (t) => sendingRefused(t, "ENETUNREACH", "192.0.2.1"),
     "ENETUNREACH",
     "send ENETUNREACH 192.0.2.1:9",
   ],

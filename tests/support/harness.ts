@@ -13,6 +13,7 @@ import { test as nodeTest } from "node:test";
 import { setImmediate } from "node:timers";
 import { assertEquals } from "@std/assert";
 import { createSocket, type RemoteInfo, type Socket, type SocketOptions, type SocketType } from "../../mod.ts";
+import { udpSocketRows } from "./process.ts";
 
 /** What differs between the two protocols. */
 export interface Family {
@@ -225,11 +226,7 @@ export function unixDescriptors(): string[] {
 
 /** The inodes of this process's UDP sockets (Linux). */
 export function udpDescriptors(): string[] {
-  const inodes = new Set<string>();
-  for (const table of ["/proc/self/net/udp", "/proc/self/net/udp6"]) {
-    for (const line of readFileSync(table, "utf8").split("\n").slice(1)) inodes.add(line.trim().split(/\s+/)[9]);
-  }
-  return openSockets(inodes);
+  return openSockets(new Set(udpSocketRows().map(({ inode }) => inode)));
 }
 
 /** Those of the inodes that this process has open. */

@@ -3,13 +3,14 @@
  *
  * @module
  */
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { readdirSync, readlinkSync } from "node:fs";
 import { release } from "node:os";
 import { Descriptor } from "../../ffi/descriptor.ts";
 import { currentRuntime } from "../../ffi/load.ts";
 import { encodeAddress } from "../../ffi/wire/sockaddr.ts";
 import type { OptionName } from "../../ffi/wire/sockopt.ts";
 import type { Family } from "./harness.ts";
+import { udpSocketRows } from "./process.ts";
 
 /** Whether Linux is of a version or later. */
 export function isKernelSince(version: string): boolean {
@@ -20,14 +21,9 @@ export function isKernelSince(version: string): boolean {
 
 /** The number of this process's UDP socket that is bound to a port. */
 export function descriptorAt(port: number): number {
-  const inodes = new Set<string>();
   const ending = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
-  for (const table of ["/proc/self/net/udp", "/proc/self/net/udp6"]) {
-    for (const line of readFileSync(table, "utf8").split("\n").slice(1)) {
-      const words = line.trim().split(/\s+/);
-      if (words[1]?.endsWith(ending)) inodes.add(`socket:[${words[9]}]`);
-    }
-  }
+  const rows = udpSocketRows().filter(({ place }) => place.endsWith(ending));
+  const inodes = new Set(rows.map(({ inode }) => `socket:[${inode}]`));
   const found = readdirSync("/proc/self/fd").find((fd) => inodes.has(targetOf(fd)));
   if (found === undefined) throw new Error(`no UDP socket of this process is bound to port ${port}`);
   return Number(found);

@@ -27,6 +27,20 @@ export function threadCount(pid: number | "self" = "self"): number {
   return threadNames(pid).filter((name) => !BUNS_OWN.test(name)).length;
 }
 
+/** A UDP socket as the kernel's tables tell of it. `place` is its local address and port, as they are written there. */
+export interface UdpSocketRow {
+  readonly place: string;
+  readonly inode: string;
+}
+
+/** The UDP sockets of this process's network namespace (Linux). */
+export function udpSocketRows(): UdpSocketRow[] {
+  const lines = ["/proc/self/net/udp", "/proc/self/net/udp6"].flatMap((table) =>
+    readFileSync(table, "utf8").trim().split("\n").slice(1)
+  );
+  return lines.map((line) => line.trim().split(/\s+/)).map((row) => ({ place: row[1], inode: row[9] }));
+}
+
 /** How many descriptors a process has open (Linux). Reading the list takes one itself where it is this process. */
 export function descriptorCount(pid: number | "self" = "self"): number {
   return readdirSync(`/proc/${pid}/fd`).length - (pid === "self" ? 1 : 0);
