@@ -288,6 +288,13 @@ for (
     await shown([...jest, "babel.test.js"], project);
   }, skip);
 
+  consumer(`${name}: a vm context whose process is a copy`, async (project) => {
+    await npmInstall(project, tarball, ...packages);
+    const expected = ["1 listener for 'exit', then 0"];
+    assert.deepEqual(await shown([node, "sandbox.cjs"], project), expected);
+    return expected[0];
+  }, skip);
+
   consumer(`${name}: tsx and ts-node, TypeScript as CommonJS`, async (project) => {
     const tools = [`tsx@${TOOLS.tsx}`, `ts-node@${TOOLS.tsNode}`, `typescript@${TOOLS.typescript}`, "@types/node@20"];
     await npmInstall(project, tarball, ...packages, ...tools);

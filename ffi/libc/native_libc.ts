@@ -9,6 +9,9 @@ import type { Libc } from "./libc.ts";
 import { Memory, Pointer, undetachableBuffer } from "./memory.ts";
 import { type DescriptorOwner, PROCESS } from "./thread_exit.ts";
 
+/** How often a call is made whose errno is doubtful: {@linkcode NativeLibc.certain}. */
+const MOST_TRIES = 3;
+
 /** sizeof(int) */
 const INT_SIZE = 4;
 
@@ -52,40 +55,42 @@ export class NativeLibc implements Libc {
   }
 
   socket(domain: number, type: number, protocol: number): number {
-    return this.#result(this.#c.socket(this.#int(domain), this.#int(type), this.#int(protocol)));
+    return this.certain(() => this.#result(this.#c.socket(this.#int(domain), this.#int(type), this.#int(protocol))));
   }
 
   socketpair(domain: number, type: number, protocol: number, sv: Pointer): number {
     const memory = checkedPointer(sv, 8);
-    return this.#result(this.#c.socketpair(this.#int(domain), this.#int(type), this.#int(protocol), memory));
+    return this.certain(() =>
+      this.#result(this.#c.socketpair(this.#int(domain), this.#int(type), this.#int(protocol), memory))
+    );
   }
 
   bind(fd: number, addr: Pointer, len: number): number {
-    return this.#result(this.#c.bind(this.#int(fd), checkedPointer(addr, len), this.#int(len)));
+    return this.certain(() => this.#result(this.#c.bind(this.#int(fd), checkedPointer(addr, len), this.#int(len))));
   }
 
   connect(fd: number, addr: Pointer, len: number): number {
-    return this.#result(this.#c.connect(this.#int(fd), checkedPointer(addr, len), this.#int(len)));
+    return this.certain(() => this.#result(this.#c.connect(this.#int(fd), checkedPointer(addr, len), this.#int(len))));
   }
 
   getsockname(fd: number, addr: Pointer, len: Pointer): number {
-    return this.#result(this.#c.getsockname(this.#int(fd), addr.value, len.value));
+    return this.certain(() => this.#result(this.#c.getsockname(this.#int(fd), addr.value, len.value)));
   }
 
   getpeername(fd: number, addr: Pointer, len: Pointer): number {
-    return this.#result(this.#c.getpeername(this.#int(fd), addr.value, len.value));
+    return this.certain(() => this.#result(this.#c.getpeername(this.#int(fd), addr.value, len.value)));
   }
 
   setsockopt(fd: number, level: number, optname: number, optval: Pointer, optlen: number): number {
     const memory = checkedPointer(optval, optlen);
-    return this.#result(
-      this.#c.setsockopt(this.#int(fd), this.#int(level), this.#int(optname), memory, this.#int(optlen)),
+    return this.certain(() =>
+      this.#result(this.#c.setsockopt(this.#int(fd), this.#int(level), this.#int(optname), memory, this.#int(optlen)))
     );
   }
 
   getsockopt(fd: number, level: number, optname: number, optval: Pointer, optlen: Pointer): number {
-    return this.#result(
-      this.#c.getsockopt(this.#int(fd), this.#int(level), this.#int(optname), optval.value, optlen.value),
+    return this.certain(() =>
+      this.#result(this.#c.getsockopt(this.#int(fd), this.#int(level), this.#int(optname), optval.value, optlen.value))
     );
   }
 
@@ -149,36 +154,42 @@ export class NativeLibc implements Libc {
   }
 
   fcntl(fd: number, cmd: number, arg: number): number {
-    return this.#result(this.#c.fcntl(this.#int(fd), this.#int(cmd), this.#int(arg)));
+    return this.certain(() => this.#result(this.#c.fcntl(this.#int(fd), this.#int(cmd), this.#int(arg))));
   }
 
   clock_gettime(clockid: number, tp: Pointer): number {
     const memory = checkedPointer(tp, this.abi.layouts.timespec.size);
-    return this.#result(this.#c.clock_gettime(this.#int(clockid), memory));
+    return this.certain(() => this.#result(this.#c.clock_gettime(this.#int(clockid), memory)));
   }
 
   if_nametoindex(ifname: Pointer): number {
-    const index = this.#c.if_nametoindex(ifname.value) as number;
-    return index === 0 ? -this.#binding.errno() : index;
+    return this.certain(() => {
+      const index = this.#c.if_nametoindex(ifname.value) as number;
+      return index === 0 ? -this.#binding.errno() : index;
+    });
   }
 
   if_indextoname(ifindex: number, ifname: Pointer): number {
     const memory = checkedPointer(ifname, this.abi.constants.IF_NAMESIZE);
-    const name = this.#c.if_indextoname(this.#int(ifindex), memory);
-    return isNull(name) ? -this.#binding.errno() : 0;
+    return this.certain(() => {
+      const name = this.#c.if_indextoname(this.#int(ifindex), memory);
+      return isNull(name) ? -this.#binding.errno() : 0;
+    });
   }
 
   ioctl(fd: number, request: number, argp: Pointer): number {
-    return this.#result(this.#c.ioctl(this.#int(fd), this.#binding.toSizeT(request), checkedPointer(argp, INT_SIZE)));
+    return this.certain(() =>
+      this.#result(this.#c.ioctl(this.#int(fd), this.#binding.toSizeT(request), checkedPointer(argp, INT_SIZE)))
+    );
   }
 
   epoll_create1(flags: number): number {
-    return this.#result(this.#c.epoll_create1(this.#int(flags)));
+    return this.certain(() => this.#result(this.#c.epoll_create1(this.#int(flags))));
   }
 
   epoll_ctl(epfd: number, op: number, fd: number, event: Pointer | null): number {
     const memory = event?.value ?? this.#null;
-    return this.#result(this.#c.epoll_ctl(this.#int(epfd), this.#int(op), this.#int(fd), memory));
+    return this.certain(() => this.#result(this.#c.epoll_ctl(this.#int(epfd), this.#int(op), this.#int(fd), memory)));
   }
 
   epoll_wait(epfd: number, events: Pointer, maxevents: number, timeout: number): number {
@@ -187,11 +198,11 @@ export class NativeLibc implements Libc {
   }
 
   eventfd(initval: number, flags: number): number {
-    return this.#result(this.#c.eventfd(this.#int(initval), this.#int(flags)));
+    return this.certain(() => this.#result(this.#c.eventfd(this.#int(initval), this.#int(flags))));
   }
 
   kqueue(): number {
-    return this.#result(this.#c.kqueue());
+    return this.certain(() => this.#result(this.#c.kqueue()));
   }
 
   kevent(
@@ -208,6 +219,19 @@ export class NativeLibc implements Libc {
     return this.#result(
       this.#c.kevent(this.#int(kq), changes, this.#int(nchanges), events, this.#int(nevents), wait),
     );
+  }
+
+  /**
+   * Makes a call that has no effect if it fails. A lock of the runtime may set errno after the call and before it is read. These calls
+   * do not fail with what futex(2) sets, or hardly ever; so if one seems to, it is repeated.
+   */
+  protected certain(call: () => number): number {
+    const { EAGAIN, EINTR, ETIMEDOUT } = this.abi.errno;
+    for (let tries = 1;; tries++) {
+      const result = call();
+      const isDoubtful = result === -EAGAIN || result === -EINTR || result === -ETIMEDOUT;
+      if (!isDoubtful || tries === MOST_TRIES) return result;
+    }
   }
 
   #result(result: number): number {

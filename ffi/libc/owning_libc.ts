@@ -32,25 +32,31 @@ export class OwningLibc extends NativeLibc {
   override socket(domain: number, type: number, protocol: number): number {
     const c = this.#c;
     const int = this.#int;
-    const slot = this.owner.reserve();
-    if (!slot) return this.#settle(slot, c.socket(int(domain), int(type), int(protocol)));
-    return this.#settle(slot, slot[0] = c.socket(int(domain), int(type), int(protocol)));
+    return this.certain(() => {
+      const slot = this.owner.reserve();
+      if (!slot) return this.#settle(slot, c.socket(int(domain), int(type), int(protocol)));
+      return this.#settle(slot, slot[0] = c.socket(int(domain), int(type), int(protocol)));
+    });
   }
 
   override epoll_create1(flags: number): number {
     const c = this.#c;
     const int = this.#int;
-    const slot = this.owner.reserve();
-    if (!slot) return this.#settle(slot, c.epoll_create1(int(flags)));
-    return this.#settle(slot, slot[0] = c.epoll_create1(int(flags)));
+    return this.certain(() => {
+      const slot = this.owner.reserve();
+      if (!slot) return this.#settle(slot, c.epoll_create1(int(flags)));
+      return this.#settle(slot, slot[0] = c.epoll_create1(int(flags)));
+    });
   }
 
   override eventfd(initval: number, flags: number): number {
     const c = this.#c;
     const int = this.#int;
-    const slot = this.owner.reserve();
-    if (!slot) return this.#settle(slot, c.eventfd(int(initval), int(flags)));
-    return this.#settle(slot, slot[0] = c.eventfd(int(initval), int(flags)));
+    return this.certain(() => {
+      const slot = this.owner.reserve();
+      if (!slot) return this.#settle(slot, c.eventfd(int(initval), int(flags)));
+      return this.#settle(slot, slot[0] = c.eventfd(int(initval), int(flags)));
+    });
   }
 
   override kqueue(): number {

@@ -24,7 +24,7 @@
  */
 import { Worker } from "node:worker_threads";
 import type { Libc } from "../libc/libc.ts";
-import process, { clearImmediate, clearTimeout, setImmediate, setTimeout } from "../runtimes/process.ts";
+import { clearImmediate, clearTimeout, hostProcess, setImmediate, setTimeout } from "../runtimes/process.ts";
 import type { Poller } from "./poller.ts";
 import { readablePollfd } from "./pollfd.ts";
 import type { Waiter } from "./waiter.ts";
@@ -142,10 +142,10 @@ class PollThread implements Watch {
     };
     this.#worker = new Worker(threadSource(poll, longestPoll), { eval: true, workerData, execArgv: [] });
     this.#worker.unref();
-    this.#worker.on("exit", () => process.removeListener("exit", this.#onProcessExit));
+    this.#worker.on("exit", () => hostProcess.removeListener("exit", this.#onProcessExit));
     this.#worker.on("error", () => this.#fail());
     this.#worker.on("message", () => this.onReady());
-    process.on("exit", this.#onProcessExit);
+    hostProcess.on("exit", this.#onProcessExit);
   }
 
   /** Whether the thread can wait. Read from shared memory: Bun delivers no message while nothing keeps the process alive. */

@@ -8,7 +8,7 @@
  */
 import { UV_POLL, UV_READABLE } from "../abi/uv.ts";
 import type { NodeFfi, NodeLibrary } from "../runtimes/node.ts";
-import process, { clearImmediate, setImmediate } from "../runtimes/process.ts";
+import { clearImmediate, hostProcess, setImmediate } from "../runtimes/process.ts";
 import type { Poller } from "./poller.ts";
 import type { Waiter } from "./waiter.ts";
 
@@ -83,14 +83,14 @@ export class Uv {
   #register(): void {
     // It must not throw.
     this.#pollCallback = this.#lib.registerCallback(UV_POLL_CB, (handle) => this.#handles.get(handle)?.onReadable?.());
-    process.on("exit", this.#onProcessExit);
+    hostProcess.on("exit", this.#onProcessExit);
   }
 
   #forget(handle: bigint): void {
     this.#handles.delete(handle);
     if (this.#handles.size > 0) return;
     this.#lib.unregisterCallback(this.#pollCallback);
-    process.removeListener("exit", this.#onProcessExit);
+    hostProcess.removeListener("exit", this.#onProcessExit);
   }
 
   /** The process ends: see {@linkcode NO_CLOSE_CB}. */

@@ -16,6 +16,13 @@ const { process }: { process: NodeJS.Process } = globalThis;
 
 export default process;
 
+/**
+ * The process that emits `'exit'`. In a `vm` context, as of a Jest test, the global `process` may be a copy, which does not.
+ */
+export const hostProcess: NodeJS.Process = timers.setTimeout instanceof Function
+  ? process
+  : process.getBuiltinModule("node:vm").runInThisContext("process");
+
 /** `process.nextTick` */
 export const nextTick: NodeJS.Process["nextTick"] = process.nextTick.bind(process);
 
