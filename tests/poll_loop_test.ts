@@ -144,6 +144,47 @@ test("a waiter that fires for nothing is armed again", (t) => {
   assertEquals([it.done(), it.epoll.waiter.isArmed], [[], true]);
 });
 
+test("the only watcher is read without a poll if the waiter fires, and polled if it had nothing to read", async (t) => {
+  const it = new Bench(t);
+  const [watcher] = it.watched(5);
+  watcher.readsErrors = false;
+  watcher.work = 2;
+  it.epoll.fire({ 5: "r" });
+  assertEquals([it.done(), it.epoll.looks], [["r5", "r5"], 0]);
+  await it.calm();
+  const { looks } = it.epoll;
+  watcher.errors = 1;
+  it.epoll.fire({ 5: "e" });
+  assertEquals([it.done(), it.epoll.looks], [["e5"], looks + 1]);
+  await it.calm();
+  const before = it.epoll.looks;
+  it.epoll.fire({});
+  assertEquals([it.done(), it.epoll.looks, it.epoll.waiter.isArmed], [[], before + 1, true]);
+});
+
+test("a watcher is polled if it reads errors, waits for room or is not the only one, and no more when it is again", async (t) => {
+  const it = new Bench(t);
+  const [watcher] = it.watched(5);
+  const looksFor = async (): Promise<number> => {
+    await it.calm();
+    const before = it.epoll.looks;
+    watcher.work = 1;
+    it.epoll.fire({ 5: "r" });
+    assertEquals(it.done(), ["r5"]);
+    return it.epoll.looks - before;
+  };
+  assertEquals(await looksFor(), 1);
+  watcher.readsErrors = false;
+  assertEquals(await looksFor(), 0);
+  it.loop.setWritable(watcher, true);
+  assertEquals(await looksFor(), 1);
+  it.loop.setWritable(watcher, false);
+  const [other] = it.watched(6);
+  assertEquals(await looksFor(), 1);
+  it.loop.end(other);
+  assertEquals(await looksFor(), 0);
+});
+
 test("errors come before room to send, and this before data", (t) => {
   const it = new Bench(t);
   const [watcher] = it.watched(5);

@@ -122,12 +122,12 @@ for (
     const code = listening(await freePort(t), then);
     const watched = new Watched(t, [...DENO_RUN, flag], entry("mod"), code);
     await until(() => watched.lines.length >= 1, "the first start");
-    for (let lines = 2; lines <= 4; lines++) {
+    for (let lines = 2; lines <= 6; lines++) {
       await watched.change((n) => `${code}// ${lines} ${n}`, () => watched.lines.length >= lines);
     }
-    // Deno opens and closes files meanwhile. A descriptor that each start left open would make three in the end.
+    // Deno has up to three files open for a moment. If each start left one open, there would be four more in the fifth, and then five.
     const counts = watched.lines.map((line) => Number(/^up (\d+)$/.exec(line)?.[1]));
-    assert(counts.every((count) => count <= counts[0] + 2), watched.lines.join());
+    assert(Math.min(...counts.slice(-2)) <= counts[0] + 3, watched.lines.join());
   }, onlyDeno);
 }
 

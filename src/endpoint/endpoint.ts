@@ -364,6 +364,11 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
     this.sender?.resume();
   }
 
+  /** For the poll loop. */
+  get readsErrors(): boolean {
+    return false;
+  }
+
   /** For the poll loop. Notes the error only, as nothing here reads the error queue. */
   onError(): boolean {
     this.#hasUnwantedErrors = true;

@@ -384,6 +384,11 @@ export class UdpEndpoint extends DatagramEndpoint
   }
 
   /** For the poll loop. */
+  override get readsErrors(): boolean {
+    return this.#errorReceiver !== undefined;
+  }
+
+  /** For the poll loop. */
   override onError(): boolean {
     if (!this.#errorReceiver) return super.onError();
     this.takesErrors();

@@ -16,6 +16,8 @@ import { TurnBudget } from "./turn_budget.ts";
 export interface Watcher {
   /** The descriptor, until {@linkcode PollLoop.end}. */
   readonly fd: number;
+  /** Whether {@linkcode Watcher.onError} does anything but note the error. */
+  readonly readsErrors?: boolean;
   /** Set by the loop; 0 while the descriptor is not watched. */
   token: number;
   /** There is data or an error to read. @returns Whether something was done and there may be more. */
@@ -77,6 +79,8 @@ export class PollLoop {
   readonly #watchers: (Watcher | undefined)[] = [undefined];
   readonly #freeTokens: number[] = [];
   #count = 0;
+  /** The only watcher, if it is known that there are no others. */
+  #only: Watcher | undefined;
   /** Watchers that do not keep the process alive. */
   readonly #unreferenced = new Set<Watcher>();
   /** Whether any other watcher keeps it alive. */
@@ -110,6 +114,8 @@ export class PollLoop {
   readonly #idleTurns = new Map<Watcher, number>();
   /** Suspended watchers, with the timers that put them back into the set. */
   readonly #suspended = new Map<Watcher, ReturnType<typeof setTimeout>>();
+  /** Whether the only watcher got its turn without a poll. */
+  #isGuessed = false;
   /** Whether turns are under way, perhaps with ticks in between. */
   #running = false;
   /** Whether the last poll found a watcher ready. */
@@ -144,6 +150,7 @@ export class PollLoop {
     watcher.token = token;
     this.#watchers[token] = watcher;
     this.#count++;
+    this.#only = undefined;
     this.#updateReference();
     if (!this.#lookScheduled && !this.#running) this.#open?.waiter.arm();
     return 0;
@@ -239,6 +246,7 @@ export class PollLoop {
     this.#freeTokens.push(token);
     this.#watchers[token] = undefined;
     this.#count--;
+    this.#only = undefined;
     // Last: until here it can be called again if something throws.
     watcher.token = 0;
     if (this.#count === 0) this.#open?.waiter.park();
@@ -287,7 +295,7 @@ export class PollLoop {
     const set = openPoller(this.#runtime.libc);
     if (typeof set === "number") return set;
     try {
-      const waiter = this.#runtime.createWaiter(set, () => this.#look());
+      const waiter = this.#runtime.createWaiter(set, () => this.#look(true));
       if (!this.#isReferenced) waiter.unref();
       this.#sets.add(set);
       this.#open = { set, waiter };
@@ -418,10 +426,34 @@ export class PollLoop {
     this.#requested.set(watcher, (this.#requested.get(watcher) ?? 0) | readiness);
   }
 
-  /** Polls, and gives each ready watcher a turn. */
-  #look(): void {
+  /**
+   * Polls, and gives each ready watcher a turn.
+   *
+   * @param isReady Whether the waiter says that a watcher is ready. If there is only one, it need not be asked which.
+   */
+  #look(isReady = false): void {
     if (!this.#open || this.#running) return;
-    const { set } = this.#open;
+    const only = isReady ? this.#onlyReader() : undefined;
+    this.#isGuessed = only !== undefined;
+    if (only) this.#due.push({ watcher: only, readiness: READABLE, worked: false });
+    else this.#collectDue(this.#open.set);
+    this.#wasActive = this.#due.length > 0;
+    if (!this.#wasActive) return this.#endTurns();
+    this.#spin.recordActivity();
+    this.#running = true;
+    this.#budget.start();
+    this.#runtime.runSteps(this.#step);
+  }
+
+  /** The only watcher, if all it can be ready for is to be read. */
+  #onlyReader(): Watcher | undefined {
+    const others = this.#requested.size + this.#writable.size + this.#paused.size + this.#suspended.size;
+    if (this.#count !== 1 || others > 0) return undefined;
+    const only = this.#only ??= this.#watchers.find((watcher) => watcher !== undefined)!;
+    return only.readsErrors ? undefined : only;
+  }
+
+  #collectDue(set: Poller): void {
     const found = this.#collect(set);
     const requested = this.#requested;
     if (requested.size > 0) this.#requested = new Map();
@@ -433,19 +465,14 @@ export class PollLoop {
     }
     for (const [watcher, readiness] of requested) this.#due.push({ watcher, readiness, worked: false });
     requested.clear();
-    this.#wasActive = this.#due.length > 0;
-    if (!this.#wasActive) return this.#endTurns();
-    this.#spin.recordActivity();
-    this.#running = true;
-    this.#budget.start();
-    this.#runtime.runSteps(this.#step);
   }
 
   /** One piece of work of one watcher. @returns Whether any watcher has more. */
   readonly #step = (): boolean => {
     for (let due: Due | undefined = this.#due[this.#turn]; due; due = this.#nextTurn()) {
       if (this.#work(due)) return due.worked = true;
-      this.#judge(due);
+      if (this.#isGuessed && !due.worked) this.#correct();
+      else this.#judge(due);
     }
     this.#endTurns();
     return false;
@@ -454,6 +481,15 @@ export class PollLoop {
   #nextTurn(): Due | undefined {
     this.#budget.start();
     return this.#due[++this.#turn];
+  }
+
+  /** The only watcher had nothing to read. What it is ready for instead, a poll tells. */
+  #correct(): void {
+    this.#isGuessed = false;
+    this.#due.length = 0;
+    this.#turn = -1;
+    if (this.#open) this.#collectDue(this.#open.set);
+    this.#wasActive = this.#due.length > 0;
   }
 
   /** @returns Whether something was done, so that ticks and promise jobs have to run. If not, the turn is over. */

@@ -213,6 +213,8 @@ export class FakeWaiter implements Waiter {
 export class FakeWatcher implements LateWatcher {
   readonly fd: number;
   token = 0;
+  /** So the loop polls also if there is no other watcher, unless a test says otherwise. */
+  readsErrors = true;
   readonly #epoll: ScriptedEpoll;
   readonly #record: string[];
   /** How many times it has something to do. At the end it is ready no more. */
