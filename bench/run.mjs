@@ -5,8 +5,8 @@
  *
  * Every measurement is a process of its own. In each round every contender of a workload runs once, in an order that is drawn
  * anew, so that whatever else the machine does strikes all alike. Figures are medians over the rounds; ratios are made within a
- * round first. Writes results.json, charts/*.svg and the table in README.md; with --packages, which measures npm packages instead,
- * packages.json and the table in bench/README.md. With --out=folder it writes there, and no table.
+ * round first. Writes results.json, charts/*.svg and the tables in README.md and bench/README.md; with --packages, which measures npm
+ * packages instead, packages.json and its table in bench/README.md. With --out=folder it writes there, and no table.
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { arch, cpus, release } from "node:os";
@@ -35,8 +35,18 @@ const times = options.quick ? { warm: 300, window: 400 } : { warm: 500, window: 
 const rounds = Number(options.rounds ?? (options.quick ? 1 : 7));
 /** What is measured, and where its figures go. Packages are not measured with koffi: some need a newer Node. */
 const suite = options.packages
-  ? { workloads: packages, runtimes: ["deno", "bun", "node"], results: "packages.json", readme: "bench/README.md" }
-  : { workloads, runtimes: Object.keys(runtimes), results: "results.json", readme: "README.md" };
+  ? {
+    workloads: packages,
+    runtimes: ["deno", "bun", "node"],
+    results: "packages.json",
+    tables: [["bench/README.md", "figures of packages"]],
+  }
+  : {
+    workloads,
+    runtimes: Object.keys(runtimes),
+    results: "results.json",
+    tables: [["README.md", "figures"], ["bench/README.md", "all figures"]],
+  };
 const wanted = options.runtimes?.split(",") ?? suite.runtimes;
 
 build();
@@ -63,8 +73,8 @@ function save() {
   writeFileSync(join(out, suite.results), `${JSON.stringify(results, null, 1)}\n`);
   if (!options.packages) drawCharts(results, join(out, "charts"));
   if (options.out) return;
-  writeTable(results, join(root, suite.readme), suite.results);
-  layOut(join(root, suite.readme), join(out, suite.results));
+  for (const [file, name] of suite.tables) writeTable(results, join(root, file), name, suite.results);
+  layOut(...suite.tables.map(([file]) => join(root, file)), join(out, suite.results));
 }
 
 /** Figures of all contenders by their names, `node/dgram-ffi` or `C, sendmmsg`: one value a round. */
