@@ -126,7 +126,9 @@ test("under --permission without --allow-ffi, Node keeps the built-in, and says 
 }, { skip: notNodeFfi });
 
 const [major] = process.versions.node.split(".").map(Number);
-const permission = major < 22 ? "--experimental-permission" : "--permission";
+const permission = process.allowedNodeEnvironmentFlags?.has("--permission")
+  ? "--permission"
+  : "--experimental-permission";
 
 test("a permission model that knows no --allow-net does not refuse the network", async () => {
   const flags = [permission, "--allow-fs-read=*", "--allow-addons", "--allow-worker"];

@@ -265,7 +265,8 @@ test("a name without an address is the error of getaddrinfo", async (t) => {
       socket.close();
     });`;
   const printed = (await printedBy(t, programFlags, code, new Network(t).host("nobody"))).trim();
-  assertMatch(printed, /^(ENOTFOUND|EAI_AGAIN) getaddrinfo \1 name\.invalid$/);
+  // Bun 1.4.0's own resolver reports ETIMEOUT.
+  assertMatch(printed, /^(ENOTFOUND|EAI_AGAIN|ETIMEOUT) getaddrinfo \1 name\.invalid$/);
   stated("EAI_AGAIN, ENOTFOUND", "getaddrinfo ENOTFOUND name");
 }, { skip: noNamespaces });
 
