@@ -10,7 +10,7 @@
 import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { run } from "./command.ts";
-import { CODE, CORE, DENO_DGRAM, entries, fileName } from "./package.ts";
+import { CODE, CORE, CORE_FOR_IMPORT, DENO_DGRAM, entries, fileName } from "./package.ts";
 
 /** The parts of the core, by the modules they come from. `register.js` does something when it is loaded, so it is an entry only. */
 const PARTS: Readonly<Record<string, string>> = {
@@ -51,8 +51,12 @@ export { moduleUrls } from "./ffi/runtimes/koffi.js";
   );
   writeFileSync(join(out, CORE), core(source));
   writeFileSync(
+    join(out, CORE_FOR_IMPORT),
+    `"use strict";\nconst core = require("./${CORE}");\nmodule.exports = core;\n`,
+  );
+  writeFileSync(
     join(out, DENO_DGRAM),
-    `import core from "./${CORE}";
+    `import core from "./${CORE_FOR_IMPORT}";
 export const { createSocket, Socket } = core.main;
 export default process.getBuiltinModule("node:dgram");
 `,
@@ -121,7 +125,7 @@ ${all.map((name) => `exports.${name} = core.${part}.${name};\n`).join("")}${end}
   );
   writeFileSync(
     join(out, `${file}.mjs`),
-    `import core from "./${CORE}";
+    `import core from "./${CORE_FOR_IMPORT}";
 core.moduleUrls.push(import.meta.url);
 export const { ${names.join(", ")} } = core.${part};
 ${hasDefault ? `export default core.${part}.default;\n` : ""}${end}`,
