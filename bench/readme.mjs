@@ -41,12 +41,13 @@ export function writeTable({ table, date, machine }, file, name, results) {
   const end = text.indexOf(END, begin);
   if (begin < 0 || end < begin) throw new Error(`${file} has no place for ${name}`);
   const labelOf = ({ workload, unit }) => `${workload}, ${unit}`;
-  const measuredOf = (label, name) =>
-    table.find((row) => labelOf(row) === label && row.runtime === runtimes[name].title)?.measured ?? "";
+  const measuredOf = (label, title) =>
+    table.find((row) => labelOf(row) === label && row.runtime === title)?.measured ?? "";
   const shown = name === "figures" ? table.filter(isFront) : table;
   const labels = [...new Set(shown.map(labelOf))];
-  const rows = labels.map((label) => [label, ...SHOWN.map((name) => measuredOf(label, name))]);
-  const head = ["", ...SHOWN.map((name) => runtimes[name].title)];
+  const titles = SHOWN.map((runtime) => runtimes[runtime].title);
+  const rows = labels.map((label) => [label, ...titles.map((title) => measuredOf(label, title))]);
+  const head = ["", ...titles];
   const command = results === "packages.json" ? "npm run bench -- --packages" : "npm run bench";
   const note =
     `Medians of ${date.slice(0, 10)}, ${machine.cores} cores, loopback; all figures, with their spread, are in ` +

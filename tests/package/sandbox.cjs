@@ -15,8 +15,6 @@ const context = vm.createContext({
   process: copy,
   performance,
   console,
-  Atomics,
-  SharedArrayBuffer,
   TextEncoder,
   TextDecoder,
 });
