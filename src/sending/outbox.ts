@@ -185,7 +185,8 @@ export class Outbox {
     if (!sender.takesSegments(path, controls)) return false;
     if (!this.#scheduled) this.schedule();
     copyPayload(bytes, length, this.#memory(), this.#used);
-    const joins = run !== undefined && run.sender === sender && canJoin(run, length, size, address, controls) &&
+    const shortest = length - (count - 1) * size;
+    const joins = run !== undefined && run.sender === sender && canJoin(run, length, shortest, address, controls) &&
       size === run.segmentSize && run.count + count <= this.#maxSegments;
     if (joins) this.#joinSegments(run, length, count, request);
     else this.#begin(sender, length, count, size, address, request, controls, size <= path.sure);
@@ -326,7 +327,7 @@ export class Outbox {
     const isAlike = run.address === address && run.controls === controls;
     const path = run.sender.segmentsTo(run.address);
     const isSure = path !== undefined && length <= path.sure;
-    const mayOpen = isAlike && this.#maxSegments > 1 && path !== undefined && length <= path.limit &&
+    const mayOpen = isAlike && length > 0 && this.#maxSegments > 1 && path !== undefined && length <= path.limit &&
       (isSure || this.#hasGoneAhead(path, length));
     if (!isSure && path !== undefined) this.#scouts.set(path, Math.max(length, this.#scouts.get(path) ?? 0));
     run.open = mayOpen && run.sender.takesSegments(path, controls);
@@ -430,16 +431,16 @@ export class Outbox {
  * - The payload does not become larger than a datagram can be. An empty message is no segment.
  *
  * @param length Bytes of all messages.
- * @param size Bytes of each but the last.
+ * @param shortest Bytes of the last one, which may be shorter than the others.
  */
 function canJoin(
   run: Run,
   length: number,
-  size: number,
+  shortest: number,
   address: EncodedAddress | undefined,
   controls: EncodedControls | undefined,
 ): boolean {
   return run.open && run.address === address && run.controls === controls &&
-    size <= run.segmentSize && (run.takesShorter || length % run.segmentSize === 0) &&
-    length > 0 && run.length + length <= MAX_PAYLOAD;
+    (shortest === run.segmentSize || (run.takesShorter && shortest < run.segmentSize && shortest > 0)) &&
+    run.length + length <= MAX_PAYLOAD;
 }
