@@ -69,6 +69,12 @@ const PROGRAMS = [
   { name: "Unix sockets", file: "unix.mjs", prints: ["hello from ./server.sock"] },
 ];
 
+const KNOWN = new Set([
+  ...["arm64", "gvisor", "kernels", ...KERNELS.map(({ release, architecture }) => `kernel@${release}-${architecture}`)],
+  ...PLATFORMS.flatMap(({ runtime, version }) => [runtime, `${runtime}@${version}`]),
+]);
+for (const name of only ?? []) if (!KNOWN.has(name)) throw new Error(`${name} is none of ${[...KNOWN].join(", ")}`);
+
 function run(command, parameters, cwd, timeout = 60_000, environment = {}) {
   const env = { ...process.env, NO_COLOR: "1", DENO_DIR: join(work, "deno_dir"), ...environment };
   const options = { cwd, env, encoding: "utf8", timeout, killSignal: "SIGKILL", maxBuffer: 1 << 28 };
