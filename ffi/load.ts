@@ -4,7 +4,6 @@
  *
  * @module
  */
-import { isMainThread } from "node:worker_threads";
 import type { Abi } from "./abi/abi.ts";
 import { abiOf } from "./current_abi.ts";
 import type { Binding } from "./libc/binding.ts";
@@ -37,7 +36,7 @@ import {
 import { koffiBinding, koffiPath, loadKoffi } from "./runtimes/koffi.ts";
 import { UNRESTRICTED } from "./runtimes/network_permission.ts";
 import { nodeBinding, type NodeFfi, nodeFfi, nodeNetworkPermission, nodeTicks } from "./runtimes/node.ts";
-import process, { nextTick } from "./runtimes/process.ts";
+import process, { nextTick, workerThreads } from "./runtimes/process.ts";
 import { stepPerTurn, stepsAsTicks, stepsWithTicks } from "./runtimes/turns.ts";
 import { obstacle, wantsKoffi } from "./support.ts";
 
@@ -136,7 +135,7 @@ function onNode(node: NodeFfi, abi: Abi): Runtime {
   const binding = nodeBinding(node, abi);
   const libc = libcOn(binding, abi);
   let createWaiter = onThreads(libc, nodePollSource(abi));
-  if (isMainThread && node.getCurrentEventLoop) createWaiter = onUv(node, createWaiter);
+  if (workerThreads().isMainThread && node.getCurrentEventLoop) createWaiter = onUv(node, createWaiter);
   return {
     binding: "node:ffi",
     libc,
@@ -181,7 +180,7 @@ function beforeExit(action: () => void): void {
  * @param isFollowed Whether that may be.
  */
 function libcOn(binding: Binding, abi: Abi, isFollowed = false): Libc {
-  const isMain = isMainThread && !isWebWorker();
+  const isMain = workerThreads().isMainThread && !isWebWorker();
   const open = (): ThreadOwner | undefined => {
     if (!isMain) return openThreadOwner(binding, abi);
     return isFollowed ? openRealmOwner(binding, abi, process) : undefined;
@@ -205,7 +204,7 @@ export function onUv(node: NodeFfi, fallback: WaiterFactory): WaiterFactory {
 /** In Bun's own loop, on Linux: elsewhere the numbers of descriptors are watched, and not files. */
 function onBunLoop(libc: Libc, binding: Binding, isWhole: boolean): WaiterFactory {
   const threads = new PollThreads(libc, bunPollSource(libc.abi), BUN_LONGEST_POLL);
-  const watches = isMainThread && isWhole && libc.abi.linux
+  const watches = workerThreads().isMainThread && isWhole && libc.abi.linux
     ? new LoopPlaces(libc, binding, bunConnect, threads)
     : threads;
   return (set, onReady) => new ThreadWaiter(set, onReady, watches);

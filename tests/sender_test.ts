@@ -448,7 +448,7 @@ test("room that is none, three times, has a timer ask", async () => {
 
 test("what would exceed the limit while others wait fails with ENOBUFS, and so much may wait as the limit says", () => {
   const it = new Bench();
-  it.sender.queueLimit = 10;
+  it.sender.limitQueue(10);
   // What the kernel takes does not count.
   it.addAll([6, 6, 30]);
   assertEquals([it.flush().join(" "), it.sender.failedCount], ["1x6 1x6 1x30", 0]);

@@ -22,9 +22,16 @@
  *
  * @module
  */
-import { Worker } from "node:worker_threads";
+import type { Worker } from "node:worker_threads";
 import type { Libc } from "../libc/libc.ts";
-import { clearImmediate, clearTimeout, hostProcess, setImmediate, setTimeout } from "../runtimes/process.ts";
+import {
+  clearImmediate,
+  clearTimeout,
+  hostProcess,
+  setImmediate,
+  setTimeout,
+  workerThreads,
+} from "../runtimes/process.ts";
 import type { Poller } from "./poller.ts";
 import { readablePollfd } from "./pollfd.ts";
 import type { Waiter } from "./waiter.ts";
@@ -140,6 +147,7 @@ class PollThread implements Watch {
       pollfd: readablePollfd(libc, -1).memory.buffer,
       fdOffset: libc.abi.layouts.pollfd.fd,
     };
+    const { Worker } = workerThreads();
     this.#worker = new Worker(threadSource(poll, longestPoll), { eval: true, workerData, execArgv: [] });
     this.#worker.unref();
     this.#worker.on("exit", () => hostProcess.removeListener("exit", this.#onProcessExit));

@@ -19,7 +19,6 @@ export class ImmediateSender implements Transmitter, MessageSender {
   }
   readonly queuedBytes = 0;
   readonly queuedCount = 0;
-  queueLimit = Infinity;
   readonly #libc: Libc;
   readonly #outbox: Outbox;
   readonly #socket: SendingSocket;
@@ -63,6 +62,9 @@ export class ImmediateSender implements Transmitter, MessageSender {
       requests[firstRequest]?.finish(sent < 0 ? sent : length);
     }
   }
+
+  /** Nothing waits. */
+  limitQueue(): void {}
 
   /** Nothing waits. */
   queueBehind(): boolean {

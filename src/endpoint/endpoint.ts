@@ -464,7 +464,7 @@ export abstract class DatagramEndpoint implements ReceivingSocket, LateWatcher {
 
   #startSender(): MessageSender {
     const sender = this.makeSender();
-    if (this.#sendQueueLimit !== Infinity) sender.queueLimit = this.#sendQueueLimit;
+    if (this.#sendQueueLimit !== Infinity) sender.limitQueue(this.#sendQueueLimit);
     return sender;
   }
 

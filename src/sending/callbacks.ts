@@ -67,12 +67,13 @@ export class SendCallbacks implements Reporting {
 
   /** Calls `callback` in the tick after the next, after those that were added before. */
   add(callback: DueCallback): void {
-    if (this.#group) {
-      this.#group.push(callback);
-    } else {
-      if (!this.#endOfTurn.scheduleWith(this)) nextTick(reportTo, this);
-      this.#group = [callback];
-    }
+    if (this.#group) this.#group.push(callback);
+    else this.#begin(callback);
+  }
+
+  #begin(callback: DueCallback): void {
+    if (!this.#endOfTurn.scheduleWith(this)) nextTick(reportTo, this);
+    this.#group = [callback];
   }
 
   /** The first tick. */

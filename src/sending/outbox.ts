@@ -29,8 +29,8 @@ export const ARENA_SIZE = 2 ** 20;
 /** The most bytes in one payload over IPv4. IPv6 allows slightly more. */
 const MAX_PAYLOAD = 65_507;
 
-/** The most entries of the array of requests that are kept for the next turn. */
-const REQUESTS_KEPT = 4096;
+/** The most requests for which there is room before the turn has messages. */
+const ROOM_FOR_REQUESTS = 4096;
 
 /** Passes the messages of one socket to the kernel. */
 export interface Transmitter {
@@ -120,7 +120,7 @@ export class Outbox {
   #next = 0;
   /** The last run, which the next message may join. */
   #last: Run | undefined = undefined;
-  /** Each message's request, and memory for those of later turns. */
+  /** Each message's request, and room for more. */
   #requests: (SendRequest | undefined)[] = [];
   #requestCount = 0;
   /** By path, the size of the largest message that a router might refuse and that goes ahead. */
@@ -185,7 +185,8 @@ export class Outbox {
     if (!sender.takesSegments(path, controls)) return false;
     if (!this.#scheduled) this.schedule();
     copyPayload(bytes, length, this.#memory(), this.#used);
-    const joins = run !== undefined && run.sender === sender && canJoin(run, length, size, address, controls) &&
+    const shortest = length - (count - 1) * size;
+    const joins = run !== undefined && run.sender === sender && canJoin(run, length, shortest, address, controls) &&
       size === run.segmentSize && run.count + count <= this.#maxSegments;
     if (joins) this.#joinSegments(run, length, count, request);
     else this.#begin(sender, length, count, size, address, request, controls, size <= path.sure);
@@ -326,7 +327,7 @@ export class Outbox {
     const isAlike = run.address === address && run.controls === controls;
     const path = run.sender.segmentsTo(run.address);
     const isSure = path !== undefined && length <= path.sure;
-    const mayOpen = isAlike && this.#maxSegments > 1 && path !== undefined && length <= path.limit &&
+    const mayOpen = isAlike && length > 0 && this.#maxSegments > 1 && path !== undefined && length <= path.limit &&
       (isSure || this.#hasGoneAhead(path, length));
     if (!isSure && path !== undefined) this.#scouts.set(path, Math.max(length, this.#scouts.get(path) ?? 0));
     run.open = mayOpen && run.sender.takesSegments(path, controls);
@@ -398,11 +399,9 @@ export class Outbox {
     if (this.#limitUntil !== Infinity && now() > this.#limitUntil) this.#endLimit();
   }
 
-  /** The array is used again, as growing takes longer than emptying. */
+  /** The next turn's array has as much room. It is new, as storing new objects in an old one takes V8 longer. */
   #forgetRequests(): void {
-    const [requests, count] = [this.#requests, this.#requestCount];
-    if (count > REQUESTS_KEPT) this.#requests = [];
-    else for (let i = 0; i < count; i++) requests[i] = undefined;
+    this.#requests = new Array(Math.min(this.#requestCount, ROOM_FOR_REQUESTS));
     this.#requestCount = 0;
   }
 
@@ -430,16 +429,16 @@ export class Outbox {
  * - The payload does not become larger than a datagram can be. An empty message is no segment.
  *
  * @param length Bytes of all messages.
- * @param size Bytes of each but the last.
+ * @param shortest Bytes of the last one, which may be shorter than the others.
  */
 function canJoin(
   run: Run,
   length: number,
-  size: number,
+  shortest: number,
   address: EncodedAddress | undefined,
   controls: EncodedControls | undefined,
 ): boolean {
   return run.open && run.address === address && run.controls === controls &&
-    size <= run.segmentSize && (run.takesShorter || length % run.segmentSize === 0) &&
-    length > 0 && run.length + length <= MAX_PAYLOAD;
+    (shortest === run.segmentSize || (run.takesShorter && shortest < run.segmentSize && shortest > 0)) &&
+    run.length + length <= MAX_PAYLOAD;
 }

@@ -31,12 +31,13 @@ export abstract class QueueingSender implements RetryingTransmitter {
   failedCount = 0;
   /** By errno, how many payloads of several messages were refused, so that the messages were sent one by one. */
   segmentRefusals: Map<number, number> | undefined;
-  /** The most bytes that may be queued. A message that would exceed it while others wait fails with ENOBUFS. */
-  queueLimit = Infinity;
+  #queueLimit = Infinity;
   /** The last turn in which messages were sent at once. */
   #turn = -1;
   /** Whether transmitting has begun and has not finished. */
   #isTransmitting = false;
+  /** Whether the next message may have to wait, or be refused: {@linkcode QueueingSender.#holdBack} knows. */
+  #mayHoldBack = false;
 
   constructor(libc: Libc, outbox: Outbox) {
     this.libc = libc;
@@ -69,6 +70,9 @@ export abstract class QueueingSender implements RetryingTransmitter {
     }
   }
 
+  /** Whether any messages wait. */
+  protected abstract waits(): boolean;
+
   /** Queues a message if others wait that it must not overtake. @returns Whether it did. */
   abstract queueBehind(
     payload: Payload,
@@ -88,6 +92,14 @@ export abstract class QueueingSender implements RetryingTransmitter {
   protected abstract waitingChanged(): void;
 
   /**
+   * Limits the bytes that may be queued. A message that would exceed the limit while others wait fails with ENOBUFS.
+   */
+  limitQueue(bytes: number): void {
+    this.#queueLimit = bytes;
+    this.#mayHoldBack = true;
+  }
+
+  /**
    * Accepts a message. It is sent at the end of the turn or with {@linkcode QueueingSender.leave}, after those that
    * wait. Its bytes are copied before this returns. If this throws, the message was not accepted.
    */
@@ -98,17 +110,32 @@ export abstract class QueueingSender implements RetryingTransmitter {
     request: SendRequest | undefined,
     controls?: EncodedControls,
   ): void {
-    // A message must not overtake those whose sending was interrupted.
-    if (this.#isTransmitting) this.outbox.flush();
-    if (this.queueLimit !== Infinity && this.exceedsLimit(length)) {
-      return this.#refuse(request, "ENOBUFS");
-    }
-    const isTaken = this.queueBehind(payload, length, address, request, controls) ||
-      this.outbox.add(this, payload, length, address, request, controls);
-    if (!isTaken) return this.#refuse(request, "EMSGSIZE");
+    // V8 includes this in its callers if it is short. So what is rare stands elsewhere.
+    if (this.#mayHoldBack && this.#holdBack(payload, length, address, request, controls)) return;
+    if (!this.outbox.add(this, payload, length, address, request, controls)) return this.#refuse(request, "EMSGSIZE");
     this.queuedCount++;
     this.queuedBytes += length;
     if (this.outbox.isEnding) this.#leaveAtEnd();
+  }
+
+  /** Queues a message that must not overtake others, or refuses it. @returns Whether it did either. */
+  #holdBack(
+    payload: Payload,
+    length: number,
+    address: EncodedAddress | undefined,
+    request: SendRequest | undefined,
+    controls: EncodedControls | undefined,
+  ): boolean {
+    // Those whose sending was interrupted go first.
+    if (this.#isTransmitting) this.outbox.flush();
+    if (this.#queueLimit !== Infinity && this.exceedsLimit(length)) {
+      this.#refuse(request, "ENOBUFS");
+      return true;
+    }
+    if (!this.queueBehind(payload, length, address, request, controls)) return false;
+    this.queuedCount++;
+    this.queuedBytes += length;
+    return true;
   }
 
   #refuse(request: SendRequest | undefined, reason: "EMSGSIZE" | "ENOBUFS"): void {
@@ -141,9 +168,9 @@ export abstract class QueueingSender implements RetryingTransmitter {
    * Whether `length` more bytes would exceed the limit while others wait, once all messages that can be sent were sent.
    */
   protected exceedsLimit(length: number): boolean {
-    if (this.queuedBytes + length <= this.queueLimit) return false;
+    if (this.queuedBytes + length <= this.#queueLimit) return false;
     this.outbox.flush();
-    return this.queuedCount > 0 && this.queuedBytes + length > this.queueLimit;
+    return this.queuedCount > 0 && this.queuedBytes + length > this.#queueLimit;
   }
 
   /**
@@ -173,9 +200,10 @@ export abstract class QueueingSender implements RetryingTransmitter {
   /** Called by the outbox: sends the runs from `first` up to `end`. */
   transmit(collected: Collected, first: number, end: number): void {
     if (this.#isTransmitting) this.recover(collected, first, end);
-    this.#isTransmitting = true;
+    this.#isTransmitting = this.#mayHoldBack = true;
     this.transmitRuns(collected, first, end);
     this.#isTransmitting = false;
+    this.#mayHoldBack = this.#queueLimit !== Infinity || this.waits();
   }
 
   /** Settles messages that the kernel accepted in a call whose outcome was not recorded. */

@@ -101,7 +101,7 @@ export interface UdpSendingSocket extends SendingSocket {
 
 /** What a socket needs from its sending side. */
 export type MessageSender =
-  & Pick<Sender, "add" | "leave" | "resume" | "cancel" | "withdraw" | "queuedBytes" | "queuedCount" | "queueLimit">
+  & Pick<Sender, "add" | "leave" | "resume" | "cancel" | "withdraw" | "queuedBytes" | "queuedCount" | "limitQueue">
   // Not all have segments or counts.
   & Partial<Pick<Sender, "allowSegments" | "addSegments" | "counts" | "failedCount" | "segmentRefusals">>;
 
@@ -173,7 +173,7 @@ export class Sender extends QueueingSender {
     controls: EncodedControls | undefined,
   ): boolean {
     const { length } = segments.bytes;
-    if (this.#waits() || this.exceedsLimit(length)) return false;
+    if (this.waits() || this.exceedsLimit(length)) return false;
     if (!this.outbox.addSegments(this, segments, address, request, controls)) return false;
     this.queuedCount += segments.count;
     this.queuedBytes += length;
@@ -188,7 +188,7 @@ export class Sender extends QueueingSender {
     request: SendRequest | undefined,
     controls: EncodedControls | undefined,
   ): boolean {
-    if (!this.#waits()) return false;
+    if (!this.waits()) return false;
     this.#waiting!.push({ bytes: ownCopy(payload), address, request, controls });
     return true;
   }
@@ -205,26 +205,25 @@ export class Sender extends QueueingSender {
   }
 
   override tryWaiting(): void {
-    if (this.#waits()) this.retryQueue(this.#queue(), Infinity);
+    if (this.waits()) this.retryQueue(this.#queue(), Infinity);
   }
 
   /** Fails all messages that wait, as the socket is closing. */
   cancel(): void {
     this.#stopTimer();
-    while (this.#waits()) this.failFirst(this.#queue(), -this.libc.abi.errno.ECANCELED);
+    while (this.waits()) this.failFirst(this.#queue(), -this.libc.abi.errno.ECANCELED);
     this.outbox.waiting.delete(this);
   }
 
   protected override transmitRuns(collected: Collected, first: number, end: number): void {
     // No message may overtake one of an earlier turn that found no room.
-    const blockedAt = this.#waits() ? first : this.sendRuns(collected, first, end);
+    const blockedAt = this.waits() ? first : this.sendRuns(collected, first, end);
     if (blockedAt === end) return;
     for (let i = blockedAt; i < end; i++) this.keep(collected, collected.runs[i]!, this.#queue());
     if (this.#timer === undefined) this.#wait();
   }
 
-  /** A method, as V8 calls its runtime for each use of a private getter. */
-  #waits(): boolean {
+  protected override waits(): boolean {
     return this.#waiting !== undefined && this.#waiting.length > 0;
   }
 
@@ -237,7 +236,7 @@ export class Sender extends QueueingSender {
   }
 
   protected override waitingChanged(): void {
-    if (!this.#waits()) this.#stopTimer();
+    if (!this.waits()) this.#stopTimer();
     this.#wait();
   }
 
@@ -247,7 +246,7 @@ export class Sender extends QueueingSender {
    */
   #retry(): void {
     let count = this.#noRoom === this.libc.abi.errno.ENOBUFS ? 1 : RETRY_BATCH;
-    for (let tried = 0; this.#waits() && tried < RETRY_BATCH; tried += count, count *= 2) {
+    for (let tried = 0; this.waits() && tried < RETRY_BATCH; tried += count, count *= 2) {
       this.#noRoom = 0;
       this.#note(this.retryQueue(this.#queue(), Math.min(count, RETRY_BATCH)));
       if (this.#noRoom !== 0 && !this.#giveUpFirst()) break;
@@ -287,7 +286,7 @@ export class Sender extends QueueingSender {
 
   /** Requests a call of `resume` when there may be room, if messages wait. */
   #wait(): void {
-    const waits = this.#waits();
+    const waits = this.waits();
     const byTimer = waits &&
       (this.#noRoom === this.libc.abi.errno.ENOBUFS || this.#falseAlarms >= MAX_FALSE_ALARMS);
     if (byTimer) this.#startTimer();

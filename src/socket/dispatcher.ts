@@ -110,7 +110,7 @@ export class Dispatcher implements OperationOwner {
     if (destination === undefined) return false;
     const operation = callback ? new SendOperation(this, callback as SendCallback, address, port) : undefined;
     operation?.scheduleAfterLookup();
-    endpoint.send(message, byteLength(message), destination, operation);
+    endpoint.collect(message, byteLength(message), destination, operation);
     return true;
   }
 

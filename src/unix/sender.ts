@@ -50,6 +50,10 @@ export class UnixSender extends QueueingSender implements MessageSender {
     this.#socket = socket;
   }
 
+  protected override waits(): boolean {
+    return this.#backlogs.size > 0;
+  }
+
   /** Queues a message if others wait that it must not overtake. @returns Whether it did. */
   override queueBehind(
     payload: Payload,
