@@ -87,6 +87,14 @@ export class Pointer {
   }
 }
 
+/** The pointer's value, after a check that its memory has as many bytes as the call may read or write. */
+export function checkedPointer(pointer: Pointer, length: number): unknown {
+  if (!(length >= 0 && length <= pointer.room)) {
+    throw new RangeError(`A native call would touch ${length} bytes where ${pointer.room} are`);
+  }
+  return pointer.value;
+}
+
 function checkRange(memory: Memory, offset: number): void {
   if (!(offset >= 0 && offset < memory.size)) {
     throw new RangeError(`Cannot point at byte ${offset} of a block of ${memory.size} bytes`);

@@ -6,7 +6,7 @@
 import type { Abi, LinuxConstants } from "../abi/abi.ts";
 import type { Binding, NativeFunctions } from "./binding.ts";
 import type { Libc } from "./libc.ts";
-import { Memory, Pointer, undetachableBuffer } from "./memory.ts";
+import { checkedPointer, Memory, Pointer, undetachableBuffer } from "./memory.ts";
 import { type DescriptorOwner, PROCESS } from "./thread_exit.ts";
 
 /** How often a call is made whose errno is doubtful: {@linkcode NativeLibc.certain}. */
@@ -154,7 +154,16 @@ export class NativeLibc implements Libc {
   }
 
   fcntl(fd: number, cmd: number, arg: number): number {
-    return this.certain(() => this.#result(this.#c.fcntl(this.#int(fd), this.#int(cmd), this.#int(arg))));
+    return this.certain(() => this.#result(this.callFcntl(fd, cmd, arg)));
+  }
+
+  /** fcntl(2), without the errno. macOS takes the argument elsewhere (see prototypes.ts). */
+  protected callFcntl(fd: number, cmd: number, arg: number): number {
+    const c = this.#c;
+    const int = this.#int;
+    if (this.abi.platform !== "darwin") return c.fcntl(int(fd), int(cmd), int(arg)) as number;
+    const word = this.#binding.toSizeT(arg);
+    return c.fcntl(int(fd), int(cmd), word, word, word, word, word, word, word) as number;
   }
 
   clock_gettime(clockid: number, tp: Pointer): number {
@@ -309,23 +318,11 @@ export class NativeLibc implements Libc {
     this.#c = Object.assign(Object.create(c), calls);
   }
 
-  /** macOS lacks the batch calls and takes fcntl's argument elsewhere (see prototypes.ts). */
+  /** macOS lacks the batch calls. */
   #replaceMissingOnDarwin(): void {
     this.sendmmsg = this.#batch((fd, msg, flags) => this.sendmsg(fd, msg, flags));
     this.recvmmsg = this.#receivingBatch();
-    this.fcntl = (fd, cmd, arg) => {
-      const word = this.#binding.toSizeT(arg);
-      return this.#result(this.#c.fcntl(this.#int(fd), this.#int(cmd), word, word, word, word, word, word, word));
-    };
   }
-}
-
-/** The pointer's value, after a check that its memory has as many bytes as the call may read or write. */
-function checkedPointer(pointer: Pointer, length: number): unknown {
-  if (!(length >= 0 && length <= pointer.room)) {
-    throw new RangeError(`A native call would touch ${length} bytes where ${pointer.room} are`);
-  }
-  return pointer.value;
 }
 
 function isNull(pointer: unknown): boolean {

@@ -2,16 +2,20 @@
  * {@linkcode Libc} in a Worker: what it opens is closed when the thread ends. In `bun test` and Deno's main thread: when the next
  * realm begins.
  *
- * A Worker can be terminated at any call of a function. So a new descriptor is written to its slot in the same expression that opens
- * it, and a slot is emptied right before its descriptor is closed: after that the number may belong to someone else.
+ * A Worker can be terminated at any call of a function, but not when one returns. So nothing is called between a system call and what
+ * belongs to it: a new descriptor is written to its slot in the same expression that opens it, and a slot is emptied in the statement
+ * after that which closes its descriptor, as the number may then belong to someone else.
  *
  * @module
  */
 import type { Abi } from "../abi/abi.ts";
 import type { Binding, NativeFunctions } from "./binding.ts";
-import type { Pointer } from "./memory.ts";
+import { checkedPointer, type Pointer } from "./memory.ts";
 import { NativeLibc } from "./native_libc.ts";
 import type { Slot, ThreadOwner } from "./thread_exit.ts";
+
+/** sizeof(int[2]) */
+const PAIR_SIZE = 8;
 
 /** The real C library, in a thread that ends before its process. */
 export class OwningLibc extends NativeLibc {
@@ -60,23 +64,41 @@ export class OwningLibc extends NativeLibc {
   }
 
   override kqueue(): number {
-    const fd = super.kqueue();
-    if (fd >= 0) this.owner.own(fd);
-    return fd;
+    const c = this.#c;
+    return this.certain(() => {
+      const slot = this.owner.reserve();
+      if (!slot) return this.#settle(slot, c.kqueue());
+      return this.#settle(slot, slot[0] = c.kqueue());
+    });
   }
 
+  /** What the kernel has written is copied to the slots without a call in between. */
   override socketpair(domain: number, type: number, protocol: number, sv: Pointer): number {
-    const result = super.socketpair(domain, type, protocol, sv);
-    if (result < 0) return result;
-    const start = sv.memory.size - sv.room;
-    for (const at of [start, start + 4]) this.owner.own(sv.memory.view.getInt32(at, true));
-    return result;
+    const c = this.#c;
+    const int = this.#int;
+    const memory = checkedPointer(sv, PAIR_SIZE);
+    const pair = new Int32Array(sv.memory.buffer, sv.memory.size - sv.room, 2);
+    return this.certain(() => {
+      const [first, second] = [this.owner.reserve(), this.owner.reserve()];
+      const result = c.socketpair(int(domain), int(type), int(protocol), memory) as number;
+      if (result >= 0) {
+        if (first) first[0] = pair[0]!;
+        if (second) second[0] = pair[1]!;
+      }
+      const errno = result < 0 ? this.#errno() : 0;
+      this.owner.settle(first, result < 0 ? result : pair[0]!);
+      this.owner.settle(second, result < 0 ? result : pair[1]!);
+      return result < 0 ? -errno : result;
+    });
   }
 
   override fcntl(fd: number, cmd: number, arg: number): number {
-    const result = super.fcntl(fd, cmd, arg);
-    if (result >= 0 && cmd === this.abi.constants.F_DUPFD_CLOEXEC) this.owner.own(result);
-    return result;
+    if (cmd !== this.abi.constants.F_DUPFD_CLOEXEC) return super.fcntl(fd, cmd, arg);
+    return this.certain(() => {
+      const slot = this.owner.reserve();
+      if (!slot) return this.#settle(slot, this.callFcntl(fd, cmd, arg));
+      return this.#settle(slot, slot[0] = this.callFcntl(fd, cmd, arg));
+    });
   }
 
   override close(fd: number): number {
@@ -88,14 +110,8 @@ export class OwningLibc extends NativeLibc {
       this.owner.vacate(fd, slot);
       return -this.abi.errno.EBADF;
     }
+    const result = c.close(this.#int(fd)) as number;
     slot[0] = -1;
-    let result: number;
-    try {
-      result = c.close(this.#int(fd));
-    } catch (error) {
-      slot[0] = fd;
-      throw error;
-    }
     const errno = result < 0 ? this.#errno() : 0;
     try {
       this.owner.vacate(fd, slot);

@@ -27,9 +27,15 @@ export type Slot = Int32Array | Int16Array;
 /** Makes an empty slot, or returns undefined if there is no memory for one more. @param fd Any open descriptor. */
 type SlotMaker = (fd: number) => Slot | undefined;
 
+/** How many slots are kept in reserve: as many as descriptors that one call opens (socketpair(2)). */
+const RESERVE = 2;
+
+/** STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO */
+const STANDARD_STREAMS = [0, 1, 2];
+
 /**
  * What is registered for a thread's end cannot be removed. But it reads its descriptor from memory, and -1 closes nothing. So slots are
- * used again; there are as many as descriptors were ever open at once, and one to spare.
+ * used again; there are as many as descriptors were ever open at once, and {@linkcode RESERVE}.
  */
 export class ThreadOwner implements DescriptorOwner {
   readonly #make: SlotMaker;
@@ -39,6 +45,8 @@ export class ThreadOwner implements DescriptorOwner {
 
   constructor(make: SlotMaker) {
     this.#make = make;
+    // The first descriptors need slots, too. One of the standard streams is usually open.
+    for (const fd of STANDARD_STREAMS) this.#makeReserve(fd);
   }
 
   /** A slot for a descriptor that is about to be opened. It must be written at once, as the Worker may be terminated in between. */
@@ -54,12 +62,12 @@ export class ThreadOwner implements DescriptorOwner {
     }
     if (slot) this.#slots[fd] = slot;
     else this.own(fd);
-    if (this.#free.length === 0) this.#add(fd);
+    this.#makeReserve(fd);
   }
 
   own(fd: number): void {
     if (this.#slots[fd]) return;
-    if (this.#free.length === 0) this.#add(fd);
+    this.#makeReserve(fd);
     const slot = this.#free.pop();
     if (!slot) return;
     slot[0] = fd;
@@ -84,9 +92,12 @@ export class ThreadOwner implements DescriptorOwner {
     this.#free.push(slot);
   }
 
-  #add(fd: number): void {
-    const slot = this.#make(fd);
-    if (slot) this.#free.push(slot);
+  #makeReserve(fd: number): void {
+    while (this.#free.length < RESERVE) {
+      const slot = this.#make(fd);
+      if (!slot) return;
+      this.#free.push(slot);
+    }
   }
 }
 

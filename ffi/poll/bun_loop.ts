@@ -86,6 +86,8 @@ class LoopPlace implements Watch {
   readonly #loop: BunLoop;
   readonly #poller: Poller;
   readonly #socket: BunSocket;
+  /** Its descriptor, which it closes when it is terminated. */
+  readonly #fd: number;
   /** The other end of the pair that Bun reads from. */
   readonly #writeFd: number;
   #isTried = false;
@@ -95,10 +97,11 @@ class LoopPlace implements Watch {
   onReady: () => void = () => {};
   onFailed: () => void = () => {};
 
-  private constructor(loop: BunLoop, poller: Poller, socket: BunSocket, writeFd: number) {
+  private constructor(loop: BunLoop, poller: Poller, socket: BunSocket, fd: number, writeFd: number) {
     this.#loop = loop;
     this.#poller = poller;
     this.#socket = socket;
+    this.#fd = fd;
     this.#writeFd = writeFd;
     poller.add(writeFd, TRIAL_TOKEN, WRITABLE);
     this.#writeByte();
@@ -117,12 +120,12 @@ class LoopPlace implements Watch {
     const isThere = socket !== undefined && loop.replace(fd, readFd);
     libc.close(readFd);
     if (isThere) {
-      const place = new LoopPlace(loop, poller, socket, writeFd);
+      const place = new LoopPlace(loop, poller, socket, fd, writeFd);
       hear = () => place.#hear();
       return place;
     }
     loop.isBroken = fd >= 0;
-    if (socket) socket.terminate();
+    if (socket) terminate(libc, socket, fd);
     else if (fd >= 0) libc.close(fd);
     libc.close(writeFd);
     return undefined;
@@ -151,7 +154,7 @@ class LoopPlace implements Watch {
     this.onReady = this.onFailed = () => {};
     if (!this.#isTried) this.#poller.remove(this.#writeFd);
     // What Bun has heard of the poller in this turn of the loop, it forgets with the socket.
-    this.#socket.terminate();
+    terminate(this.#loop.libc, this.#socket, this.#fd);
     this.#loop.libc.close(this.#writeFd);
   }
 
@@ -182,6 +185,12 @@ class LoopPlace implements Watch {
     this.#socket.unref();
     this.onFailed();
   }
+}
+
+/** Bun closes the descriptor. After that the number may be somebody else's, so it must not be closed at the end of the thread or realm. */
+function terminate(libc: Libc, socket: BunSocket, fd: number): void {
+  libc.owner.disown(fd);
+  socket.terminate();
 }
 
 /** Places in Bun's loop, or threads if there are none. */
