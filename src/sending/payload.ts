@@ -17,9 +17,8 @@ export function isBytes(value: unknown): value is Uint8Array {
 
 /** The current number of bytes: 0 if the buffer was detached, or has become too short for the array. */
 export function byteLength(bytes: Uint8Array): number {
-  // If there is a last element and none after it, the property is right. The getter takes 4 ns, as V8 calls it.
-  const { length } = bytes;
-  return bytes[length - 1] !== undefined && bytes[length] === undefined ? length : lengthGetter.call(bytes);
+  // An element that was read tells V8 the kind of array, so that it reads the length without calling the getter, which takes 4 ns.
+  return bytes[0] === undefined ? 0 : lengthGetter.call(bytes);
 }
 
 /** The current length of a payload in bytes. */
