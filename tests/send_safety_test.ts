@@ -206,6 +206,23 @@ testAlike(
   },
 );
 
+for (const isConnected of [false, true]) {
+  const kind = isConnected ? "a connected" : "an unconnected";
+  testBoth(`no code of the program runs for the bytes of a message (${kind} socket)`, async (t, family) => {
+    const { receiver, send } = await pair(t, family, isConnected);
+    let reads = 0;
+    const get = (): number => ++reads;
+    const properties = Object.fromEntries(["length", "byteLength", "byteOffset"].map((name) => [name, { get }]));
+    // The second one goes to a destination that is known.
+    for (const text of ["first", "second"]) {
+      const heard = nextMessage(receiver);
+      send(Object.defineProperties(new Uint8Array(new TextEncoder().encode(text)), properties));
+      assertEquals((await heard).text, text);
+    }
+    assertEquals(reads, 0);
+  });
+}
+
 testBoth("payloads that lie do not break the flush of others' messages", async (t, family) => {
   const { receiver, sender, send, port } = await pair(t, family);
   const other = await t.bound(family.type);
