@@ -95,7 +95,7 @@ test(
     await other.call("send", "x", { ...to, address: addressOf(FAMILIES[1], 2), tos: LOW_DELAY });
     assertEquals(counted(), 2);
   },
-  { skip: noFirewall },
+  { skip: noFirewall ?? linuxOnly("IP_TOS for single datagrams") },
 );
 
 test("a transmit time holds nothing back without fq or etf; with fq it does", async (t) => {
@@ -122,7 +122,7 @@ test("a transmit time holds nothing back without fq or etf; with fq it does", as
     return console.log("not tried: this kernel has no fq");
   }
   assert(await delayOf() >= 500, "it came before its time");
-}, skip);
+}, { skip: skip.skip ?? linuxOnly("SO_TXTIME") });
 
 testBoth(
   "transmit timestamps that find the receive buffer full are lost, and an overrun is counted",
@@ -247,4 +247,4 @@ testBoth("behind TPROXY, a transparent proxy is told the destination that the se
   await server.send("!", remote.port, remote.address);
   const answer = await client.next();
   assertEquals([answer.text, answer.remote.address, answer.remote.port], ["!", far, 53]);
-}, { skip: noFirewall });
+}, { skip: noFirewall ?? linuxOnly("IP_TRANSPARENT") });

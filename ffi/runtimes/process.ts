@@ -11,6 +11,7 @@
  * @module
  */
 import * as timers from "node:timers";
+import type * as workers from "node:worker_threads";
 
 const { process }: { process: NodeJS.Process } = globalThis;
 
@@ -24,8 +25,7 @@ export const hostProcess: NodeJS.Process = timers.setTimeout instanceof Function
   : process.getBuiltinModule("node:vm").runInThisContext("process");
 
 /** `node:worker_threads`, which only whoever opens a socket needs. Loading it takes Node 4 ms. */
-export const workerThreads = (): typeof import("node:worker_threads") =>
-  process.getBuiltinModule("node:worker_threads");
+export const workerThreads = (): typeof workers => process.getBuiltinModule("node:worker_threads");
 
 /** `process.nextTick` */
 export const nextTick: NodeJS.Process["nextTick"] = process.nextTick.bind(process);
