@@ -69,6 +69,7 @@ const PROGRAMS = [
   { name: "Unix sockets", file: "unix.mjs", prints: ["hello from ./server.sock"] },
 ];
 
+/** What `--only` may name. */
 const KNOWN = new Set([
   ...["arm64", "gvisor", "kernels", ...KERNELS.map(({ release, architecture }) => `kernel@${release}-${architecture}`)],
   ...PLATFORMS.flatMap(({ runtime, version }) => [runtime, `${runtime}@${version}`]),

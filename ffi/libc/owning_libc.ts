@@ -85,10 +85,9 @@ export class OwningLibc extends NativeLibc {
         if (first) first[0] = pair[0]!;
         if (second) second[0] = pair[1]!;
       }
-      const errno = result < 0 ? this.#errno() : 0;
-      this.owner.settle(first, result < 0 ? result : pair[0]!);
+      const settled = this.#settle(first, result < 0 ? result : pair[0]!);
       this.owner.settle(second, result < 0 ? result : pair[1]!);
-      return result < 0 ? -errno : result;
+      return result < 0 ? settled : result;
     });
   }
 

@@ -128,7 +128,7 @@ export abstract class QueueingSender implements RetryingTransmitter {
   ): boolean {
     // Those whose sending was interrupted go first.
     if (this.#isTransmitting) this.outbox.flush();
-    if (this.#queueLimit !== Infinity && this.exceedsLimit(length)) {
+    if (this.exceedsLimit(length)) {
       this.#refuse(request, "ENOBUFS");
       return true;
     }
