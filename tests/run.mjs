@@ -204,19 +204,24 @@ function run(command, parameters, environment = {}) {
   });
 }
 
-/** Counts the test cases of a JUnit report. */
+/** Node leaves a `>` in an attribute as it is. */
+const TEST_CASE = /<testcase\b((?:\s+[\w:-]+="[^"]*")*)\s*(?:\/>|>(.*?)<\/testcase>)/gs;
+
+/** Counts the test cases of a JUnit report, and collects what those that failed say. */
 function count(name) {
-  const counts = { passed: 0, failed: 0, skipped: 0 };
+  const counts = { passed: 0, failed: 0, skipped: 0, failures: [] };
   let report;
   try {
     report = readFileSync(junit(name), "utf8");
   } catch {
     return counts;
   }
-  for (const [, attributes, body = ""] of report.matchAll(/<testcase\b([^>]*?)(?:\/>|>(.*?)<\/testcase>)/gs)) {
+  for (const [, attributes, body = ""] of report.matchAll(TEST_CASE)) {
     if (/<skipped\b/.test(body)) counts.skipped++;
-    else if (/<(failure|error)\b/.test(body) || /\bfailure=/.test(attributes)) counts.failed++;
-    else counts.passed++;
+    else if (/<(failure|error)\b/.test(body) || /\bfailure=/.test(attributes)) {
+      counts.failed++;
+      counts.failures.push(`${name}: ${/\bname="([^"]*)"/.exec(attributes)?.[1]}\n${body.trim().slice(0, 3_000)}`);
+    } else counts.passed++;
   }
   return counts;
 }
@@ -232,6 +237,7 @@ function isLeftOut(name) {
 mkdirSync(work, { recursive: true });
 const total = { passed: 0, failed: 0, skipped: 0 };
 const lines = [];
+const failures = [];
 let broken = false;
 
 /** Those that take longest first. Columns of one kind share what they build, so they follow each other. */
@@ -254,6 +260,7 @@ async function runColumn(name) {
   const status = lanes === 1 ? await runtimes[name]() : await runQuietly(name);
   const counts = count(name);
   for (const key of Object.keys(total)) total[key] += counts[key];
+  failures.push(...counts.failures);
   const empty = counts.passed === 0;
   broken ||= status !== 0 || counts.failed > 0 || empty;
   lines.push(
@@ -275,6 +282,8 @@ async function runQuietly(name) {
 }
 
 await Promise.all(Array.from({ length: lanes }, runLane));
+// Once more at the end: a long log is seldom kept whole.
+for (const failure of failures) console.log(`\nfailed in ${failure}`);
 console.log(`\n${lines.join("\n")}`);
 if (broken && total.failed === 0) total.failed = 1;
 console.log(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped`);
