@@ -45,7 +45,7 @@ class Recorder implements RetryingTransmitter {
   retried = Infinity;
   tried = 0;
 
-  segmentsTo(): Path | undefined {
+  segmentsTo(_address?: EncodedAddress): Path | undefined {
     return this.path;
   }
 
@@ -170,6 +170,26 @@ test("a sender is asked whether segments may leave once for each run, and not be
   assertEquals(outbox.addSegments(sender, segments, ADDRESSES.A, undefined, undefined), false);
   outbox.flush();
   assertEquals(sender.calls, [["1x10 A", "1x10 A", "1x10 A"]]);
+});
+
+test("a sender is asked for no path if each message has another destination", () => {
+  const { outbox, sender } = outboxWith();
+  let asked = 0;
+  sender.segmentsTo = () => (asked++, sender.path);
+  sender.path = pathWith(10);
+  for (const to of ["A", "B", "A", "B"]) add(outbox, sender, 20, to);
+  for (const controls of ["x", "y"]) add(outbox, sender, 20, "B", controls);
+  outbox.flush();
+  assertEquals([asked, sender.calls], [0, [["1x20 A", "1x20 B", "1x20 A", "1x20 B", "1x20 Bx", "1x20 By"]]]);
+});
+
+test("what goes ahead by another path does not count, and neither do messages between", () => {
+  const { outbox, sender } = outboxWith();
+  const paths = new Map(Object.values(ADDRESSES).map((address) => [address, pathWith(10)]));
+  sender.segmentsTo = (address) => paths.get(address!);
+  for (const to of ["A", "B", "B", "A", "A"]) add(outbox, sender, 20, to);
+  outbox.flush();
+  assertEquals(sender.calls, [["1x20 A", "1x20 B", "1x20 B", "2x20 A"]]);
 });
 
 test("messages of different senders go in their order, each sender's together where they stand together", () => {

@@ -123,8 +123,9 @@ export class Outbox {
   /** Each message's request, and room for more. */
   #requests: (SendRequest | undefined)[] = [];
   #requestCount = 0;
-  /** By path, the size of the largest message that a router might refuse and that goes ahead. */
+  /** By path, the size of the largest message that a router might refuse, of the runs up to `#scoutedRuns`. */
   readonly #scouts = new Map<Path, number>();
+  #scoutedRuns = 0;
   #used = 0;
   #scheduled = false;
 
@@ -181,7 +182,7 @@ export class Outbox {
     if (!isPayload || length <= (count - 1) * size || this.#isFull(length)) return false;
     const run = this.#last;
     if (run !== undefined && run.isUndecided && run.sender === sender) this.#decide(run, address, controls);
-    if (size > path.sure && (length < count * size || !this.#hasGoneAhead(path, size))) return false;
+    if (size > path.sure && (length < count * size || !this.#hasGoneAhead(path, size, this.#runs.length))) return false;
     if (!sender.takesSegments(path, controls)) return false;
     if (!this.#scheduled) this.schedule();
     copyPayload(bytes, length, this.#memory(), this.#used);
@@ -319,26 +320,36 @@ export class Outbox {
   }
 
   /**
-   * Determines whether messages may join a run of one. @param address The destination of the next message, and its
-   * control data: if they differ, it cannot join, and there is less to find out.
+   * Determines whether messages may join the last run, which has one. If the next message has another destination, or
+   * other control data, it cannot join in any case. Then the path is not looked for: to do so takes as long as the rest
+   * if each message has another destination.
+   *
+   * @param address The destination of the next message.
+   * @param controls The control data of the next message.
    */
   #decide(run: Run, address: EncodedAddress | undefined, controls: EncodedControls | undefined): void {
+    if (run.address !== address || run.controls !== controls) return;
     const { length } = run;
-    const isAlike = run.address === address && run.controls === controls;
-    const path = run.sender.segmentsTo(run.address);
+    const path = run.sender.segmentsTo(address);
     const isSure = path !== undefined && length <= path.sure;
-    const mayOpen = isAlike && length > 0 && this.#maxSegments > 1 && path !== undefined && length <= path.limit &&
-      (isSure || this.#hasGoneAhead(path, length));
-    if (!isSure && path !== undefined) this.#scouts.set(path, Math.max(length, this.#scouts.get(path) ?? 0));
+    const mayOpen = length > 0 && this.#maxSegments > 1 && path !== undefined && length <= path.limit &&
+      (isSure || this.#hasGoneAhead(path, length, this.#runs.length - 1));
     run.open = mayOpen && run.sender.takesSegments(path, controls);
     run.takesShorter = isSure;
     run.isUndecided = false;
   }
 
-  /** Whether a message of that size or larger goes before this one by the same path, in the same call. */
-  #hasGoneAhead(path: Path, size: number): boolean {
+  /** Whether one of the first `end` runs has messages of that size or larger by the same path. */
+  #hasGoneAhead(path: Path, size: number, end: number): boolean {
+    for (; this.#scoutedRuns < end; this.#scoutedRuns++) this.#addScout(this.#runs[this.#scoutedRuns]!);
     const ahead = this.#scouts.get(path);
     return ahead !== undefined && ahead >= size;
+  }
+
+  #addScout({ sender, address, segmentSize }: Run): void {
+    const path = sender.segmentsTo(address);
+    const isScout = path !== undefined && segmentSize > path.sure;
+    if (isScout) this.#scouts.set(path, Math.max(segmentSize, this.#scouts.get(path) ?? 0));
   }
 
   // What follows records what was copied. It calls nothing, so it happens as a whole or, if the stack is full, not at all.
@@ -391,12 +402,17 @@ export class Outbox {
 
   #clear(): void {
     this.#runs = [];
-    if (this.#scouts.size > 0) this.#scouts.clear();
+    if (this.#scoutedRuns > 0) this.#forgetScouts();
     this.#next = 0;
     this.#last = undefined;
     this.#forgetRequests();
     this.#used = 0;
     if (this.#limitUntil !== Infinity && now() > this.#limitUntil) this.#endLimit();
+  }
+
+  #forgetScouts(): void {
+    this.#scouts.clear();
+    this.#scoutedRuns = 0;
   }
 
   /** The next turn's array has as much room. It is new, as storing new objects in an old one takes V8 longer. */
