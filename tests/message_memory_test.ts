@@ -48,6 +48,30 @@ testBothAlike("each message has an ArrayBuffer to itself, whatever its size", as
   assertEquals(received.map((message) => [...message]), sent.map((message) => [...message]));
 });
 
+testBothAlike("a stream of large messages: each has its bytes, and memory to itself", async (t, family, create) => {
+  const receiver = t.track(create({ type: family.type, recvBufferSize: 1 << 20 }));
+  await new Promise<void>((resolve) => receiver.bind(0, family.loopback, resolve));
+  const { port } = receiver.address();
+  const sender = t.socket({ type: family.type, ...roomToSend });
+  // Most are of one size; then the kernel writes them where they stay.
+  const sizes = [...Array(12).fill(30_000), 29_999, 0, ...Array(6).fill(30_000), 30_001, ...Array(4).fill(30_000)];
+  const received: Uint8Array[] = [];
+  for (const [i, size] of sizes.entries()) {
+    const arriving = nextMessages(receiver, 1);
+    sender.send(payload(size, i), port, family.loopback);
+    received.push((await arriving)[0].message);
+    // Whoever has a message may do with it what it likes.
+    if (i % 5 === 4) structuredClone(received[i].buffer, { transfer: [received[i].buffer as ArrayBuffer] });
+    else if (i % 5 === 3) received[i].fill(0);
+  }
+  for (const [i, message] of received.entries()) {
+    if (i % 5 === 4) assertEquals(message.length, 0);
+    else if (i % 5 === 3) assert(message.every((byte) => byte === 0) && message.length === sizes[i]);
+    else assert(Buffer.compare(message, payload(sizes[i], i)) === 0, `message ${i}`);
+    if (i % 5 !== 4) assertEquals([message.byteOffset, message.buffer.byteLength], [0, sizes[i]]);
+  }
+});
+
 testBothAlike("a message that is written to leaves the others as they were", async (t, family, create) => {
   const receiver = t.track(create({ type: family.type, recvBufferSize: 1 << 20 }));
   await new Promise<void>((resolve) => receiver.bind(0, family.loopback, resolve));

@@ -222,7 +222,7 @@ test("every slot offers all of its room again, whatever was in it", () => {
   const socket = new FakeSocket(wire);
   wire.calls.set(5, [[from(HERE, "a"), coalesced("::1", "bb", 1)], [from(HERE, "c")]]);
   socket.run();
-  const full: Slot = { nameRoom: 128, controlRoom: 256, room: 65_536 };
+  const full: Slot = { nameRoom: 128, controlRoom: 256, room: 65_536, iovecs: 1 };
   assertEquals(wire.slots, Array(64).fill(full));
 });
 
@@ -472,7 +472,7 @@ test("an arena of another shape: its slots and its flags", () => {
   const socket = new FakeSocket(wire);
   wire.calls.set(5, [[from(HERE, "a"), from(HERE, "b"), from(HERE, "c")]]);
   assertEquals([socket.run(), wire.log[0]], [["a", "b", "c"], [5, 3, 0x40]]);
-  assertEquals(wire.slots, Array(3).fill({ nameRoom: 128, controlRoom: 0, room: 100 }));
+  assertEquals(wire.slots, Array(3).fill({ nameRoom: 128, controlRoom: 0, room: 100, iovecs: 1 }));
 });
 
 test("datagrams of a batch are found in any order, by the whole number of their place", () => {
@@ -552,4 +552,130 @@ test("a receive buffer was full if a small packet has no room, or datagrams were
   assertEquals([wasFull({ receiveAllocated: 10_000 - 4607 }), wasFull({})], [true, false]);
   assertEquals([wasFull({ drops: 2 }), wasFull({ drops: 2 }), wasFull({ drops: 3 })], [true, false, true]);
   assertEquals([wasFull({ drops: 4 }, false), wasFull({ drops: 4 })], [false, false]);
+});
+
+/** A large datagram of one letter. */
+function large(letter: string, size = 20_000): Arrival {
+  return from(HERE, letter.repeat(size));
+}
+
+/** What was delivered: the letters and the sizes of runs, `aaa` as `a3`. */
+const shortened = (texts: readonly string[]): string[] =>
+  texts.map((text) => text.replace(/([a-z])\1*/g, (run, letter) => `${letter}${run.length}`));
+
+test("of large datagrams of one size, those after the second call are received where they stay, four a call", () => {
+  const wire = new Wire();
+  const socket = new FakeSocket(wire);
+  wire.calls.set(5, [[large("a"), large("b")], [large("c")], [large("d"), large("e")], [large("f")]]);
+  const iovecs: number[][] = [];
+  socket.onDeliver = () => iovecs.push(wire.slots.slice(0, 5).map(({ iovecs }) => iovecs));
+  assertEquals(shortened(socket.run()), ["a20000", "b20000", "c20000", "d20000", "e20000", "f20000"]);
+  const [one, two] = [Array(5).fill(1), Array(4).fill(2)];
+  assertEquals(iovecs, [one, one, one, two, two, two]);
+  assertEquals(wire.log.map(([, vlen]) => vlen), [64, 64, 4, 4, 4]);
+  assert(wire.slots.every(({ room }) => room === 65_536));
+  for (const { buffer, byteOffset, length } of socket.messages) {
+    assertEquals([byteOffset, buffer.byteLength, length], [0, 20_000, 20_000]);
+  }
+  assertEquals(new Set(socket.messages.map(({ buffer }) => buffer)).size, 6);
+});
+
+test("a message that the kernel has written where it stays is not written to again", () => {
+  const wire = new Wire();
+  const socket = new FakeSocket(wire);
+  wire.calls.set(5, Array.from("abcdefgh", (letter) => [large(letter), large(letter.toUpperCase())]));
+  socket.run();
+  assertEquals(socket.messages.map(([first]) => String.fromCharCode(first)).join(""), "aAbBcCdDeEfFgGhH");
+  assert(socket.messages.every((message) => message.every((byte) => byte === message[0])));
+});
+
+for (
+  const [what, arrival, delivered] of [
+    ["a smaller one", large("x", 3), ["x3"]],
+    ["a larger one", large("x", 30_000), ["x30000"]],
+    ["the largest", large("x", 65_507), ["x65507"]],
+    ["an empty one", from(HERE, ""), [""]],
+    ["several as one payload of that size", coalesced(HERE, "x".repeat(20_000), 8000), ["x8000", "x8000", "x4000"]],
+  ] as const
+) {
+  test(`between large datagrams of one size comes ${what}`, () => {
+    const wire = new Wire();
+    const socket = new FakeSocket(wire);
+    wire.calls.set(5, [[large("a")], [large("b")], [large("c"), arrival, large("d")], [large("e")], [large("f")]]);
+    const all = ["a20000", "b20000", "c20000", ...delivered, "d20000", "e20000", "f20000"];
+    assertEquals(shortened(socket.run()), all);
+    assert(socket.messages.every(({ byteOffset, buffer, length }) => byteOffset === 0 && buffer.byteLength === length));
+    assertEquals(new Set(socket.messages.map(({ buffer }) => buffer)).size, socket.messages.length);
+  });
+}
+
+test("batches, coalesced datagrams and those that fill a slot are received in the arena", () => {
+  const isOfOneIovec = ({ slots }: Wire): boolean => slots.every(({ iovecs }) => iovecs === 1);
+  const wire = new Wire();
+  const socket = new FakeSocket(wire);
+  wire.calls.set(5, [[large("a")], [large("b")], [large("c")]]);
+  socket.run();
+  assert(!isOfOneIovec(wire));
+  socket.batchListeners = true;
+  wire.calls.set(5, [[large("d")], [large("e")]]);
+  assertEquals([shortened(socket.run()), isOfOneIovec(wire)], [["[d20000]", "d20000", "[e20000]", "e20000"], true]);
+  socket.batchListeners = false;
+  wire.calls.set(5, Array(3).fill([coalesced(HERE, "x".repeat(20_000), 10_000)]));
+  assertEquals([shortened(socket.run()), isOfOneIovec(wire)], [Array(6).fill("x10000"), true]);
+  const small = new Wire({ slots: 8, slotSize: 20_000, flags: 0, takesControl: true });
+  const other = new FakeSocket(small);
+  small.calls.set(5, [[large("a")], [large("b")], [large("c")]]);
+  assertEquals([shortened(other.run()), isOfOneIovec(small)], [["a20000", "b20000", "c20000"], true]);
+});
+
+test("what others receive from as well leaves other sockets their turn after 32 datagrams", () => {
+  const wire = new Wire();
+  const socket = new FakeSocket(wire);
+  socket.isShared = socket.hasNeighbours = true;
+  wire.calls.set(5, Array.from({ length: 40 }, (_, i) => [from(HERE, `${i}`)]));
+  assertEquals([socket.run().length, socket.run().length], [32, 8]);
+});
+
+test("who begins to listen for batches as an error is reported gets what was received where it would stay", () => {
+  for (const messageListeners of [true, false]) {
+    const wire = new Wire();
+    const socket = new FakeSocket(wire);
+    wire.calls.set(5, [[large("a")], [large("b")], "ECONNREFUSED", [large("c"), large("d")]]);
+    socket.fail = () => {
+      socket.batchListeners = true;
+      socket.messageListeners = messageListeners;
+    };
+    const record = shortened(socket.run()).filter((text) => text !== "-");
+    assertEquals(record, ["a20000", "b20000", "[c20000 d20000]", ...(messageListeners ? ["c20000", "d20000"] : [])]);
+  }
+});
+
+test("what a turn has not reached moves out of memory of its own as well", () => {
+  const wire = new Wire();
+  const [first, second] = [new FakeSocket(wire), new FakeSocket(wire, 6)];
+  wire.calls.set(5, [[large("a")], [large("b")], [large("c"), large("d"), large("e")]]);
+  wire.calls.set(6, [[large("x"), large("y"), large("z")]]);
+  for (let i = 0; i < 3; i++) first.receiver.step();
+  assertEquals(first.receiver.endTurn(), true);
+  assertEquals(shortened(second.run()), ["x20000", "y20000", "z20000"]);
+  assertEquals(shortened(first.run()), ["a20000", "b20000", "c20000", "d20000", "e20000"]);
+});
+
+test("an exception while memory of its own is prepared, or taken, loses no room of a slot", () => {
+  for (const failing of [1, 2, 3, 4]) {
+    const wire = new Wire();
+    const socket = new FakeSocket(wire);
+    const { addressable } = wire.scripted.libc;
+    let asked = 0;
+    wire.scripted.script.addressable = (buffer) => {
+      if (++asked === failing) throw new RangeError("Maximum call stack size exceeded");
+      return addressable(buffer);
+    };
+    wire.calls.set(5, [[large("a")], [large("b")], [large("c")], [large("d", 65_507)], [large("e")]]);
+    socket.receiver.step();
+    socket.receiver.step();
+    assertThrows(() => socket.receiver.step(), RangeError);
+    assertEquals(shortened(socket.run()), ["a20000", "b20000", "c20000", "d65507", "e20000"]);
+    assert(wire.slots.every(({ room }) => room === 65_536));
+  }
 });

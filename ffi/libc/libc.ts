@@ -24,6 +24,12 @@ export interface Libc {
    * the engine has no such memory.
    */
   allocateShown(size: number): Memory | undefined;
+  /**
+   * Makes memory that JavaScript has allocated addressable.
+   *
+   * @param buffer A buffer that user code cannot access yet, as it could detach it.
+   */
+  addressable(buffer: ArrayBuffer): Memory;
   /** Makes an argument that points into `memory`. It allocates: make it once and keep it. */
   pointer(memory: Memory, offset?: number): Pointer;
 

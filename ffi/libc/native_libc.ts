@@ -41,13 +41,16 @@ export class NativeLibc implements Libc {
   }
 
   allocate(size: number): Memory {
-    const buffer = new ArrayBuffer(size);
-    return new Memory(buffer, this.#binding.addressOf(buffer));
+    return this.addressable(new ArrayBuffer(size));
   }
 
   allocateShown(size: number): Memory | undefined {
     const buffer = undetachableBuffer(size);
-    return buffer && new Memory(buffer, this.#binding.addressOf(buffer));
+    return buffer && this.addressable(buffer);
+  }
+
+  addressable(buffer: ArrayBuffer): Memory {
+    return new Memory(buffer, this.#binding.addressOf(buffer));
   }
 
   pointer(memory: Memory, offset = 0): Pointer {

@@ -1,6 +1,6 @@
 /**
  * An array of `struct mmsghdr` for sendmmsg and recvmmsg (layouts in abi/): each message has an iovec, an address
- * and control data; all payloads are in one block. It keeps everything that the kernel reaches through it.
+ * and control data; all payloads are in one block, but those that have memory of their own. It keeps everything that the kernel reaches through it.
  *
  * @module
  */
@@ -12,6 +12,9 @@ import { type EncodedAddress, maxAddressSize } from "./sockaddr.ts";
 
 /** Room for the control data of one message if nothing else is enabled: UDP_GRO's int, UDP_SEGMENT's uint16_t. */
 const CONTROL_DATA_SIZE = 4;
+
+/** Room for so many iovecs of each message: one for memory of its own, and one for its place in the common block. */
+const IOVECS = 2;
 
 /** `msg_len` of a message that the kernel has not taken. No datagram is that long. */
 const UNSENT = 0xffffffff;
@@ -44,6 +47,9 @@ export class MessageVector {
   readonly #controllen: number;
   readonly #flags: number;
   readonly #len: number;
+  readonly #iovlen: number;
+  /** By slot, the memory of its own that its first iovec refers to. */
+  readonly #own: (Memory | undefined)[] = [];
   readonly #IPPROTO_UDP: number;
   /** Undefined if the system neither coalesces datagrams nor segments payloads. */
   readonly #UDP_GRO: number | undefined;
@@ -69,7 +75,7 @@ export class MessageVector {
     this.#nameSize = maxAddressSize(libc.abi);
     this.#controlSize = takesControl ? controlSpace(libc.abi, CONTROL_DATA_SIZE) : 0;
     this.#headers = libc.allocate(slots * mmsghdr.size);
-    this.#iovecs = libc.allocate(slots * iovec.size);
+    this.#iovecs = libc.allocate(slots * IOVECS * iovec.size);
     this.names = libc.allocate(slots * this.#nameSize);
     this.#controls = libc.allocate(Math.max(slots * this.#controlSize, 1));
     this.#reader = new ControlReader(libc.abi);
@@ -80,6 +86,7 @@ export class MessageVector {
     this.#controllen = msghdr.msg_controllen / 4;
     this.#flags = msghdr.msg_flags / 4;
     this.#len = mmsghdr.msg_len / 4;
+    this.#iovlen = msghdr.msg_iovlen / 4;
     this.#IPPROTO_UDP = libc.abi.levels.IPPROTO_UDP;
     this.#UDP_GRO = libc.abi.options.UDP_GRO;
     this.#UDP_SEGMENT = libc.abi.options.UDP_SEGMENT;
@@ -152,10 +159,43 @@ export class MessageVector {
       throw new RangeError(`A payload of ${length} bytes does not fit at ${offset} of ${this.data.size}`);
     }
     while (this.#connected <= slot) this.#connect(this.#connected++);
+    this.#setIovec(slot * IOVECS, this.#dataAddress + offset, length);
+  }
+
+  /**
+   * Makes the kernel write a slot's message to memory of its own. What that has no room for goes where it would be
+   * without: so far behind the slot's offset.
+   *
+   * @param offset Where in {@linkcode data} the slot's payload starts.
+   * @param room The room there, more than the memory has.
+   */
+  setOwnMemory(slot: number, memory: Memory, offset: number, room: number): void {
+    if (memory.size >= room || offset + room > this.data.size) {
+      throw new RangeError(`${memory.size} bytes are too many for a slot of ${room} at ${offset}`);
+    }
+    this.#setIovec(slot * IOVECS + 1, this.#dataAddress + offset + memory.size, room - memory.size);
+    this.#setIovec(slot * IOVECS, Number(memory.address), memory.size);
+    // Nothing can throw here: the slot refers to the memory, and so it is kept.
+    this.#headerWords[slot * this.#wordsPerHeader + this.#iovlen] = 2;
+    this.#own[slot] = memory;
+  }
+
+  /** The memory of its own that a slot has. */
+  ownMemoryAt(slot: number): Memory | undefined {
+    return this.#own[slot];
+  }
+
+  /** Makes the kernel write to {@linkcode data} again. Nothing refers to the slot's own memory then. */
+  releaseOwnMemory(slot: number, offset: number, room: number): void {
+    this.setPayload(slot, offset, room);
+    this.#headerWords[slot * this.#wordsPerHeader + this.#iovlen] = 1;
+    this.#own[slot] = undefined;
+  }
+
+  #setIovec(index: number, address: number, length: number): void {
     const { iovec } = this.#abi.layouts;
     const words = this.#iovecWords;
-    const at = slot * iovec.size / 4;
-    const address = this.#dataAddress + offset;
+    const at = index * iovec.size / 4;
     words[at + iovec.iov_base / 4] = address % 2 ** 32;
     words[at + iovec.iov_base / 4 + 1] = address / 2 ** 32;
     words[at + iovec.iov_len / 4] = length;
@@ -234,7 +274,7 @@ export class MessageVector {
     const { mmsghdr, msghdr, iovec } = this.#abi.layouts;
     const header = slot * mmsghdr.size;
     this.#headers.setAddress(header + msghdr.msg_name, this.names, slot * this.#nameSize);
-    this.#headers.setAddress(header + msghdr.msg_iov, this.#iovecs, slot * iovec.size);
+    this.#headers.setAddress(header + msghdr.msg_iov, this.#iovecs, slot * IOVECS * iovec.size);
     this.#headers.view.setUint32(header + msghdr.msg_iovlen, 1, true);
     this.#connectControl(slot);
   }

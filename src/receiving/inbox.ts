@@ -10,6 +10,7 @@ import type { ControlReader } from "../../ffi/wire/control.ts";
 import { MessageVector } from "../../ffi/wire/message_vector.ts";
 import type { SocketAddress } from "../../ffi/wire/sockaddr.ts";
 import type { Received } from "./message_batch.ts";
+import { OwnMemory } from "./own_memory.ts";
 import type { ReceiveDetails } from "./types.ts";
 
 /** The sizes of an arena. */
@@ -62,12 +63,15 @@ export class Inbox {
   readonly #shape: InboxShape;
   readonly #addresses: AddressCache;
   #vector: MessageVector | undefined;
+  #ownMemory: OwnMemory | undefined;
   #nameWords = new Uint32Array();
   /** How many slots the kernel has written to since they were last prepared. */
   #used: number;
   /** The result of {@linkcode Inbox.receive}, and an object for each slot. They are reused. */
   readonly #received: Payload[] = [];
   readonly #payloads: Payload[] = [];
+  /** Whether the last call was for as many payloads as there is room for, and returned as many as it could. */
+  wasFull = false;
   /** Whether user code may access {@linkcode Inbox.bytes}, as no transfer detaches them. */
   isShowable = false;
 
@@ -88,21 +92,30 @@ export class Inbox {
    *
    * @param atMost The most payloads to receive. Each may be several datagrams.
    * @param decoder Decodes the metadata that the socket has enabled, if any.
+   * @param givesMemory Whether large datagrams may have memory of their own. They are not in the arena then.
    * @returns The payloads, in place, which are valid until the next call; or a negative errno.
    */
-  receive(fd: number, atMost = this.#shape.slots, decoder?: ControlDecoder): readonly Received[] | number {
+  receive(
+    fd: number,
+    atMost = this.#shape.slots,
+    decoder?: ControlDecoder,
+    givesMemory = false,
+  ): readonly Received[] | number {
     const libc = this.#libc;
     const vector = this.#vector ??= this.#allocate();
     if (decoder && vector.reserveControl(decoder.space)) this.#used = this.#shape.slots;
     vector.setIncoming(0, this.#used);
     this.#used = 0;
-    const count = retryOnEintr(libc.abi, () => libc.recvmmsg(fd, vector.at(0), atMost, this.#shape.flags));
+    const most = this.#ownMemory!.prepare(atMost, givesMemory);
+    const count = retryOnEintr(libc.abi, () => libc.recvmmsg(fd, vector.at(0), most, this.#shape.flags));
     if (count < 0) return count;
     this.#used = count;
+    this.wasFull = count === most && atMost === this.#shape.slots;
     this.#addresses.beginBatch();
     decoder?.beginBatch?.();
     this.#received.length = 0;
     for (let slot = 0; slot < count; slot++) this.#received.push(this.#describe(vector, slot, decoder));
+    if (count > 0) this.#ownMemory!.note(this.#received[count - 1]!.length, this.#received[count - 1]!.count === 1);
     return this.#received;
   }
 
@@ -124,6 +137,7 @@ export class Inbox {
     if (takesControl) vector.reserveControl(CONTROL_ROOM);
     for (let slot = 0; slot < slots; slot++) vector.setPayload(slot, slot * slotSize, slotSize);
     this.#nameWords = new Uint32Array(vector.names.buffer);
+    this.#ownMemory = new OwnMemory(this.#libc, vector, slotSize);
     return vector;
   }
 
@@ -137,6 +151,7 @@ export class Inbox {
     payload.segmentSize = segmentSize;
     payload.count = length > segmentSize ? Math.ceil(length / segmentSize) : 1;
     payload.sender = this.#senderOf(vector, slot);
+    payload.own = this.#ownMemory!.take(slot, length, payload.count === 1);
     return payload;
   }
 
@@ -148,5 +163,5 @@ export class Inbox {
 }
 
 function emptyPayload(start: number): Payload {
-  return { start, length: 0, segmentSize: 0, count: 1, sender: NOBODY, details: undefined, views: [] };
+  return { start, length: 0, segmentSize: 0, count: 1, sender: NOBODY, details: undefined, views: [], own: undefined };
 }

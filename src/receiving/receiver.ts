@@ -167,12 +167,12 @@ export class Receiver {
   #receive(inbox: Inbox): readonly Received[] | number {
     this.counts.systemCalls++;
     const { fd, isShared, controlDecoder } = this.#socket;
-    return inbox.receive(fd, isShared ? 1 : undefined, controlDecoder);
+    return inbox.receive(fd, isShared ? 1 : undefined, controlDecoder, !this.#socket.hasBatchListeners());
   }
 
   #take(received: readonly Received[]): void {
     const before = this.counts.datagrams;
-    const yieldsSoon = received.length < this.#inbox.slots && this.#socket.hasNeighbours;
+    const yieldsSoon = !this.#inbox.wasFull && this.#socket.hasNeighbours;
     this.#limit = yieldsSoon ? DATAGRAMS_AFTER_LAST : DATAGRAMS_PER_TURN;
     this.#show(this.#wanted(received), this.#inbox.bytes);
     this.#fetched += this.counts.datagrams - before;
@@ -236,7 +236,7 @@ export class Receiver {
       this.#next++;
       this.#delivered = 0;
     }
-    const message = ownBuffer(
+    const message = payload.own ?? ownBuffer(
       size === segmentSize
         ? payload.views[index] ??= this.#view(payload, taken, size)
         : this.#view(payload, taken, size),
@@ -252,6 +252,7 @@ export class Receiver {
   #deliverBatch(): void {
     const socket = this.#socket;
     const payloads = this.#payloads;
+    for (const { own, start } of payloads) if (own) this.#bytes.set(own, start);
     const bytes = this.#inbox.isShowable ? this.#bytes : this.#bytes.slice();
     if (socket.hasMessageListeners()) this.#copyRest();
     else this.#payloads = NOTHING;
@@ -281,7 +282,7 @@ function copyOf(received: readonly Received[], from: Uint8Array): { payloads: re
   const payloads = received.map((payload) => {
     const start = end;
     end += payload.length;
-    bytes.set(from.subarray(payload.start, payload.start + payload.length), start);
+    bytes.set(payload.own ?? from.subarray(payload.start, payload.start + payload.length), start);
     return { ...payload, start, views: [] };
   });
   return { payloads, bytes };

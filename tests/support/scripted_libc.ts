@@ -46,6 +46,7 @@ export class ScriptedLibc {
       owner: PROCESS,
       allocate: (size) => this.#allocate(size),
       allocateShown: (size) => this.#allocate(Math.ceil(size / 65_536) * 65_536),
+      addressable: (buffer) => this.#place(buffer),
       pointer: (memory, offset = 0) => new Pointer(memory.address + BigInt(offset), memory, offset),
     };
     this.libc = new Proxy({} as Libc, {
@@ -80,8 +81,12 @@ export class ScriptedLibc {
 
   /** Blocks lie on both sides of a multiple of 2^32, so that both halves of an address count. */
   #allocate(size: number): Memory {
-    const memory = new Memory(new ArrayBuffer(size), this.#nextAddress);
-    this.#nextAddress += BigInt(Math.ceil(size / 4096) * 4096 + 4096);
+    return this.#place(new ArrayBuffer(size));
+  }
+
+  #place(buffer: ArrayBuffer): Memory {
+    const memory = new Memory(buffer, this.#nextAddress);
+    this.#nextAddress += BigInt(Math.ceil(memory.size / 4096) * 4096 + 4096);
     this.#memories.push(memory);
     return memory;
   }
@@ -119,6 +124,8 @@ export interface Slot {
   readonly nameRoom: number;
   readonly controlRoom: number;
   readonly room: number;
+  /** The iovecs, which have that room together. */
+  readonly iovecs: number;
 }
 
 /**
@@ -127,23 +134,29 @@ export interface Slot {
  * @returns What each slot offered, all `vlen` of them.
  */
 export function fillSlots(scripted: ScriptedLibc, at: Pointer, vlen: number, arrivals: readonly Arrival[]): Slot[] {
-  const { mmsghdr, msghdr, iovec } = scripted.abi.layouts;
+  const { mmsghdr, msghdr } = scripted.abi.layouts;
   const start = scripted.addressOf(at);
   return Array.from({ length: vlen }, (_, i) => {
     const header = scripted.viewAt(start + BigInt(i * mmsghdr.size), mmsghdr.size);
-    const vector = scripted.viewAt(header.getBigUint64(msghdr.msg_iov, true), iovec.size);
+    const iovecs = Number(header.getBigUint64(msghdr.msg_iovlen, true));
+    const rooms = roomsOf(scripted, header.getBigUint64(msghdr.msg_iov, true), iovecs);
     const slot = {
       nameRoom: header.getUint32(msghdr.msg_namelen, true),
       controlRoom: header.getUint32(msghdr.msg_controllen, true),
-      room: Number(vector.getBigUint64(iovec.iov_len, true)),
+      room: rooms.reduce((sum, { length }) => sum + length, 0),
+      iovecs,
     };
-    if (header.getBigUint64(msghdr.msg_iovlen, true) !== 1n) throw new Error("a message has one iovec");
     const arrival = arrivals[i];
     if (arrival === undefined) return slot;
     const { bytes, name = new Uint8Array(), controls = new Uint8Array(), flags = 0 } = arrival;
     const put = (field: number, data: Uint8Array, room: number): void =>
       scripted.bytesAt(header.getBigUint64(field, true), Math.min(data.length, room)).set(data.subarray(0, room));
-    scripted.bytesAt(vector.getBigUint64(iovec.iov_base, true), slot.room).set(bytes);
+    let written = 0;
+    for (const room of rooms) {
+      const part = bytes.subarray(written, written + room.length);
+      room.set(part);
+      written += part.length;
+    }
     put(msghdr.msg_name, name, slot.nameRoom);
     put(msghdr.msg_control, controls, slot.controlRoom);
     header.setUint32(msghdr.msg_namelen, name.length, true);
@@ -151,5 +164,17 @@ export function fillSlots(scripted: ScriptedLibc, at: Pointer, vlen: number, arr
     header.setInt32(msghdr.msg_flags, flags, true);
     header.setUint32(mmsghdr.msg_len, bytes.length, true);
     return slot;
+  });
+}
+
+/** The memory of an array of iovecs. */
+function roomsOf(scripted: ScriptedLibc, at: bigint, count: number): Uint8Array[] {
+  const { iovec } = scripted.abi.layouts;
+  return Array.from({ length: count }, (_, i) => {
+    const vector = scripted.viewAt(at + BigInt(i * iovec.size), iovec.size);
+    return scripted.bytesAt(
+      vector.getBigUint64(iovec.iov_base, true),
+      Number(vector.getBigUint64(iovec.iov_len, true)),
+    );
   });
 }
