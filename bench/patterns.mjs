@@ -19,6 +19,7 @@ export async function measure(runtime, contender, workload, times) {
     workers: contender.workers ?? 0,
     told: contender.told ?? false,
     ...times,
+    ...workload.times,
   };
   const start = (port, place) =>
     startContender(runtime, contender.module, contender.script ?? workload.script, { ...options, port }, place);

@@ -1,7 +1,8 @@
 /**
  * The benchmark. Plain JavaScript for Node 20.
  *
- * node bench/run.mjs [--packages] [--only=send64,...] [--runtimes=deno,bun,node,koffi] [--rounds=N] [--quick] [--out=folder]
+ * node bench/run.mjs [--packages] [--only=send64,...] [--runtimes=deno,bun,node,koffi] [--rounds=N] [--warm=MS]
+ *   [--quick] [--out=folder]
  *
  * Every measurement is a process of its own. In each round every contender of a workload runs once, in an order that is drawn
  * anew, so that whatever else the machine does strikes all alike. Figures are medians over the rounds; ratios are made within a
@@ -27,11 +28,13 @@ const { values: options } = parseArgs({
     only: { type: "string" },
     runtimes: { type: "string" },
     rounds: { type: "string" },
+    warm: { type: "string" },
     quick: { type: "boolean", default: false },
     out: { type: "string" },
   },
 });
-const times = options.quick ? { warm: 300, window: 400 } : { warm: 500, window: 1000 };
+/** Before the window a process has the time in which an engine compiles what runs often. */
+const times = { warm: Number(options.warm ?? (options.quick ? 300 : 2000)), window: options.quick ? 400 : 1000 };
 const rounds = Number(options.rounds ?? (options.quick ? 1 : 7));
 /** What is measured, and where its figures go. Packages are not measured with koffi: some need a newer Node. */
 const suite = options.packages

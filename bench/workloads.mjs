@@ -294,12 +294,14 @@ export const workloads = {
     ...asking,
     script: "paced",
     pace: 200,
+    times: { window: 3000 },
   },
   paced1000: {
     title: "1,000 messages a second each way",
     ...asking,
     script: "paced",
     pace: 1000,
+    times: { window: 3000 },
   },
   wake2000: {
     title: "wake-up of one among 2,000 sockets, same process",
