@@ -584,7 +584,10 @@ test("a message that the kernel has written where it stays is not written to aga
   const wire = new Wire();
   const socket = new FakeSocket(wire);
   wire.calls.set(5, Array.from("abcdefgh", (letter) => [large(letter), large(letter.toUpperCase())]));
+  const payloads = new Set<Received>();
+  socket.remoteInfo = (payload, size) => remoteInfo(payloads.add(payload) && payload, size);
   socket.run();
+  assert([...payloads].every(({ own }) => own === undefined), "what a listener has got is kept");
   assertEquals(socket.messages.map(([first]) => String.fromCharCode(first)).join(""), "aAbBcCdDeEfFgGhH");
   assert(socket.messages.every((message) => message.every((byte) => byte === message[0])));
 });

@@ -1,6 +1,7 @@
 /**
  * An array of `struct mmsghdr` for sendmmsg and recvmmsg (layouts in abi/): each message has an iovec, an address
- * and control data; all payloads are in one block, but those that have memory of their own. It keeps everything that the kernel reaches through it.
+ * and control data; all payloads are in one block, but those that have memory of their own. It keeps everything that
+ * the kernel reaches through it.
  *
  * @module
  */

@@ -115,7 +115,8 @@ export class Inbox {
     decoder?.beginBatch?.();
     this.#received.length = 0;
     for (let slot = 0; slot < count; slot++) this.#received.push(this.#describe(vector, slot, decoder));
-    if (count > 0) this.#ownMemory!.note(this.#received[count - 1]!.length, this.#received[count - 1]!.count === 1);
+    const last = this.#received[count - 1];
+    if (last) this.#ownMemory!.note(last.length, last.count === 1);
     return this.#received;
   }
 

@@ -24,8 +24,8 @@ export interface Received {
    * has datagrams of the same size, and creating a view takes as long as copying it.
    */
   readonly views: Uint8Array[];
-  /** If it is one datagram in memory of its own: that memory. Then it is not in the arena. */
-  readonly own?: Buffer<ArrayBuffer> | undefined;
+  /** If it is one datagram in memory of its own: that memory, until it is delivered. Then it is not in the arena. */
+  own?: Buffer<ArrayBuffer> | undefined;
 }
 
 /** No metadata. */

@@ -241,6 +241,7 @@ export class Receiver {
         ? payload.views[index] ??= this.#view(payload, taken, size)
         : this.#view(payload, taken, size),
     );
+    payload.own = undefined;
     this.#socket.deliver(message, this.#socket.remoteInfo(payload, size));
   }
 
